@@ -1,0 +1,19 @@
+/** Root of the repository, with a slash at its end. */
+export const ROOT = new URL("..", import.meta.url).pathname;
+
+/** Runs a command in the repository's root, its output shown, and tells whether it succeeded. */
+export function succeeds(command: string[], environment: Record<string, string> = {}): boolean {
+  const { exitCode } = Bun.spawnSync(command, {
+    cwd: ROOT,
+    env: { ...process.env, ...environment },
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  return exitCode === 0;
+}
+
+/** Runs a command like `succeeds`; its failure ends the program with exit code 1. */
+export function run(command: string[]): void {
+  if (succeeds(command)) return;
+  console.error(`failed: ${command.join(" ")}`);
+  process.exit(1);
+}

@@ -1,0 +1,75 @@
+// Runs test suites: bun scripts/test.ts check unit system. Installs what they need and lacks; its last line
+// sums up all of them.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { needTools } from "./need.ts";
+import { ROOT, run, succeeds } from "./run.ts";
+
+interface Result {
+  passed: number;
+  failed: number;
+}
+
+/** A Debian package that a suite needs, by the command that it brings. */
+const SYSTEM_TOOLS = { haproxy: "haproxy", socat: "socat", prlimit: "util-linux" };
+
+const SUITES: Record<string, () => Promise<Result>> = {
+  check: async () => addUp([succeeds(["bun", "scripts/check.ts"]) ? PASSED : FAILED]),
+  unit: async () => runTests("test/*.test.ts"),
+  async system() {
+    await needTools(SYSTEM_TOOLS);
+    run(["bun", "scripts/build.ts"]);
+    return runTests("test/system/*.test.ts", "--timeout=60000");
+  },
+};
+
+const PASSED: Result = { passed: 1, failed: 0 };
+const FAILED: Result = { passed: 0, failed: 1 };
+
+run(["bun", "install", "--frozen-lockfile", "--silent"]);
+const results: Result[] = [];
+for (const name of process.argv.slice(2)) {
+  const suite = SUITES[name];
+  if (!suite) throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
+  const start = performance.now();
+  const result = await suite();
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`${name}: ${result.passed} passed, ${result.failed} failed in ${seconds} s\n`);
+  results.push(result);
+}
+const sum = addUp(results);
+console.log(`${sum.passed} passed, ${sum.failed} failed`);
+process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
+
+/** Runs test files with Bun's own runner; a skipped test counts as failed, and so does a file without tests. */
+function runTests(pattern: string, ...flags: string[]): Result {
+  const files = [...new Bun.Glob(pattern).scanSync(ROOT)].toSorted((a, b) => a.localeCompare(b));
+  const directory = mkdtempSync(join(tmpdir(), "hapgent-junit-"));
+  const report = join(directory, "junit.xml");
+  try {
+    const isGood = succeeds([
+      "bun",
+      "test",
+      ...flags,
+      "--reporter=junit",
+      `--reporter-outfile=${report}`,
+      ...files.map((file) => `./${file}`),
+    ]);
+    const totals = /<testsuites [^>]*/.exec(readFileSync(report, "utf8"))?.[0] ?? "";
+    const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(totals)?.[1] ?? 0);
+    const failed = count("failures") + count("skipped");
+    const passed = count("tests") - failed;
+    // An error outside of any test (a file that cannot be loaded) shows in the exit code only.
+    return { passed, failed: failed === 0 && (!isGood || passed === 0) ? 1 : failed };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function addUp(results: readonly Result[]): Result {
+  return results.reduce(
+    (sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }),
+    { passed: 0, failed: 0 },
+  );
+}

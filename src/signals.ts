@@ -1,0 +1,14 @@
+import type { Agent } from "./agent.ts";
+
+/**
+ * Turns signals into events of the agent; SIGTERM and SIGINT call `stop`. Until this has run the default
+ * action of SIGHUP, SIGUSR1 and SIGUSR2 ends the process, so it comes before the address is bound: whoever
+ * got an answer may signal.
+ */
+export function receiveSignals(agent: Agent, stop: (cause: string) => void): void {
+  process.on("SIGHUP", () => agent.push({ kind: "reload", cause: "SIGHUP" }));
+  process.on("SIGUSR1", () => agent.push({ kind: "set", status: "UP", cause: "SIGUSR1" }));
+  process.on("SIGUSR2", () => agent.push({ kind: "set", status: "DOWN", cause: "SIGUSR2" }));
+  process.on("SIGTERM", () => stop("SIGTERM"));
+  process.on("SIGINT", () => stop("SIGINT"));
+}

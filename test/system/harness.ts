@@ -1,0 +1,208 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "../../scripts/run.ts";
+
+/** The compiled executable that all system tests run. */
+export const EXECUTABLE = `${ROOT}dist/hapgent`;
+
+/** Milliseconds after which a condition that should have come true counts as failed. */
+const DEADLINE = 10_000;
+
+/** Polls until `condition` gives something truthy, which it returns; fails after the deadline. */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  deadline = DEADLINE,
+): Promise<NonNullable<T>> {
+  const end = performance.now() + deadline;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** A directory that is gone with the test: `using directory = temporaryDirectory()`. */
+export function temporaryDirectory(): Disposable & { path: string } {
+  const path = mkdtempSync(join(tmpdir(), "hapgent-test-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A TCP port of 127.0.0.1 that the kernel just gave out and that is free again. */
+export function freePort(hostname = "127.0.0.1"): number {
+  const server = Bun.listen({ hostname, port: 0, socket: { data() {} } });
+  server.stop(true);
+  return server.port;
+}
+
+/** What a check sends, and when. */
+export interface Question {
+  hostname?: string;
+  payload?: string | Uint8Array;
+}
+
+/** Asks as HAProxy does: connects, maybe sends a payload, reads to the end; fails on a reset. */
+export function ask(
+  port: number,
+  { hostname = "127.0.0.1", payload }: Question = {},
+): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  let text = "";
+  Bun.connect({
+    hostname,
+    port,
+    socket: {
+      open(socket) {
+        if (payload !== undefined) socket.write(payload);
+      },
+      data(_, chunk) {
+        text += chunk.toString("latin1");
+      },
+      close(_, error) {
+        if (error) reject(error);
+        else resolve(text);
+      },
+      error(_, error) {
+        reject(error);
+      },
+      connectError(_, error) {
+        reject(error);
+      },
+    },
+  }).catch(reject);
+  return promise;
+}
+
+/** How to start an agent. */
+export interface AgentOptions {
+  /** What the state file holds at first: a state, or a text as it is; none: no file. */
+  state?: object | string;
+  /** Path of the state file, when not a new one in a directory of its own. */
+  stateFile?: string;
+  /** Further environment variables. */
+  env?: Record<string, string>;
+  hostname?: string;
+  /** What is put before the executable, `["prlimit", "--nofile=32"]` for instance. */
+  launcher?: string[];
+}
+
+/** A running agent; `await using agent = await startAgent(...)` kills it at the end of the test. */
+export class AgentProcess implements AsyncDisposable {
+  constructor(
+    readonly process: Bun.Subprocess<"ignore", "ignore", "pipe">,
+    readonly port: number,
+    readonly hostname: string,
+    readonly stateFile: string,
+    readonly directory: Disposable & { path: string },
+    readonly log: string[],
+  ) {}
+
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  ask(question: Question = {}): Promise<string> {
+    return ask(this.port, { hostname: this.hostname, ...question });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.process.kill(name);
+  }
+
+  /** Waits until the agent answers this reply. */
+  async answers(reply: string): Promise<void> {
+    let last = "";
+    await until(`reply ${JSON.stringify(reply)}`, async () => {
+      last = await this.ask();
+      return last === reply;
+    }).catch((error: Error) => {
+      throw new Error(
+        `${error.message}; the last was ${JSON.stringify(last)}; log: ${this.log.join("")}`,
+      );
+    });
+  }
+
+  /** Waits until a line of the log matches, and returns it. */
+  logs(pattern: RegExp): Promise<string> {
+    return until(`log ${pattern}`, () => this.log.find((line) => pattern.test(line)));
+  }
+
+  /** The state file's text. */
+  file(): string {
+    return readFileSync(this.stateFile, "utf8");
+  }
+
+  /** Sends a signal and waits for the exit code. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
+    this.signal(signal);
+    return await this.process.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.process.kill("SIGKILL");
+    await this.process.exited;
+    this.directory[Symbol.dispose]();
+  }
+}
+
+/** Starts the compiled executable on a free port and waits until it says that it listens. */
+export async function startAgent(options: AgentOptions = {}): Promise<AgentProcess> {
+  const { state, hostname = "127.0.0.1", launcher = [] } = options;
+  const directory = temporaryDirectory();
+  const stateFile = options.stateFile ?? join(directory.path, "state.json");
+  if (state !== undefined) {
+    writeFileSync(stateFile, typeof state === "string" ? state : JSON.stringify(state));
+  }
+  for (let attempt = 1; ; attempt += 1) {
+    const port = freePort(hostname);
+    const process = Bun.spawn([...launcher, EXECUTABLE], {
+      env: {
+        PATH: Bun.env["PATH"] ?? "",
+        HAPGENT_IP: hostname,
+        HAPGENT_PORT: String(port),
+        HAPGENT_STATE_FILE: stateFile,
+        ...options.env,
+      },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const log: string[] = [];
+    void collectLines(process.stderr, log);
+    const agent = new AgentProcess(process, port, hostname, stateFile, directory, log);
+    const started = await until("agent listens or exits", () => {
+      if (log.some((line) => line.startsWith("hapgent: listening"))) return "listens";
+      return process.exitCode !== null || process.signalCode !== null ? "exited" : undefined;
+    });
+    if (started === "listens") return agent;
+    // Somebody else may have been given the port in between.
+    if (attempt === 3 || !log.join("").includes("EADDRINUSE")) {
+      await agent[Symbol.asyncDispose]();
+      throw new Error(`the agent did not start: ${log.join("\n")}`);
+    }
+  }
+}
+
+/** Runs the executable to its end. */
+export async function runAgent(args: string[], env: Record<string, string> = {}) {
+  const process = Bun.spawn([EXECUTABLE, ...args], {
+    env: { PATH: Bun.env["PATH"] ?? "", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    process.stdout.text(),
+    process.stderr.text(),
+    process.exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+async function collectLines(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of stream) {
+    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = parts.pop() ?? "";
+    lines.push(...parts);
+  }
+}
