@@ -38,8 +38,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
   const result = v.safeParse(ConfigSchema, env, { abortEarly: true });
   if (!result.success) {
     const [issue] = result.issues;
-    const name = v.getDotPath(issue);
-    throw new ConfigError(`${name}: expected ${issue.message}, got ${JSON.stringify(issue.input)}`);
+    const name = String(issue.path?.[0].key);
+    throw new ConfigError(`${name}: expected ${issue.message}, got ${JSON.stringify(env[name])}`);
   }
   const { HAPGENT_IP, HAPGENT_PORT, HAPGENT_STATE_FILE } = result.output;
   return { ip: HAPGENT_IP, port: HAPGENT_PORT, stateFile: HAPGENT_STATE_FILE };

@@ -1,7 +1,7 @@
 import { parseState, type State, StateError } from "./state.ts";
 
 /** A state file is read up to this many bytes; a larger one is invalid. */
-const SIZE_LIMIT = 64 * 1024;
+export const SIZE_LIMIT = 64 * 1024;
 
 /**
  * Reads and parses the state file.
@@ -13,10 +13,10 @@ export async function loadState(path: string): Promise<State> {
   const file = Bun.file(path);
   const stat = await file.stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
-  if (!stat.isFile()) throw new StateError("expected a regular file");
+  if (!stat.isFile()) throw new StateError(["expected a regular file"]);
   const bytes = await file.slice(0, SIZE_LIMIT + 1).bytes();
   if (bytes.length > SIZE_LIMIT) {
-    throw new StateError(`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`);
+    throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
   return parseState(new TextDecoder().decode(bytes));
 }

@@ -2,7 +2,7 @@
 import type { Stats } from "node:fs";
 import { open, readFile, readlink, realpath, rename, rm, stat } from "node:fs/promises";
 import { formatState, type State, StateError } from "./state.ts";
-import { loadState, temporaryName } from "./state-file.ts";
+import { loadState, SIZE_LIMIT, temporaryName } from "./state-file.ts";
 
 /** Refusals that make a save write in place: no right to the directory, or the file is a mount point. */
 const IN_PLACE: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EBUSY"]);
@@ -21,13 +21,13 @@ export interface SaveOutcome {
  * symlink is followed. Where the directory does not allow a rename, the text is written in place. What is
  * no valid state is first set aside as `<name>.rejected`: it may be somebody's work.
  *
- * @throws {StateError} when what is there is no regular file.
+ * @throws {StateError} when what is there is no regular file, or is larger than a state file can be.
  * @throws the system's error when the state was not saved; the old text is then still there.
  */
 export async function saveState(path: string, state: State): Promise<SaveOutcome> {
   const target = await followLinks(path);
   const old = await stat(target).catch(ignoreMissing);
-  if (old && !old.isFile()) throw new StateError("expected a regular file");
+  if (old && !old.isFile()) throw new StateError(["expected a regular file"]);
   const rejected = old && old.size > 0 ? await setAsideInvalid(target, old) : undefined;
   const outcome: SaveOutcome = rejected === undefined ? {} : { rejected };
   const text = formatState(state);
@@ -51,6 +51,8 @@ async function setAsideInvalid(target: string, old: Stats): Promise<string | und
     // A file that may be written but not read can hold nobody's valid state: it is overwritten.
     if (!(error instanceof StateError)) return undefined;
   }
+  // Nothing that size was meant as a state: it is left alone, and not read into memory either.
+  if (old.size > SIZE_LIMIT) throw new StateError([`too large to overwrite: ${old.size} bytes`]);
   const rejected = `${target}.rejected`;
   await replaceFile(rejected, await readFile(target), temporaryName(target), old);
   return rejected;

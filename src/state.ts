@@ -35,8 +35,12 @@ export type Status = State["status"];
 /** The state when the file cannot be read or holds no valid state. */
 export const FAILED: State = { status: "FAIL" };
 
-/** A text is no valid state; the message has every problem with its path, expectation and value. */
-export class StateError extends Error {}
+/** A file or text is no valid state: every problem has its path, an expectation and the value. */
+export class StateError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join("; "));
+  }
+}
 
 /**
  * Parses the text of a state file. `null` counts as absent; of a key that comes twice the last counts.
@@ -48,10 +52,12 @@ export function parseState(text: string): State {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new StateError(`expected a JSON object, got ${describe(text)}`);
+    throw new StateError([`expected a JSON object, got ${describe(text)}`]);
   }
+  // An array is an object to valibot.
+  if (Array.isArray(value)) throw new StateError(["expected a JSON object, got an array"]);
   const result = v.safeParse(StateSchema, value, { abortPipeEarly: true });
-  if (!result.success) throw new StateError(result.issues.map(describeIssue).join("; "));
+  if (!result.success) throw new StateError(result.issues.map(describeIssue));
   return result.output;
 }
 

@@ -1,7 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../scripts/run.ts";
+import { temporaryDirectory } from "../temporary.ts";
+
+export { temporaryDirectory };
 
 /** The compiled executable that all system tests run. */
 export const EXECUTABLE = `${ROOT}dist/hapgent`;
@@ -22,12 +24,6 @@ export async function until<T>(
     if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}`);
     await Bun.sleep(5);
   }
-}
-
-/** A directory that is gone with the test: `using directory = temporaryDirectory()`. */
-export function temporaryDirectory(): Disposable & { path: string } {
-  const path = mkdtempSync(join(tmpdir(), "hapgent-test-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
 /** A TCP port of 127.0.0.1 that the kernel just gave out and that is free again. */
@@ -184,8 +180,9 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
 }
 
 /** Runs the executable to its end. */
-export async function runAgent(args: string[], env: Record<string, string> = {}) {
+export async function runAgent(args: string[], env: Record<string, string> = {}, cwd = ROOT) {
   const process = Bun.spawn([EXECUTABLE, ...args], {
+    cwd,
     env: { PATH: Bun.env["PATH"] ?? "", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
