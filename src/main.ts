@@ -1,4 +1,5 @@
 import { EXIT, readCommand } from "./cli.ts";
+import { becomeTuned } from "./runtime.ts";
 
 // What does the command line ask for?
 const command = readCommand(process.argv.slice(2));
@@ -9,6 +10,9 @@ if (command.kind === "print") {
   process.exit(command.exitCode);
 }
 
-// The agent: its modules are loaded only now.
+// The agent, in the process that suits it.
+becomeTuned(process.env, process.argv.slice(2));
+
+// Its modules are loaded only now.
 const { serve } = await import("./serve.ts");
 await serve(process.env);
