@@ -1,18 +1,36 @@
-// Builds the executable of this machine: dist/hapgent.
-import { run } from "./run.ts";
+// Builds the executables: dist/hapgent for this machine, with --all one for each target.
+import { statSync } from "node:fs";
+import { version } from "../package.json";
+import { capture, run } from "./run.ts";
 
-run([
-  "bun",
-  "build",
-  "--compile",
-  "--production",
-  // The module that saves is loaded by the first save only, and with it node:fs.
-  "--splitting",
-  "--format=esm",
-  "--minify",
-  // Without these the program would read .env and run bunfig.toml's preloads from its working directory.
-  "--no-compile-autoload-dotenv",
-  "--no-compile-autoload-bunfig",
-  "src/main.ts",
-  "--outfile=dist/hapgent",
-]);
+const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm64-musl"];
+
+const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
+
+if (process.argv[2] === "--all") {
+  for (const target of TARGETS)
+    build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
+} else {
+  build("dist/hapgent");
+}
+
+function build(outfile: string, ...flags: string[]): void {
+  run([
+    "bun",
+    "build",
+    "--compile",
+    "--production",
+    // Commands and the first save load their modules when they need them.
+    "--splitting",
+    "--format=esm",
+    "--minify",
+    `--define=HAPGENT_COMMIT=${JSON.stringify(commit)}`,
+    // Without these the program would read .env and run bunfig.toml's preloads from its working directory.
+    "--no-compile-autoload-dotenv",
+    "--no-compile-autoload-bunfig",
+    ...flags,
+    "src/main.ts",
+    `--outfile=${outfile}`,
+  ]);
+  console.log(`${outfile}: ${statSync(outfile).size} bytes`);
+}

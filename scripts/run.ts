@@ -17,3 +17,9 @@ export function run(command: string[]): void {
   console.error(`failed: ${command.join(" ")}`);
   process.exit(1);
 }
+
+/** What a command prints, without white space around it; empty when it fails. */
+export function capture(command: string[]): string {
+  const { exitCode, stdout } = Bun.spawnSync(command, { cwd: ROOT, stderr: "ignore" });
+  return exitCode === 0 ? stdout.toString().trim() : "";
+}

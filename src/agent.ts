@@ -1,12 +1,31 @@
 import { log, reasonOf } from "./log.ts";
-import { formatReply } from "./reply.ts";
+import { formatReply, type ReplyMode } from "./reply.ts";
 import { FAILED, type State, type Status } from "./state.ts";
-import { loadState, removeLeftover } from "./state-file.ts";
+import { identify, loadState, removeLeftover } from "./state-file.ts";
 
-/** What a signal asks for: read the file, or take on a status and save it. */
-export type StateEvent =
-  | { readonly kind: "reload"; readonly cause: string }
-  | { readonly kind: "set"; readonly cause: string; readonly status: Status };
+/** What a signal or a command asks for: to read the file, or to take on a state made of the present one. */
+export type StateEvent = { readonly cause: string; readonly done?: (outcome: Outcome) => void } & (
+  | { readonly kind: "reload" }
+  | { readonly kind: "set"; readonly change: (state: State) => State }
+);
+
+/** How an event ended: `saved`, `not saved (ENOSPC)`, `loaded`, `refused (ENOENT)` and the like. */
+export interface Outcome {
+  readonly isGood: boolean;
+  readonly text: string;
+}
+
+/** What an agent works with. */
+export interface AgentOptions {
+  /** Path of the state file. */
+  readonly file: string;
+  readonly mode: ReplyMode;
+}
+
+/** A change of the status: weight and maxconn stay, the reason for the old status does not. */
+export function withStatus(status: Status, reason?: string): (state: State) => State {
+  return ({ reason: _, ...kept }) => ({ ...kept, status, ...(reason && { reason }) });
+}
 
 /**
  * Holds the state and the reply made of it. Events are handled one after another, each to its end, in the
@@ -14,37 +33,49 @@ export type StateEvent =
  */
 export class Agent {
   /** The bytes that answer a check. */
-  reply = Buffer.from(formatReply(FAILED));
-  readonly #stateFile: string;
-  #state: State = FAILED;
+  reply = new Uint8Array();
+  /** The reply as a log shows it, without its newline. */
+  replyText = "";
+  state: State = FAILED;
+  readonly #file: string;
+  readonly #mode: ReplyMode;
+  readonly #encoder = new TextEncoder();
+  /** The status that is answered in place of the state's while the agent is stopping. */
+  #goodbye: Status | undefined;
   /** Events that wait for the one being handled. */
   readonly #waiting: StateEvent[] = [];
   #working: Promise<void> | undefined;
+  /** What the file was when it was last read. */
+  #identity = "";
+  #refreshing: Promise<unknown> | undefined;
 
-  constructor(stateFile: string) {
-    this.#stateFile = stateFile;
-  }
-
-  /** The reply as a log shows it, without its newline. */
-  get replyText(): string {
-    return this.reply.toString("latin1", 0, this.reply.length - 1);
+  constructor({ file, mode }: AgentOptions) {
+    this.#file = file;
+    this.#mode = mode;
+    this.#answer();
   }
 
   /** Removes what a killed save left, and reads the state file for the first time. */
   async start(): Promise<void> {
-    await removeLeftover(this.#stateFile);
-    this.push({ kind: "reload", cause: "start" });
-    await this.settled();
+    await removeLeftover(this.#file);
+    await this.request({ kind: "reload", cause: "start" });
   }
 
   /** Takes an event, to be handled when those before it are. */
   push(event: StateEvent): void {
-    // Of waiting events of one kind in a row only the last has an effect, and of four that alternate
-    // (set, reload, set, reload) only the last two: so a storm of signals costs three saves, not thousands.
-    if (this.#waiting.at(-1)?.kind === event.kind) this.#waiting.pop();
-    this.#waiting.push(event);
-    if (this.#waiting.length > 3) this.#waiting.splice(0, 2);
+    const events = this.#waiting;
+    // Of two signals of one kind in a row only the second has an effect, and of four that alternate (set,
+    // reload, set, reload) only the last two: a storm of signals costs three saves, not thousands.
+    const last = events.at(-1);
+    if (last?.kind === event.kind && !last.done && !event.done) events.pop();
+    events.push(event);
+    if (events.length > 3 && events.slice(-4).every(({ done }) => !done)) events.splice(-4, 2);
     this.#working ??= this.#work();
+  }
+
+  /** Takes an event like `push`, and tells how it ended. */
+  request(event: StateEvent): Promise<Outcome> {
+    return new Promise((done) => this.push({ ...event, done }));
   }
 
   /** Resolves when no event is being handled or waits. */
@@ -52,40 +83,77 @@ export class Agent {
     await this.#working;
   }
 
+  /** Reads the file if it is not the one that was last read. While a save goes on memory is right. */
+  async refresh(): Promise<void> {
+    const identity = await identify(this.#file);
+    if (identity !== this.#identity && !this.#working) {
+      this.#refreshing = this.request({ kind: "reload", cause: "watch" }).then(() => {
+        this.#refreshing = undefined;
+      });
+    }
+    await this.#refreshing;
+  }
+
+  /** From now on answers this status, whatever the state is; it is not saved. */
+  sayGoodbye(status: Status): void {
+    this.#goodbye = status;
+    this.#answer();
+  }
+
   async #work(): Promise<void> {
     for (let event = this.#waiting.shift(); event; event = this.#waiting.shift()) {
-      if (event.kind === "reload") await this.#reload(event.cause);
-      else await this.#set(event.status, event.cause);
+      const outcome = event.kind === "reload" ? await this.#reload(event) : await this.#set(event);
+      event.done?.(outcome);
     }
     this.#working = undefined;
   }
 
-  async #reload(cause: string): Promise<void> {
+  async #reload({ cause }: StateEvent): Promise<Outcome> {
+    const file = this.#file;
     try {
-      this.#become(await loadState(this.#stateFile), cause);
+      this.#identity = await identify(file);
+      this.#become(await loadState(file), cause);
+      return { isGood: true, text: "loaded" };
     } catch (error) {
-      this.#become(FAILED, cause, { file: this.#stateFile, reason: reasonOf(error) });
+      const reason = reasonOf(error);
+      if (cause === "watch") {
+        log("state file refused, the last good state stays", { cause, file, reason });
+      } else {
+        this.#become(FAILED, cause, { file, reason });
+      }
+      return { isGood: false, text: `refused (${reason})` };
     }
   }
 
-  async #set(status: Status, cause: string): Promise<void> {
-    const { reason: _, ...kept } = this.#state;
-    this.#become({ ...kept, status }, cause);
-    const file = this.#stateFile;
+  async #set({ cause, change }: StateEvent & { kind: "set" }): Promise<Outcome> {
+    this.#become(change(this.state), cause);
+    const file = this.#file;
     try {
       const { saveState } = await import("./state-save.ts");
-      const { rejected, inPlace } = await saveState(file, this.#state);
+      const { rejected, inPlace } = await saveState(file, this.state);
       if (rejected) log("invalid state file set aside", { file: rejected });
       if (inPlace) log("saved in place, not atomically", { file, reason: inPlace });
+      return { isGood: true, text: inPlace ? `saved in place (${inPlace})` : "saved" };
     } catch (error) {
-      log("save failed", { file, reason: reasonOf(error) });
+      const reason = reasonOf(error);
+      log("save failed", { file, reason });
+      return { isGood: false, text: `not saved (${reason})` };
     }
   }
 
   #become(state: State, cause: string, failure?: { file: string; reason: string }): void {
     const old = this.replyText;
-    this.#state = state;
-    this.reply = Buffer.from(formatReply(state));
+    this.state = state;
+    this.#answer();
+    // The first state is in the line that says where the agent listens.
+    if (cause === "start" && !failure) return;
     log(failure ? "state file refused" : "state", { cause, ...failure, old, new: this.replyText });
+  }
+
+  #answer(): void {
+    const state = this.#goodbye ? withStatus(this.#goodbye)(this.state) : this.state;
+    const line = formatReply(state, this.#mode);
+    this.reply = this.#encoder.encode(line);
+    this.replyText = line.slice(0, -1);
   }
 }

@@ -1,4 +1,5 @@
-import type { SocketHandler } from "bun";
+import type { Socket, SocketHandler } from "bun";
+import type { Config } from "./config.ts";
 import { reasonOf } from "./log.ts";
 
 /** A client that has not closed yet is closed at a sweep of the runtime, every 4 s, once it is this old. */
@@ -16,19 +17,25 @@ const REASONS: Record<string, string> = {
 /** The port is in use, or the address is not on this machine, or may not be bound. */
 export class ListenError extends Error {}
 
-/** Where to listen: an IPv4 or IPv6 address, and a TCP port. */
-export interface Address {
-  readonly ip: string;
-  readonly port: number;
-}
-
 /** A listening socket that answers checks. */
 export interface Listener {
   /** Stops accepting and resolves when all clients have closed, or after so many milliseconds. */
   stop(milliseconds: number): Promise<void>;
 }
 
-/** The data of a connection: when it was opened (ms), or undefined when it was closed at once. */
+/** What the listener asks for each check, and whom it tells. */
+export interface ListenOptions {
+  /** So many connections may wait for their client to close; beyond, they are closed at once. */
+  readonly lingerCap: number;
+  /** The bytes to answer with. */
+  readonly reply: () => Uint8Array;
+  /** What has to be done before the answer, if anything. */
+  readonly refresh?: (() => Promise<void>) | undefined;
+  /** Told the address of every client that was answered. */
+  readonly served?: ((address: string) => void) | undefined;
+}
+
+/** The data of a connection: when it was opened (ms), or undefined when it is to be closed at once. */
 type Opened = number | undefined;
 
 /**
@@ -41,21 +48,31 @@ type Opened = number | undefined;
  *
  * @throws {ListenError} naming the address and the reason.
  */
-export function listen(address: Address, lingerCap: number, reply: () => Buffer): Listener {
+export function listen(listenOn: Config["listen"], options: ListenOptions): Listener {
+  const { lingerCap, reply, refresh, served } = options;
   let lingering = 0;
   let resolveStop: (() => void) | undefined;
 
-  const server = bind(address, {
+  function answer(client: Socket<Opened>): void {
+    // Read first: a connection that is shut down has no address any more.
+    if (served) served(client.remoteAddress);
+    if (client.data === undefined) {
+      client.end(reply());
+      return;
+    }
+    client.write(reply());
+    client.shutdown();
+  }
+
+  const server = bind(listenOn, {
     open(client) {
-      if (lingering >= lingerCap) {
-        client.end(reply());
-        return;
+      if (lingering < lingerCap) {
+        lingering += 1;
+        client.data = performance.now();
+        client.timeout(1);
       }
-      lingering += 1;
-      client.data = performance.now();
-      client.timeout(1);
-      client.write(reply());
-      client.shutdown();
+      if (!refresh) answer(client);
+      else void refresh().then(() => answer(client));
     },
     timeout(client) {
       // The first sweep may come right after the opening; the next one is 4 s later.
@@ -83,13 +100,18 @@ export function listen(address: Address, lingerCap: number, reply: () => Buffer)
   };
 }
 
-function bind(address: Address, socket: SocketHandler<Opened>): { stop(): void } {
+function bind(listenOn: Config["listen"], socket: SocketHandler<Opened>): { stop(): void } {
   try {
-    return Bun.listen<Opened>({ hostname: address.ip, port: address.port, socket });
+    if (!("fd" in listenOn)) {
+      return Bun.listen<Opened>({ hostname: listenOn.ip, port: listenOn.port, socket });
+    }
+    // The runtime takes a descriptor in place of the address; its types do not say so yet.
+    const passed = { fd: listenOn.fd, hostname: "127.0.0.1", port: 0, socket };
+    return Bun.listen<Opened>(passed);
   } catch (error) {
     const code = reasonOf(error);
     const reason = REASONS[code] ?? "the address cannot be bound";
-    throw new ListenError(`cannot listen on ${formatAddress(address)}: ${reason} (${code})`);
+    throw new ListenError(`cannot listen on ${formatAddress(listenOn)}: ${reason} (${code})`);
   }
 }
 
@@ -98,11 +120,15 @@ export async function readLingerCap(): Promise<number> {
   const limits = await Bun.file("/proc/self/limits")
     .text()
     .catch(() => "");
-  const openFiles = Number(/^Max open files +(\d+)/m.exec(limits)?.[1] ?? 2 * LINGER_CAP);
+  const [, rest = ""] = limits.split("Max open files");
+  // The soft limit comes first; without /proc, what the kernel gives by default is likely.
+  const openFiles = Number.parseInt(rest, 10) || 2 * LINGER_CAP;
   return Math.min(LINGER_CAP, Math.floor(openFiles / 2));
 }
 
-/** An address as it is written in front of a port: `127.0.0.1:9777`, `[::1]:9777`. */
-export function formatAddress({ ip, port }: Address): string {
+/** Where it listens: `127.0.0.1:9777`, `[::1]:9777`, or `fd:3` for a socket that was passed. */
+export function formatAddress(listenOn: Config["listen"]): string {
+  if ("fd" in listenOn) return `fd:${listenOn.fd}`;
+  const { ip, port } = listenOn;
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }

@@ -1,3 +1,4 @@
+import type { Environment } from "./config.ts";
 import { log, reasonOf } from "./log.ts";
 
 /**
@@ -32,8 +33,8 @@ const SIGNALS = "HUP USR1 USR2";
  */
 const LAUNCH = `trap '' ${SIGNALS}
 /usr/bin/env --block-signal=HUP >/dev/null 2>&1 &&
-exec /usr/bin/env --block-signal=${SIGNALS.replaceAll(" ", ",")} "$0" "$@"
-exec "$0" "$@"`;
+exec /usr/bin/env --block-signal=${SIGNALS.replaceAll(" ", ",")} "$0"
+exec "$0"`;
 
 /**
  * Makes this process the tuned one, by executing the program once more in place (the pid stays) with the
@@ -42,7 +43,7 @@ exec "$0" "$@"`;
  * A signal that comes in the first milliseconds, before this runs, still ends the process: only a launcher
  * can prevent that (`env --block-signal=HUP,USR1,USR2 hapgent`, with the variables set).
  */
-export function becomeTuned(env: Record<string, string | undefined>, args: readonly string[]): void {
+export function becomeTuned(env: Environment): void {
   const isTuned = Object.entries(TUNED).every(([name, value]) => env[name] === value);
   const { HAPGENT_TUNE = "on" } = env;
   if (isTuned || HAPGENT_TUNE !== "on" || !Bun.isStandaloneExecutable) return;
@@ -52,12 +53,12 @@ export function becomeTuned(env: Record<string, string | undefined>, args: reado
   // What is off stays off: however the environment is changed on the way, there is no second time.
   const tuned = { ...env, ...TUNED, HAPGENT_TUNE: "off" };
   try {
-    process.execve?.("/bin/sh", ["sh", "-c", LAUNCH, program, ...args], tuned);
+    process.execve?.("/bin/sh", ["sh", "-c", LAUNCH, program], tuned);
   } catch {
     // No shell, as in an image that holds nothing else.
   }
   try {
-    process.execve?.(program, [program, ...args], tuned);
+    process.execve?.(program, [program], tuned);
   } catch (error) {
     log("not tuned: more memory, more threads", { program, reason: reasonOf(error) });
   }

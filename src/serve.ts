@@ -1,6 +1,6 @@
 import { Agent } from "./agent.ts";
 import { EXIT, VERSION } from "./cli.ts";
-import { ConfigError, readConfig } from "./config.ts";
+import { ConfigError, type Environment, readConfig } from "./config.ts";
 import { formatAddress, type Listener, listen, readLingerCap } from "./listener.ts";
 import { log, reasonOf } from "./log.ts";
 import { receiveSignals } from "./signals.ts";
@@ -9,34 +9,52 @@ import { receiveSignals } from "./signals.ts";
 const STOP_MS = 500;
 
 /** Runs the agent; returns once it answers. What keeps it from that ends the program. */
-export async function serve(env: Record<string, string | undefined>): Promise<void> {
+export async function serve(env: Environment): Promise<void> {
   let listener: Listener | undefined;
-  let isStopping = false;
+  let closeControl: (() => void) | undefined;
+  let stopping = 0;
   try {
     const config = readConfig(env);
-    const agent = new Agent(config.stateFile);
+    const { socket, goodbye } = config;
+    const agent = new Agent({ file: config.stateFile, mode: config.reply });
 
-    // Signals before the address: whoever got an answer may signal.
-    receiveSignals(agent, stop);
-
+    // Signals before the address: whoever gets an answer may signal.
+    receiveSignals(agent, (cause) => void stop(cause));
     await agent.start();
-    const lingerCap = await readLingerCap();
-    if (isStopping) return;
-    listener = listen(config, lingerCap, () => agent.reply);
+
+    // Who asks is of interest only to the runtime socket and to a goodbye.
+    const pollers = socket || goodbye ? new (await import("./pollers.ts")).Pollers() : undefined;
+    if (socket && pollers) {
+      const { openControl } = await import("./control.ts");
+      closeControl = await openControl(socket, agent, pollers);
+    }
+    listener = listen(config.listen, {
+      lingerCap: await readLingerCap(),
+      reply: () => agent.reply,
+      refresh: config.watch ? () => agent.refresh() : undefined,
+      served: pollers && ((address) => pollers.record(address, agent.replyText)),
+    });
     log("listening", {
       version: VERSION,
-      address: formatAddress(config),
+      address: formatAddress(config.listen),
       file: config.stateFile,
       reply: agent.replyText,
+      socket,
     });
 
-    /** Ends the program, once the replies and the save in flight have had their time. */
-    function stop(cause: string): void {
-      if (isStopping) return;
-      isStopping = true;
+    /** Ends the program once everybody has heard the goodbye, and replies and saves in flight are done. */
+    async function stop(cause: string): Promise<void> {
+      stopping += 1;
       log("stopping", { cause });
+      if (stopping === 1 && goodbye && pollers) {
+        agent.sayGoodbye(goodbye.status);
+        log("goodbye", { reply: agent.replyText, seconds: goodbye.seconds });
+        await pollers.waitFor(() => agent.replyText, goodbye.seconds);
+      }
+      closeControl?.();
       const finished = Promise.all([listener?.stop(STOP_MS), agent.settled()]);
-      void Promise.race([finished, Bun.sleep(STOP_MS)]).then(() => process.exit(EXIT.ok));
+      await Promise.race([finished, Bun.sleep(STOP_MS)]);
+      process.exit(EXIT.ok);
     }
   } catch (error) {
     log(reasonOf(error));

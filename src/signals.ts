@@ -1,4 +1,4 @@
-import type { Agent } from "./agent.ts";
+import { type Agent, withStatus } from "./agent.ts";
 
 /**
  * Turns signals into events of the agent; SIGTERM and SIGINT call `stop`. Until this has run the default
@@ -6,9 +6,11 @@ import type { Agent } from "./agent.ts";
  * got an answer may signal.
  */
 export function receiveSignals(agent: Agent, stop: (cause: string) => void): void {
+  const up = { kind: "set", cause: "SIGUSR1", change: withStatus("UP") } as const;
+  const down = { kind: "set", cause: "SIGUSR2", change: withStatus("DOWN") } as const;
   process.on("SIGHUP", () => agent.push({ kind: "reload", cause: "SIGHUP" }));
-  process.on("SIGUSR1", () => agent.push({ kind: "set", status: "UP", cause: "SIGUSR1" }));
-  process.on("SIGUSR2", () => agent.push({ kind: "set", status: "DOWN", cause: "SIGUSR2" }));
+  process.on("SIGUSR1", () => agent.push(up));
+  process.on("SIGUSR2", () => agent.push(down));
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));
 }

@@ -1,3 +1,4 @@
+import { reasonOf } from "./log.ts";
 import { parseState, type State, StateError } from "./state.ts";
 
 /** A state file is read up to this many bytes; a larger one is invalid. */
@@ -14,11 +15,23 @@ export async function loadState(path: string): Promise<State> {
   const stat = await file.stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
   if (!stat.isFile()) throw new StateError(["expected a regular file"]);
-  const bytes = await file.slice(0, SIZE_LIMIT + 1).bytes();
-  if (bytes.length > SIZE_LIMIT) {
+  if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  return parseState(new TextDecoder().decode(bytes));
+  return parseState(await file.slice(0, SIZE_LIMIT).text());
+}
+
+/**
+ * What tells one version of the file from the next: inode, size and time of change; or why it has none.
+ * It follows symlinks, so that the swap of a linked directory is a new version too.
+ */
+export async function identify(path: string): Promise<string> {
+  try {
+    const { ino, size, mtimeMs } = await Bun.file(path).stat();
+    return `${ino} ${size} ${mtimeMs}`;
+  } catch (error) {
+    return reasonOf(error);
+  }
 }
 
 /** Removes what a save that was killed may have left beside the state file. */

@@ -62,8 +62,8 @@ export function parseState(text: string): State {
 }
 
 /** The text of a state file: JSON indented by two spaces, as the original writes it. */
-export function formatState(state: State): string {
-  return `${JSON.stringify(state, null, 2)}\n`;
+export function formatState({ status, weight, maxconn, reason }: State): string {
+  return `${JSON.stringify({ status, weight, maxconn, reason }, null, 2)}\n`;
 }
 
 function integerUpTo(maximum: number) {

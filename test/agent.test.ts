@@ -1,17 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { Agent, type StateEvent } from "../src/agent.ts";
+import { Agent, type StateEvent, withStatus } from "../src/agent.ts";
 import { temporaryDirectory } from "./temporary.ts";
 
 const HUP: StateEvent = { kind: "reload", cause: "SIGHUP" };
-const USR1: StateEvent = { kind: "set", status: "UP", cause: "SIGUSR1" };
-const USR2: StateEvent = { kind: "set", status: "DOWN", cause: "SIGUSR2" };
+const USR1: StateEvent = { kind: "set", change: withStatus("UP"), cause: "SIGUSR1" };
+const USR2: StateEvent = { kind: "set", change: withStatus("DOWN"), cause: "SIGUSR2" };
 
 /** An agent that has read a file with this text, and that file. */
 async function startAgent(directory: { path: string }, text?: string) {
   const file = `${directory.path}/state.json`;
   if (text !== undefined) writeFileSync(file, text);
-  const agent = new Agent(file);
+  const agent = new Agent({ file: file, mode: "exact" });
   await agent.start();
   return { agent, file };
 }
@@ -24,13 +24,13 @@ async function push(agent: Agent, ...events: StateEvent[]): Promise<string> {
 
 describe("Agent", () => {
   test("answers FAIL until it has read a state", () => {
-    expect(new Agent("/nowhere").replyText).toBe("FAIL");
+    expect(new Agent({ file: "/nowhere", mode: "exact" }).replyText).toBe("FAIL");
   });
 
   test("answers with the file's state, and with FAIL when it has none", async () => {
     using directory = temporaryDirectory();
     const { agent, file } = await startAgent(directory, '{"status":"READY","weight":75}');
-    expect(agent.reply.toString()).toBe("READY 75%\n");
+    expect(new TextDecoder().decode(agent.reply)).toBe("READY 75%\n");
     rmSync(file);
     expect(await push(agent, HUP)).toBe("FAIL");
   });
@@ -62,7 +62,7 @@ describe("Agent", () => {
   });
 
   test("answers with a status that cannot be saved", async () => {
-    const agent = new Agent("/nowhere/at/all/state.json");
+    const agent = new Agent({ file: "/nowhere/at/all/state.json", mode: "exact" });
     expect(await push(agent, USR1)).toBe("UP");
   });
 

@@ -4,19 +4,39 @@ import { ConfigError, readConfig } from "../src/config.ts";
 describe("readConfig", () => {
   test("has a default for everything", () => {
     expect(readConfig({})).toEqual({
-      ip: "0.0.0.0",
-      port: 9777,
+      listen: { ip: "0.0.0.0", port: 9777 },
       stateFile: "/etc/hapgent/state.json",
+      reply: "exact",
+      watch: false,
+      socket: undefined,
+      goodbye: undefined,
     });
   });
 
   test("takes what the environment sets", () => {
-    const env = { HAPGENT_IP: "::1", HAPGENT_PORT: "80", HAPGENT_STATE_FILE: "state.json" };
-    expect(readConfig(env)).toEqual({ ip: "::1", port: 80, stateFile: "state.json" });
+    const env = {
+      HAPGENT_IP: "::1",
+      HAPGENT_PORT: "80",
+      HAPGENT_STATE_FILE: "state.json",
+      HAPGENT_REPLY: "full",
+      HAPGENT_WATCH: "on",
+      HAPGENT_SOCKET: "/run/hapgent/hapgent.sock",
+      HAPGENT_STOP_STATUS: "DRAIN",
+      HAPGENT_STOP_GRACE: "30",
+      HAPGENT_TUNE: "off",
+    };
+    expect(readConfig(env)).toEqual({
+      listen: { ip: "::1", port: 80 },
+      stateFile: "state.json",
+      reply: "full",
+      watch: true,
+      socket: "/run/hapgent/hapgent.sock",
+      goodbye: { status: "DRAIN", seconds: 30 },
+    });
   });
 
   test.each(["127.0.0.1", "::", "fe80::1", "::ffff:10.0.0.1"])("accepts the address %s", (ip) => {
-    expect(readConfig({ HAPGENT_IP: ip }).ip).toBe(ip);
+    expect(readConfig({ HAPGENT_IP: ip }).listen).toEqual({ ip, port: 9777 });
   });
 
   test.each([
@@ -32,8 +52,36 @@ describe("readConfig", () => {
     ["HAPGENT_IP", "1.2.3", "an IPv4 or IPv6 address"],
     ["HAPGENT_IP", "", "an IPv4 or IPv6 address"],
     ["HAPGENT_STATE_FILE", "", "the path of a file"],
+    ["HAPGENT_REPLY", "whole", "exact or full"],
+    ["HAPGENT_WATCH", "yes", "off or on"],
+    ["HAPGENT_TUNE", "", "off or on"],
+    ["HAPGENT_SOCKET", "", "the path of a socket, 1 to 107 bytes"],
+    ["HAPGENT_SOCKET", "x".repeat(108), "the path of a socket, 1 to 107 bytes"],
+    ["HAPGENT_STOP_STATUS", "down", "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED"],
+    ["HAPGENT_STOP_GRACE", "0", "an integer from 1 to 3600"],
+    ["HAPGENT_STOP_GRACE", "5", "HAPGENT_STOP_STATUS beside it"],
+    ["LISTEN_PID", "me", "the id of a process"],
   ])("refuses %s=%j, naming what was expected and what came", (name, value, expected) => {
     const error = new ConfigError(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
     expect(() => readConfig({ [name]: value })).toThrow(error);
+  });
+
+  test("takes the socket that systemd passed to this process, and no other's", () => {
+    const ours = { LISTEN_PID: String(process.pid), LISTEN_FDS: "1" };
+    expect(readConfig(ours).listen).toEqual({ fd: 3 });
+    for (const env of [
+      { ...ours, LISTEN_PID: "1" },
+      { LISTEN_FDS: "1" },
+      { LISTEN_PID: ours.LISTEN_PID },
+    ]) {
+      expect(readConfig(env).listen).toEqual({ ip: "0.0.0.0", port: 9777 });
+    }
+    for (const LISTEN_FDS of ["0", "2", "-1", "", "one"]) {
+      expect(() => readConfig({ ...ours, LISTEN_FDS })).toThrow(
+        new ConfigError(
+          `LISTEN_FDS: expected 1, a single socket, got ${JSON.stringify(LISTEN_FDS)}`,
+        ),
+      );
+    }
   });
 });

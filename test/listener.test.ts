@@ -4,13 +4,14 @@ import { formatAddress, ListenError, listen, readLingerCap } from "../src/listen
 test.each([
   [{ ip: "127.0.0.1", port: 80 }, "127.0.0.1:80"],
   [{ ip: "::1", port: 9777 }, "[::1]:9777"],
+  [{ fd: 3 }, "fd:3"],
 ])("the address %j is written %s", (address, text) => {
   expect(formatAddress(address)).toBe(text);
 });
 
 test("an address that is not here is refused with its name and the reason", () => {
   const address = { ip: "192.0.2.1", port: 9777 };
-  expect(() => listen(address, 64, () => Buffer.from("UP\n"))).toThrow(
+  expect(() => listen(address, { lingerCap: 64, reply: () => Buffer.from("UP\n") })).toThrow(
     new ListenError(
       "cannot listen on 192.0.2.1:9777: no such address on this machine (EADDRNOTAVAIL)",
     ),

@@ -19,13 +19,25 @@ describe("formatReply", () => {
     [{ status: "UP", reason: "" }, "UP\n"],
     [{ status: "DRAIN", reason: "not after an administrative word" }, "DRAIN\n"],
   ])("%j is %j", (state, reply) => {
-    expect(formatReply(state)).toBe(reply);
+    expect(formatReply(state, "exact")).toBe(reply);
+  });
+
+  test.each<[State, string]>([
+    [{ status: "UP" }, "ready up 100%\n"],
+    [{ status: "READY", weight: 75, maxconn: 1000 }, "ready up 75% maxconn:1000\n"],
+    [{ status: "DOWN", weight: 0 }, "ready down 0%\n"],
+    [{ status: "FAIL" }, "ready fail 100%\n"],
+    [{ status: "STOPPED" }, "ready stopped 100%\n"],
+    [{ status: "DRAIN", reason: "deploying" }, "up drain 100% #deploying\n"],
+    [{ status: "MAINT", reason: "no health word" }, "maint 100%\n"],
+  ])("of %j in full is %j", (state, reply) => {
+    expect(formatReply(state, "full")).toBe(reply);
   });
 
   test("of every state is one line of HAProxy's grammar", () => {
     fc.assert(
       fc.property(anyState, (state) => {
-        expect(formatReply(state)).toMatch(GRAMMAR);
+        expect(formatReply(state, "exact")).toMatch(GRAMMAR);
       }),
     );
   });
@@ -33,7 +45,7 @@ describe("formatReply", () => {
   test("of every state without a reason is under 128 bytes", () => {
     fc.assert(
       fc.property(anyState, ({ reason: _, ...state }) => {
-        expect(Buffer.byteLength(formatReply(state))).toBeLessThan(128);
+        expect(Buffer.byteLength(formatReply(state, "exact"))).toBeLessThan(128);
       }),
     );
   });
