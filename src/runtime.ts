@@ -47,6 +47,11 @@ export function becomeTuned(env: Environment): void {
   const isTuned = Object.entries(TUNED).every(([name, value]) => env[name] === value);
   const { HAPGENT_TUNE = "on" } = env;
   if (isTuned || HAPGENT_TUNE !== "on" || !Bun.isStandaloneExecutable) return;
+  // The runtime closes all descriptors on the way, that of a socket from systemd too.
+  if (env["LISTEN_PID"] === String(process.pid)) {
+    log("not tuned: the passed socket would be lost; set the variables in the unit");
+    return;
+  }
   // The call below clears the mask of blocked signals: what was waiting must not kill.
   for (const name of SIGNALS.split(" ")) process.on(`SIG${name}`, () => undefined);
   const program = process.execPath;
