@@ -194,7 +194,11 @@ export async function runAgent(args: string[], env: Record<string, string> = {},
   return { stdout, stderr, exitCode };
 }
 
-async function collectLines(stream: ReadableStream<Uint8Array>, lines: string[]): Promise<void> {
+/** Appends the lines of a stream to `lines` as they come. */
+export async function collectLines(
+  stream: ReadableStream<Uint8Array>,
+  lines: string[],
+): Promise<void> {
   const decoder = new TextDecoder();
   let rest = "";
   for await (const chunk of stream) {

@@ -1,0 +1,146 @@
+import { writeFileSync } from "node:fs";
+import { STATUSES, type State, type Status } from "../../src/state.ts";
+import { backend, type HaproxyProcess, startHaproxy } from "./haproxy.ts";
+import { type AgentProcess, freePort, startAgent, until } from "./harness.ts";
+
+/** How a server ends in HAProxy. */
+export interface Outcome {
+  /** Its administrative state: READY, DRAIN or MAINT. */
+  admin: "READY" | "DRAIN" | "MAINT";
+  /** Its health by the agent's word, which counts once it is READY. */
+  health: "UP" | "DOWN";
+  /** Percent. */
+  weight: number;
+  maxconn: number | undefined;
+}
+
+/** One status after another, and what HAProxy made of it. */
+export interface Transition {
+  from: Status;
+  to: Status;
+  /** After the old status without and with `LIMITS`. */
+  ended: Outcome;
+  endedLimited: Outcome;
+}
+
+/** Weight and maxconn that the old state has or has not; the new one never does. */
+export const LIMITS = { weight: 50, maxconn: 100 };
+
+/** What the server line says of weight and maxconn. */
+const CONFIGURED = { weight: 100, maxconn: 500 };
+
+/** Plays each status after each to a real HAProxy, through an agent with these variables. */
+export async function playMatrix(env: Record<string, string> = {}): Promise<Transition[]> {
+  const playRow = async (from: Status): Promise<Transition[]> => {
+    await using stage = await startStage(env);
+    const row: Transition[] = [];
+    for (const to of STATUSES) {
+      const ended = await stage.play([{ status: from }, { status: to }]);
+      const endedLimited = await stage.play([{ status: from, ...LIMITS }, { status: to }]);
+      row.push({ from, to, ended, endedLimited });
+    }
+    return row;
+  };
+  // Nearly all of the time goes by in waiting for checks, so all rows are played at once; and all of them
+  // to their end, so that no process is left behind when one fails.
+  const rows = await Promise.allSettled(STATUSES.map(playRow));
+  return rows.flatMap((row) => {
+    if (row.status === "rejected") throw row.reason;
+    return row.value;
+  });
+}
+
+/**
+ * The matrix as a Markdown table: rows are the old status, columns the new one. Bold is what a server that
+ * was READY before would not have become.
+ */
+export function formatMatrix(transitions: readonly Transition[]): string {
+  const ended = (from: Status, to: Status) => {
+    const transition = transitions.find((t) => t.from === from && t.to === to);
+    if (!transition) throw new Error(`${from} to ${to} was not played`);
+    return describeOutcome(transition.ended);
+  };
+  // Statuses that HAProxy treats alike, as the old one and as the new one, share a row and a column.
+  const signature = (status: Status) =>
+    JSON.stringify(STATUSES.map((other) => [ended(status, other), ended(other, status)]));
+  const groups = Map.groupBy(
+    STATUSES,
+    (status) => STATUSES.find((first) => signature(first) === signature(status)) ?? status,
+  );
+  const rows = [...groups].map(([from, alike]) => {
+    const cells = [...groups.keys()].map((to) => {
+      const outcome = ended(from, to);
+      return outcome === ended("READY", to) ? outcome : `**${outcome}**`;
+    });
+    return [alike.join(", "), ...cells];
+  });
+  const header = ["before \\ now", ...[...groups.values()].map((alike) => alike.join(", "))];
+  const table = [header, header.map(() => "---"), ...rows];
+  return table.map((row) => `| ${row.join(" | ")} |`).join("\n");
+}
+
+/** How a server ended, in the agent's words: `DRAIN, DOWN` is drained, and down when it no longer is. */
+function describeOutcome({ admin, health }: Outcome): string {
+  if (admin === "READY") return health;
+  return health === "UP" ? admin : `${admin}, ${health}`;
+}
+
+/** An agent and a HAProxy that polls it through a proxy of its own, where checks can be counted. */
+class Stage implements AsyncDisposable {
+  constructor(
+    readonly agent: AgentProcess,
+    readonly haproxy: HaproxyProcess,
+    readonly processes: AsyncDisposable,
+  ) {}
+
+  /** Tells a server that is as configured these states, one after another; returns how it ended. */
+  async play(states: readonly State[]): Promise<Outcome> {
+    const fresh: State[] = [{ status: "UP", ...CONFIGURED }, { status: "READY" }];
+    for (const state of [...fresh, ...states]) {
+      await this.#serve(state);
+      await this.#checks(3);
+    }
+    const row = await this.haproxy.server();
+    return {
+      admin: row.srv_admin_state === 1 ? "MAINT" : row.srv_admin_state === 8 ? "DRAIN" : "READY",
+      health: row.agent_health > 0 ? "UP" : "DOWN",
+      weight: row.uweight,
+      maxconn: row.slim,
+    };
+  }
+
+  /** Makes the agent answer with this state. */
+  async #serve(state: State): Promise<void> {
+    const reloads = () => this.agent.log.filter((line) => line.includes("cause=SIGHUP")).length;
+    const before = reloads();
+    writeFileSync(this.agent.stateFile, JSON.stringify(state));
+    this.agent.signal("SIGHUP");
+    await until("the agent has read its state", () => reloads() > before);
+  }
+
+  /** Waits for so many further checks to begin, which is when all but the last of them have ended. */
+  async #checks(count: number): Promise<void> {
+    const end = (await this.haproxy.sessions("tap")) + count;
+    await until("checks", async () => (await this.haproxy.sessions("tap")) >= end);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.processes[Symbol.asyncDispose]();
+  }
+}
+
+async function startStage(env: Record<string, string>): Promise<Stage> {
+  await using processes = new AsyncDisposableStack();
+  const agent = processes.use(await startAgent({ state: { status: "READY" }, env }));
+  const tap = freePort();
+  const haproxy = await startHaproxy(`
+listen tap
+  mode tcp
+  bind 127.0.0.1:${tap}
+  server agent 127.0.0.1:${agent.port}
+${backend(tap)}
+  timeout check 1s
+`);
+  processes.use(haproxy);
+  return new Stage(agent, haproxy, processes.move());
+}
