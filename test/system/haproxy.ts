@@ -7,8 +7,8 @@ export interface ServerRow {
   status: string;
   /** Effective weight in the unit of the server line: `weight 100` at 50% is 50. */
   uweight: number;
-  /** The server's maxconn; absent when there is no limit. */
-  slim?: number;
+  /** The server's maxconn; Infinity when there is no limit. */
+  slim: number;
   /** How the last agent check went: L7OK, L7STS, CHECKED, L4CON ... */
   agent_status: string;
   /** 0 once an agent has said DOWN. */
@@ -44,19 +44,23 @@ export class HaproxyProcess implements AsyncDisposable {
     return promise;
   }
 
+  /** Sends a request through the frontend that is bound to `front.sock`. */
+  get(): Promise<Response> {
+    return fetch("http://service/", { unix: join(this.directory.path, "front.sock") });
+  }
+
   /** What HAProxy knows of a server, `be/s` for instance. */
   async server(name = "be/s"): Promise<ServerRow> {
-    const [backend, server] = name.split("/");
-    const rows = parseCsv(await this.command(`show stat ${backend} 4 -1`));
-    const row = rows.find(({ svname }) => svname === server);
+    const rows = parseCsv(await this.command("show stat -1 4 -1"));
+    const row = rows.find(({ pxname, svname }) => `${pxname}/${svname}` === name);
     // Below a line with the format's version.
-    const states = (await this.command(`show servers state ${backend}`)).slice(2);
-    const state = parseCsv(states, " ").find(({ srv_name }) => srv_name === server);
+    const states = parseCsv((await this.command("show servers state")).slice(2), " ");
+    const state = states.find(({ be_name, srv_name }) => `${be_name}/${srv_name}` === name);
     if (!row || !state) throw new Error(`no server ${name}`);
     return {
       status: row["status"] ?? "",
       uweight: Number(row["uweight"]),
-      ...(row["slim"] && { slim: Number(row["slim"]) }),
+      slim: row["slim"] === "" ? Infinity : Number(row["slim"]),
       // A star in front marks a check that is under way.
       agent_status: (row["agent_status"] ?? "").replace("* ", ""),
       agent_health: Number(row["agent_health"]),
@@ -94,6 +98,8 @@ export class HaproxyProcess implements AsyncDisposable {
   async reload(): Promise<void> {
     const worker = () => this.command("show info").then((text) => /^Pid: \d+/m.exec(text)?.[0]);
     const old = await worker();
+    // The worker is there earlier than the master, to which a signal would be lost until then.
+    await until("HAProxy has loaded", () => this.log.some((line) => line.includes("success")));
     this.process.kill("SIGUSR2");
     // The socket of the old worker may close while it is being asked.
     await until("HAProxy has reloaded", async () => {
@@ -125,6 +131,8 @@ defaults
   timeout connect 5s
   timeout client 30s
   timeout server 30s
+  # In place of agent-inter: a stall of this machine must not count as the agent's failure.
+  timeout check 1s
   # To the log, when a check goes otherwise than the one before; an agent's too.
   option log-health-checks
 frontend service
@@ -132,29 +140,30 @@ frontend service
   http-request return status 200
 `;
 
-/** A backend `be` with a server `s` that is healthy and asks an agent every 10 ms. */
-export function backend(agentPort: number, options = ""): string {
+/** A proxy `be` with a server `s` that is healthy and asks an agent every 10 ms. */
+export function proxy(agentPort: number, serverOptions = ""): string {
   return `
-backend be
+listen be
+  bind unix@front.sock
   server s unix@service.sock weight 100 maxconn 500 check inter 1s agent-check agent-inter 10ms \
-    agent-addr 127.0.0.1 agent-port ${agentPort} ${options}
+    agent-addr 127.0.0.1 agent-port ${agentPort} ${serverOptions}
 `;
 }
 
 /**
- * Starts HAProxy in the foreground, as master and worker, and waits until it has loaded. Its working
- * directory goes with it and holds all of its files, so that a configuration names them by relative paths.
+ * Starts HAProxy in the foreground and waits until it answers. Its working directory goes with it and holds
+ * all of its files, so that a configuration names them by relative paths.
  *
- * @param program What to run in place of the installed one.
+ * @param command With `-W` it is a master and its worker, and can be reloaded.
  */
 export async function startHaproxy(
   configuration: string,
-  program: string[] = ["haproxy"],
+  command: string[] = ["haproxy", "-W"],
 ): Promise<HaproxyProcess> {
   const directory = temporaryDirectory();
   writeFileSync(join(directory.path, "common.cfg"), COMMON);
   writeFileSync(join(directory.path, "haproxy.cfg"), configuration);
-  const process = Bun.spawn([...program, "-W", "-f", "common.cfg", "-f", "haproxy.cfg"], {
+  const process = Bun.spawn([...command, "-f", "common.cfg", "-f", "haproxy.cfg"], {
     cwd: directory.path,
     env: HAPROXY_ENVIRONMENT,
     stdio: ["ignore", "ignore", "pipe"],
@@ -163,10 +172,9 @@ export async function startHaproxy(
   void collectLines(process.stderr, log);
   const haproxy = new HaproxyProcess(process, directory, log);
   try {
-    // The worker answers earlier, but a signal to the master would be lost until then.
-    await until("HAProxy has loaded", () => {
+    await until("HAProxy answers", () => {
       if (process.exitCode !== null) throw new Error("HAProxy ended");
-      return log.some((line) => line.includes("Loading success"));
+      return haproxy.command("show info").catch(() => "");
     });
     return haproxy;
   } catch (error) {

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ROOT } from "../../scripts/run.ts";
+import type { State } from "../../src/state.ts";
 import { temporaryDirectory } from "../temporary.ts";
 
 export { temporaryDirectory };
@@ -105,6 +106,12 @@ export class AgentProcess implements AsyncDisposable {
 
   signal(name: NodeJS.Signals): void {
     this.process.kill(name);
+  }
+
+  /** Gives the agent another state, through its file and SIGHUP. */
+  change(state: State): void {
+    writeFileSync(this.stateFile, JSON.stringify(state));
+    this.signal("SIGHUP");
   }
 
   /** Waits until the agent answers this reply. */

@@ -1,6 +1,5 @@
-import { writeFileSync } from "node:fs";
 import { STATUSES, type State, type Status } from "../../src/state.ts";
-import { backend, type HaproxyProcess, startHaproxy } from "./haproxy.ts";
+import { type HaproxyProcess, proxy, startHaproxy } from "./haproxy.ts";
 import { type AgentProcess, freePort, startAgent, until } from "./harness.ts";
 
 /** How a server ends in HAProxy. */
@@ -11,7 +10,7 @@ export interface Outcome {
   health: "UP" | "DOWN";
   /** Percent. */
   weight: number;
-  maxconn: number | undefined;
+  maxconn: number;
 }
 
 /** One status after another, and what HAProxy made of it. */
@@ -113,8 +112,7 @@ class Stage implements AsyncDisposable {
   async #serve(state: State): Promise<void> {
     const reloads = () => this.agent.log.filter((line) => line.includes("cause=SIGHUP")).length;
     const before = reloads();
-    writeFileSync(this.agent.stateFile, JSON.stringify(state));
-    this.agent.signal("SIGHUP");
+    this.agent.change(state);
     await until("the agent has read its state", () => reloads() > before);
   }
 
@@ -138,8 +136,7 @@ listen tap
   mode tcp
   bind 127.0.0.1:${tap}
   server agent 127.0.0.1:${agent.port}
-${backend(tap)}
-  timeout check 1s
+${proxy(tap)}
 `);
   processes.use(haproxy);
   return new Stage(agent, haproxy, processes.move());

@@ -1,0 +1,111 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../../scripts/run.ts";
+import { HAPROXY_ENVIRONMENT, type HaproxyProcess, startHaproxy } from "./haproxy.ts";
+import { startAgent } from "./harness.ts";
+
+const SAMPLES = `${ROOT}deploy/haproxy/`;
+
+describe.concurrent("the samples of deploy/haproxy", () => {
+  const names = readdirSync(SAMPLES).filter((name) => name.endsWith(".cfg"));
+  test.each(names)("%s is valid", async (name) => {
+    const haproxy = Bun.spawn(["haproxy", "-c", "-f", join(SAMPLES, name)], {
+      env: HAPROXY_ENVIRONMENT,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const [text, exitCode] = await Promise.all([haproxy.stderr.text(), haproxy.exited]);
+    // The file of the servers' state comes with the first reload.
+    const problems = /\[(?:ALERT|WARNING)\](?!.*\/var\/lib\/haproxy\/server-state).*/.exec(text);
+    expect({ exitCode, problems }).toEqual({ exitCode: 0, problems: null });
+  });
+
+  test("haproxy.cfg: DOWN within one interval of SIGUSR2, UP within one of SIGUSR1", async () => {
+    await using agent = await startAgent({ state: { status: "UP", weight: 75 } });
+    await using haproxy = await startSample("haproxy.cfg", agent.port);
+    await haproxy.shows({ status: "UP", uweight: 75 }, "web/web1");
+    expect((await haproxy.get()).status).toBe(200);
+    const changes = [
+      ["SIGUSR2", "DOWN (agent)", 503],
+      ["SIGUSR1", "UP", 200],
+    ] as const;
+    for (const [signal, status, code] of changes) {
+      const start = performance.now();
+      agent.signal(signal);
+      await haproxy.shows({ status, uweight: 75 }, "web/web1");
+      // agent-inter is 1 s; the rest is for whoever looks.
+      expect(performance.now() - start).toBeLessThan(1200);
+      expect((await haproxy.get()).status).toBe(code);
+    }
+  });
+
+  test("shared-agent.cfg: one signal takes every service of the machine out", async () => {
+    await using agent = await startAgent({ state: { status: "UP" } });
+    await using haproxy = await startSample("shared-agent.cfg", agent.port);
+    await haproxy.shows({ status: "UP", agent_status: "L7OK" }, "web/host1");
+    await haproxy.shows({ status: "UP", agent_status: "L7OK" }, "api/host1");
+    agent.signal("SIGUSR2");
+    await haproxy.shows({ status: "DOWN (agent)" }, "web/host1");
+    await haproxy.shows({ status: "DOWN (agent)" }, "api/host1");
+  });
+
+  test.each([
+    ["server-state.cfg", "DOWN", 50],
+    ["haproxy.cfg", "UP", 100],
+  ])(
+    "%s: after a reload, until the agent answers, the server is %s",
+    async (name, word, weight) => {
+      await using agent = await startAgent({ state: { status: "DOWN", weight: 50 } });
+      await using haproxy = await startSample(name, agent.port);
+      await haproxy.shows({ status: "DOWN (agent)", uweight: 50 }, "web/web1");
+      const states = await haproxy.command("show servers state");
+      writeFileSync(join(haproxy.directory.path, "server-state"), states);
+      await agent.stop("SIGKILL");
+      await haproxy.reload();
+      const { status, uweight } = await haproxy.server("web/web1");
+      expect({ word: status.split(" ")[0], uweight }).toEqual({ word, uweight: weight });
+    },
+  );
+
+  test.each([
+    ["shutdown-sessions.cfg", "database/primary", "cut"],
+    ["haproxy.cfg", "web/web1", "completed"],
+  ])("%s: what is under way when %s goes DOWN is %s", async (name, server, outcome) => {
+    const isDown = Promise.withResolvers<void>();
+    using service = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      routes: { "/health": new Response("") },
+      fetch: () =>
+        new Response(async function* () {
+          yield "first";
+          await isDown.promise;
+          yield ", last";
+        }),
+    });
+    await using agent = await startAgent({ state: { status: "UP" } });
+    await using haproxy = await startSample(name, agent.port, `127.0.0.1:${service.port}`);
+    await haproxy.shows({ agent_status: "L7OK" }, server);
+    const response = await haproxy.get();
+    agent.signal("SIGUSR2");
+    await haproxy.shows({ status: "DOWN (agent)" }, server);
+    isDown.resolve();
+    const text = await response.text().catch(() => "cut");
+    expect(text).toBe(outcome === "cut" ? "cut" : "first, last");
+  });
+});
+
+/** Starts HAProxy with a sample, its paths and addresses replaced by ones of this test. */
+function startSample(
+  name: string,
+  agentPort: number,
+  service = "unix@service.sock",
+): Promise<HaproxyProcess> {
+  const text = readFileSync(join(SAMPLES, name), "utf8")
+    .replaceAll("stats socket /run/haproxy/admin.sock mode 660", "stats socket unix@sample.sock")
+    .replaceAll("/var/lib/haproxy/", "")
+    .replace(/bind :\d+/, "bind unix@front.sock")
+    .replaceAll(/127\.0\.0\.1:\d+/g, service)
+    .replaceAll("agent-port 9777", `agent-port ${agentPort}`);
+  return startHaproxy(text);
+}

@@ -1,0 +1,90 @@
+// What the README's section on troubleshooting says of HAProxy.
+import { describe, expect, test } from "bun:test";
+import { proxy, startHaproxy } from "./haproxy.ts";
+import { startAgent } from "./harness.ts";
+
+describe.concurrent("what HAProxy makes of an agent's word", () => {
+  test.each(["DRAIN", "MAINT"])("%s stays after UP, until READY", async (status) => {
+    await using agent = await startAgent({ state: { status } });
+    await using haproxy = await startHaproxy(proxy(agent.port));
+    const sticking = status === "DRAIN" ? "DRAIN (agent)" : "MAINT";
+    await haproxy.shows({ status: sticking });
+    agent.change({ status: "UP" });
+    await haproxy.shows({ status: sticking, last_agt: "via agent : UP" });
+    agent.change({ status: "READY" });
+    await haproxy.shows({ srv_admin_state: 0, agent_health: 1 });
+  });
+
+  test("DOWN stays after READY, until UP", async () => {
+    await using agent = await startAgent({ state: { status: "DOWN" } });
+    await using haproxy = await startHaproxy(proxy(agent.port));
+    await haproxy.shows({ status: "DOWN (agent)" });
+    agent.change({ status: "READY" });
+    await haproxy.shows({ status: "DOWN (agent)", agent_status: "CHECKED" });
+    agent.signal("SIGUSR1");
+    await haproxy.shows({ status: "UP" });
+  });
+
+  test("a weight and a maxconn that the state no longer has stay", async () => {
+    await using agent = await startAgent({ state: { status: "UP", weight: 50, maxconn: 100 } });
+    await using haproxy = await startHaproxy(proxy(agent.port));
+    await haproxy.shows({ uweight: 50, slim: 100 });
+    agent.change({ status: "UP", reason: "neither" });
+    await haproxy.shows({ last_agt: "via agent : UP (neither)", uweight: 50, slim: 100 });
+    agent.change({ status: "UP", weight: 100, maxconn: 500 });
+    await haproxy.shows({ uweight: 100, slim: 500 });
+  });
+
+  test("maxconn 0 is no limit", async () => {
+    await using agent = await startAgent({ state: { status: "UP", maxconn: 0 } });
+    await using haproxy = await startHaproxy(proxy(agent.port));
+    await haproxy.shows({ status: "UP", slim: Infinity });
+  });
+
+  test("50% of `weight 1` is 0: no request comes any more", async () => {
+    await using agent = await startAgent({ state: { status: "UP" } });
+    await using haproxy = await startHaproxy(proxy(agent.port, "weight 1"));
+    await haproxy.shows({ status: "UP", uweight: 1 });
+    expect((await haproxy.get()).status).toBe(200);
+    agent.change({ status: "UP", weight: 50 });
+    await haproxy.shows({ status: "UP", uweight: 0 });
+    expect((await haproxy.get()).status).toBe(503);
+  });
+
+  test("DOWN without `(agent)` while the agent says UP is the service's health check", async () => {
+    await using agent = await startAgent({ state: { status: "UP" } });
+    const failing = "option httpchk\n  http-check expect status 204";
+    await using haproxy = await startHaproxy(`${proxy(agent.port)}\n  ${failing}\n`);
+    await haproxy.shows({ status: "DOWN", agent_status: "L7OK", agent_health: 1 });
+  });
+
+  test("`no check` is the status of a server that is up and has no health check", async () => {
+    await using agent = await startAgent({ state: { status: "UP" } });
+    await using haproxy = await startHaproxy(proxy(agent.port, "no-check"));
+    await haproxy.shows({ status: "no check", agent_status: "L7OK" });
+    agent.signal("SIGUSR2");
+    await haproxy.shows({ status: "DOWN (agent)" });
+  });
+
+  test.each([
+    ["UP", "UP"],
+    ["DOWN", "DOWN (agent)"],
+  ])("an agent that refuses connections leaves the server as it was: %s", async (word, status) => {
+    await using agent = await startAgent({ state: { status: word } });
+    await using haproxy = await startHaproxy(proxy(agent.port));
+    await haproxy.shows({ status, last_agt: `via agent : ${word}` });
+    await agent.stop("SIGKILL");
+    await haproxy.shows({ status, agent_status: "L4CON", last_agt: "Connection refused" });
+  });
+
+  test("an operator's drain stays with UP, and is undone by READY", async () => {
+    await using agent = await startAgent({ state: { status: "UP" } });
+    await using haproxy = await startHaproxy(proxy(agent.port));
+    await haproxy.shows({ status: "UP", agent_status: "L7OK" });
+    await haproxy.command("set server be/s state drain");
+    agent.change({ status: "UP", reason: "still" });
+    await haproxy.shows({ srv_admin_state: 8, last_agt: "via agent : UP (still)" });
+    agent.change({ status: "READY" });
+    await haproxy.shows({ srv_admin_state: 0 });
+  });
+});
