@@ -1,50 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import type { State } from "../../src/state.ts";
-import { proxy, type ServerRow, startHaproxy } from "./haproxy.ts";
+import { proxy, startHaproxy } from "./haproxy.ts";
 import { startAgent } from "./harness.ts";
+import { showStates } from "./states.ts";
 
 /** With a payload too: the agent must neither wait for one nor reset because of one. */
 const AGENT_SEND = ["", 'agent-send "be/s\\n"'];
 
-/** States in turn, and what HAProxy shows after each; `via agent` is there for health words only. */
-const STATES: [State, Partial<ServerRow>][] = [
-  [{ status: "UP" }, { status: "UP", agent_status: "L7OK", last_agt: "via agent : UP" }],
-  [{ status: "DOWN" }, { status: "DOWN (agent)", last_agt: "via agent : DOWN" }],
-  [{ status: "READY" }, { agent_status: "CHECKED", srv_admin_state: 0 }],
-  [
-    { status: "UP", weight: 75 },
-    { status: "UP", uweight: 75, slim: 500 },
-  ],
-  [{ status: "DRAIN" }, { status: "DRAIN (agent)", agent_status: "CHECKED", srv_admin_state: 8 }],
-  [{ status: "MAINT" }, { status: "MAINT", agent_status: "CHECKED", srv_admin_state: 1 }],
-  [
-    { status: "READY", weight: 50, maxconn: 100 },
-    { uweight: 50, slim: 100, srv_admin_state: 0 },
-  ],
-  [{ status: "FAIL" }, { status: "DOWN (agent)", last_agt: "via agent : FAIL", uweight: 50 }],
-  [
-    { status: "UP", weight: 0 },
-    { status: "UP", uweight: 0, slim: 100 },
-  ],
-  [{ status: "STOPPED" }, { status: "DOWN (agent)", last_agt: "via agent : STOPPED" }],
-  [
-    { status: "UP", weight: 255, maxconn: 65535 },
-    { status: "UP", uweight: 255, slim: 65535 },
-  ],
-  [
-    { status: "DOWN", reason: 'deploying, "v42"' },
-    { status: "DOWN (agent)", last_agt: 'via agent : DOWN (deploying, "v42")' },
-  ],
-];
-
 describe.concurrent("a HAProxy that asks every 10 ms", () => {
   test.each(AGENT_SEND)("sees status, weight, maxconn and reason %s", async (agentSend) => {
-    await using agent = await startAgent({ state: { status: "READY" } });
-    await using haproxy = await startHaproxy(proxy(agent.port, agentSend));
-    for (const [state, expected] of STATES) {
-      agent.change(state);
-      await haproxy.shows(expected);
-    }
+    await showStates(agentSend);
   });
 
   test.each(AGENT_SEND)("has no failed check in 30 s of polling %s", async (agentSend) => {

@@ -29,9 +29,12 @@ export const LIMITS = { weight: 50, maxconn: 100 };
 const CONFIGURED = { weight: 100, maxconn: 500 };
 
 /** Plays each status after each to a real HAProxy, through an agent with these variables. */
-export async function playMatrix(env: Record<string, string> = {}): Promise<Transition[]> {
+export async function playMatrix(
+  env: Record<string, string> = {},
+  haproxyCommand?: string[],
+): Promise<Transition[]> {
   const playRow = async (from: Status): Promise<Transition[]> => {
-    await using stage = await startStage(env);
+    await using stage = await startStage(env, haproxyCommand);
     const row: Transition[] = [];
     for (const to of STATUSES) {
       const ended = await stage.play([{ status: from }, { status: to }]);
@@ -127,17 +130,16 @@ class Stage implements AsyncDisposable {
   }
 }
 
-async function startStage(env: Record<string, string>): Promise<Stage> {
+async function startStage(env: Record<string, string>, haproxyCommand?: string[]): Promise<Stage> {
   await using processes = new AsyncDisposableStack();
   const agent = processes.use(await startAgent({ state: { status: "READY" }, env }));
   const tap = freePort();
-  const haproxy = await startHaproxy(`
+  const configuration = `
 listen tap
   mode tcp
   bind 127.0.0.1:${tap}
   server agent 127.0.0.1:${agent.port}
-${proxy(tap)}
-`);
-  processes.use(haproxy);
+${proxy(tap)}`;
+  const haproxy = processes.use(await startHaproxy(configuration, haproxyCommand));
   return new Stage(agent, haproxy, processes.move());
 }

@@ -1,0 +1,73 @@
+// What the system tests show with the installed HAProxy, with the newer one of another Debian.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { dirname, join } from "node:path";
+import { needTools } from "../../scripts/need.ts";
+import { ROOT } from "../../scripts/run.ts";
+import { formatMatrix, playMatrix } from "../system/matrix.ts";
+import { showStates } from "../system/states.ts";
+import { temporaryDirectory } from "../temporary.ts";
+
+const directory = temporaryDirectory();
+let haproxy: string[] = [];
+
+beforeAll(async () => {
+  await needTools({ debootstrap: "debootstrap", haproxy: "haproxy" });
+  haproxy = await unpackHaproxy("trixie", directory.path);
+}, 300_000);
+
+afterAll(() => directory[Symbol.dispose]());
+
+test("it is HAProxy 3", async () => {
+  expect(await execute([...haproxy, "-v"])).toStartWith("HAProxy version 3.");
+});
+
+test.each([...new Bun.Glob("*.cfg").scanSync(`${ROOT}deploy/haproxy`)])(
+  "the sample %s is valid",
+  async (name) => {
+    await execute([...haproxy, "-c", "-f", `${ROOT}deploy/haproxy/${name}`]);
+  },
+);
+
+test.each(["", 'agent-send "be/s\\n"'])(
+  "it sees status, weight, maxconn and reason %s",
+  async (agentSend) => {
+    await showStates(agentSend, haproxy);
+  },
+  60_000,
+);
+
+test("the same sticks as with the installed HAProxy", async () => {
+  expect(formatMatrix(await playMatrix({}, haproxy))).toBe(formatMatrix(await playMatrix()));
+}, 60_000);
+
+/**
+ * Unpacks the HAProxy of a Debian release, installing nothing, and returns the command that runs it. It is
+ * run by its own dynamic linker and without `-W`: a master would execute itself again, without that.
+ */
+async function unpackHaproxy(release: string, path: string): Promise<string[]> {
+  const packages = join(path, "packages");
+  const options = ["--variant=minbase", "--include=haproxy", "--download-only"];
+  await execute(["debootstrap", ...options, release, packages]);
+  for (const file of new Bun.Glob("var/cache/apt/archives/*.deb").scanSync(packages)) {
+    await execute(["dpkg-deb", "--extract", join(packages, file), join(path, "root")]);
+  }
+  const [linker] = new Bun.Glob("usr/lib/*/ld-linux-*").scanSync({
+    cwd: join(path, "root"),
+    absolute: true,
+  });
+  if (!linker) throw new Error("no dynamic linker was unpacked");
+  const program = join(path, "root/usr/sbin/haproxy");
+  return [linker, "--library-path", dirname(linker), program, "-db"];
+}
+
+/** Runs a command to its end and returns what it printed; fails when the command does. */
+async function execute(command: string[]): Promise<string> {
+  const process = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"] });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    process.stdout.text(),
+    process.stderr.text(),
+    process.exited,
+  ]);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
+  return stdout;
+}
