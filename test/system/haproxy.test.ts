@@ -4,14 +4,17 @@ import { startAgent } from "./harness.ts";
 import { showStates } from "./states.ts";
 
 /** With a payload too: the agent must neither wait for one nor reset because of one. */
-const AGENT_SEND = ["", 'agent-send "be/s\\n"'];
+const AGENT_SEND = [
+  ["without agent-send", ""],
+  ["with agent-send", 'agent-send "be/s\\n"'],
+] as const;
 
 describe.concurrent("a HAProxy that asks every 10 ms", () => {
-  test.each(AGENT_SEND)("sees status, weight, maxconn and reason %s", async (agentSend) => {
+  test.each(AGENT_SEND)("sees status, weight, maxconn and reason, %s", async (_, agentSend) => {
     await showStates(agentSend);
   });
 
-  test.each(AGENT_SEND)("has no failed check in 30 s of polling %s", async (agentSend) => {
+  test.each(AGENT_SEND)("has no failed check in 30 s of polling, %s", async (_, agentSend) => {
     await using agent = await startAgent({ state: { status: "UP" } });
     await using haproxy = await startHaproxy(proxy(agent.port, agentSend));
     const end = performance.now() + 30_000;

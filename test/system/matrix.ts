@@ -77,8 +77,18 @@ export function formatMatrix(transitions: readonly Transition[]): string {
     return [alike.join(", "), ...cells];
   });
   const header = ["before \\ now", ...[...groups.values()].map((alike) => alike.join(", "))];
-  const table = [header, header.map(() => "---"), ...rows];
-  return table.map((row) => `| ${row.join(" | ")} |`).join("\n");
+  return formatTable([header, ...rows]);
+}
+
+/** A Markdown table with columns in line, as the formatter of this repository leaves it. */
+function formatTable([header = [], ...rows]: string[][]): string {
+  const widths = header.map((_, i) =>
+    Math.max(...[header, ...rows].map((row) => row[i]?.length ?? 0)),
+  );
+  const line = widths.map((width) => "-".repeat(width));
+  return [header, line, ...rows]
+    .map((row) => `| ${row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`)
+    .join("\n");
 }
 
 /** How a server ended, in the agent's words: `DRAIN, DOWN` is drained, and down when it no longer is. */

@@ -75,6 +75,7 @@ describe.concurrent("what HAProxy makes of an agent's word", () => {
     await haproxy.shows({ status, last_agt: `via agent : ${word}` });
     await agent.stop("SIGKILL");
     await haproxy.shows({ status, agent_status: "L4CON", last_agt: "Connection refused" });
+    expect(haproxy.failedChecks()).toHaveLength(1);
   });
 
   test("an operator's drain stays with UP, and is undone by READY", async () => {
