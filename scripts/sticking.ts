@@ -1,4 +1,4 @@
-// Plays every change of status to a real HAProxy and prints, as a Markdown table, how its server ends.
+// Plays every change of status to a real HAProxy and prints how its server ends, in Markdown.
 import { formatMatrix, playMatrix } from "../test/system/matrix.ts";
 import { needTools } from "./need.ts";
 import { run } from "./run.ts";

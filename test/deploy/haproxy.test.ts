@@ -37,8 +37,8 @@ test("the same sticks as with the installed HAProxy", async () => {
 }, 60_000);
 
 /**
- * Unpacks the HAProxy of a Debian release, installing nothing, and returns the command that runs it. It is
- * run by its own dynamic linker and without `-W`: a master would execute itself again, without that.
+ * Unpacks the HAProxy of a Debian release, installing nothing, and returns the command that runs
+ * it: by its own dynamic linker, and without `-W`, as a master executes itself again without that.
  */
 async function unpackHaproxy(release: string, path: string): Promise<string[]> {
   const packages = join(path, "packages");

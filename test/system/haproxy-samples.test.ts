@@ -68,10 +68,13 @@ describe.concurrent("the samples of deploy/haproxy", () => {
   );
 
   test.each([
-    ["shutdown-sessions.cfg", "database/primary", "cut"],
-    ["haproxy.cfg", "web/web1", "completed"],
-  ])("%s: what is under way when %s goes DOWN is %s", async (name, server, outcome) => {
-    const isDown = Promise.withResolvers<void>();
+    ["shutdown-sessions.cfg", "database/primary", "DOWN", "DOWN (agent)", "cut"],
+    ["shutdown-sessions.cfg", "database/primary", "MAINT", "MAINT", "cut"],
+    ["shutdown-sessions.cfg", "database/primary", "DRAIN", "DRAIN (agent)", "completed"],
+    ["haproxy.cfg", "web/web1", "DOWN", "DOWN (agent)", "completed"],
+  ] as const)("%s: what %s has under way at %s (%s) is %s", async (...parameters) => {
+    const [name, server, word, status, outcome] = parameters;
+    const isOut = Promise.withResolvers<void>();
     using service = Bun.serve({
       port: 0,
       hostname: "127.0.0.1",
@@ -79,7 +82,7 @@ describe.concurrent("the samples of deploy/haproxy", () => {
       fetch: () =>
         new Response(async function* () {
           yield "first";
-          await isDown.promise;
+          await isOut.promise;
           yield ", last";
         }),
     });
@@ -87,9 +90,9 @@ describe.concurrent("the samples of deploy/haproxy", () => {
     await using haproxy = await startSample(name, agent.port, `127.0.0.1:${service.port}`);
     await haproxy.shows({ agent_status: "L7OK" }, server);
     const response = await haproxy.get();
-    agent.signal("SIGUSR2");
-    await haproxy.shows({ status: "DOWN (agent)" }, server);
-    isDown.resolve();
+    agent.change({ status: word });
+    await haproxy.shows({ status }, server);
+    isOut.resolve();
     const text = await response.text().catch(() => "cut");
     expect(text).toBe(outcome === "cut" ? "cut" : "first, last");
   });

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { collectLines, temporaryDirectory, until } from "./harness.ts";
 
-/** What HAProxy knows of a server: columns of `show stat` and `show servers state`, by their own names. */
+/** What HAProxy knows of a server: columns of `show stat` and `show servers state`. */
 export interface ServerRow {
   status: string;
   /** Effective weight in the unit of the server line: `weight 100` at 50% is 50. */
@@ -151,8 +151,8 @@ listen be
 }
 
 /**
- * Starts HAProxy in the foreground and waits until it answers. Its working directory goes with it and holds
- * all of its files, so that a configuration names them by relative paths.
+ * Starts HAProxy in the foreground and waits until it answers. Its working directory goes with it
+ * and holds all of its files, so that a configuration names them by relative paths.
  *
  * @param command With `-W` it is a master and its worker, and can be reloaded.
  */
@@ -183,7 +183,7 @@ export async function startHaproxy(
   }
 }
 
-/** Rows by the names in the first line, `# a,b`; only fields in quotes hold a separator or a quote. */
+/** Rows by the names in the first line, `# a,b`; a field with a comma or a quote is in quotes. */
 function parseCsv(text: string, separator = ","): Record<string, string>[] {
   const field = new RegExp(`("(?:[^"]|"")*"|[^${separator}]*)(?:${separator}|$)`, "g");
   const [names = [], ...rows] = text

@@ -43,8 +43,8 @@ export async function playMatrix(
     }
     return row;
   };
-  // Nearly all of the time goes by in waiting for checks, so all rows are played at once; and all of them
-  // to their end, so that no process is left behind when one fails.
+  // Nearly all of the time goes by in waiting for checks, so all rows are played at once; and all
+  // of them to their end, so that no process is left behind when one fails.
   const rows = await Promise.allSettled(STATUSES.map(playRow));
   return rows.flatMap((row) => {
     if (row.status === "rejected") throw row.reason;
@@ -53,8 +53,8 @@ export async function playMatrix(
 }
 
 /**
- * The matrix as a Markdown table: rows are the old status, columns the new one. Bold is what a server that
- * was READY before would not have become.
+ * The matrix as a Markdown table: rows are the old status, columns the new one. Bold is what a
+ * server that was READY before would not have become.
  */
 export function formatMatrix(transitions: readonly Transition[]): string {
   const ended = (from: Status, to: Status) => {
@@ -62,7 +62,7 @@ export function formatMatrix(transitions: readonly Transition[]): string {
     if (!transition) throw new Error(`${from} to ${to} was not played`);
     return describeOutcome(transition.ended);
   };
-  // Statuses that HAProxy treats alike, as the old one and as the new one, share a row and a column.
+  // Statuses that HAProxy treats alike, as the old and as the new one, share a row and a column.
   const signature = (status: Status) =>
     JSON.stringify(STATUSES.map((other) => [ended(status, other), ended(other, status)]));
   const groups = Map.groupBy(
@@ -91,7 +91,7 @@ function formatTable([header = [], ...rows]: string[][]): string {
     .join("\n");
 }
 
-/** How a server ended, in the agent's words: `DRAIN, DOWN` is drained, and down when it no longer is. */
+/** How a server ended: `DRAIN, DOWN` is drained, and down once it no longer is. */
 function describeOutcome({ admin, health }: Outcome): string {
   if (admin === "READY") return health;
   return health === "UP" ? admin : `${admin}, ${health}`;
@@ -129,7 +129,7 @@ class Stage implements AsyncDisposable {
     await until("the agent has read its state", () => reloads() > before);
   }
 
-  /** Waits for so many further checks to begin, which is when all but the last of them have ended. */
+  /** Waits for so many further checks to begin: all but the last of them have then ended. */
   async #checks(count: number): Promise<void> {
     const end = (await this.haproxy.sessions("tap")) + count;
     await until("checks", async () => (await this.haproxy.sessions("tap")) >= end);

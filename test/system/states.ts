@@ -2,7 +2,7 @@ import type { State } from "../../src/state.ts";
 import { proxy, type ServerRow, startHaproxy } from "./haproxy.ts";
 import { startAgent } from "./harness.ts";
 
-/** States in turn, and what HAProxy shows after each; `via agent` is there for health words only. */
+/** States in turn, and what HAProxy shows after each; `via agent` is for health words only. */
 const STATES: [State, Partial<ServerRow>][] = [
   [{ status: "UP" }, { status: "UP", agent_status: "L7OK", last_agt: "via agent : UP" }],
   [{ status: "DOWN" }, { status: "DOWN (agent)", last_agt: "via agent : DOWN" }],
