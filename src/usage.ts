@@ -23,8 +23,8 @@ export const VARIABLES: readonly Row[] = [
   ["HAPGENT_IP", "address to listen on, IPv4 or IPv6 (0.0.0.0)"],
   ["HAPGENT_PORT", "TCP port, 1 to 65535 (9777)"],
   ["HAPGENT_STATE_FILE", "the state file (/etc/hapgent/state.json)"],
-  ["HAPGENT_REPLY", "exact: as the original hapgent; full: whole replies (exact)"],
-  ["HAPGENT_WATCH", "on: each check reads the file again if it has changed (off)"],
+  ["HAPGENT_REPLY", "full: replies that leave no earlier one in force (exact)"],
+  ["HAPGENT_WATCH", "on: read the file at a check if it has changed (off)"],
   ["HAPGENT_SOCKET", "path of the runtime socket (none)"],
   ["HAPGENT_STOP_STATUS", "status to answer between SIGTERM and the end (none)"],
   ["HAPGENT_STOP_GRACE", "seconds that this takes at most, 1 to 3600 (10)"],
@@ -39,18 +39,18 @@ export const STATE_FIELDS: readonly Row[] = [
 ];
 
 export const SIGNALS: readonly Row[] = [
-  ["SIGHUP", "read the state file again; what is invalid makes the status FAIL"],
+  ["SIGHUP", "read the state file again; if it is invalid: FAIL"],
   ["SIGUSR1, SIGUSR2", "set the status to UP, to DOWN, and save it to the file"],
   ["SIGTERM, SIGINT", "stop; a second one stops at once"],
 ];
 
 export const RUNTIME_COMMANDS: readonly Row[] = [
-  ["show state", "the state and the reply, as JSON"],
-  ["show pollers", "who asked in the last minute, when and what it was told, as JSON"],
+  ["show state", "the state and its reply, as JSON"],
+  ["show pollers", "who asked in the last minute, as JSON"],
   ["set status STATUS [REASON]", "set and save the status; weight and maxconn stay"],
   ["set weight N, set maxconn N", "set and save them"],
   ["reload", "read the state file again, as SIGHUP does"],
-  ["wait SECONDS", "answer when every known poller was served the present reply"],
+  ["wait SECONDS", "answer when all pollers got the present reply"],
   ["help", "list the commands"],
 ];
 
