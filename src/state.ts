@@ -6,6 +6,9 @@ export const STATUSES = ["UP", "DOWN", "READY", "DRAIN", "FAIL", "MAINT", "STOPP
 /** Longest `reason`, in characters: HAProxy keeps about 100 of them. */
 const REASON_LENGTH = 100;
 
+/** More braces, brackets and commas than a state has, even one whose reason is made of them. */
+const PUNCTUATION_LIMIT = 1000;
+
 const EXPECTED = {
   status: `one of ${STATUSES.join(", ")}`,
   weight: "an integer from 0 to 255",
@@ -48,6 +51,13 @@ export class StateError extends Error {
  * @throws {StateError} when the text is not JSON, or not a state.
  */
 export function parseState(text: string): State {
+  // Parsed, 64 KiB of nested arrays would keep 9 MB of stack and heap for good.
+  if (text.length > PUNCTUATION_LIMIT) {
+    const pieces = text.split(/[[{,]/, PUNCTUATION_LIMIT + 1);
+    if (pieces.length > PUNCTUATION_LIMIT) {
+      throw new StateError([`expected a JSON object, got ${describe(text)}`]);
+    }
+  }
   let value: unknown;
   try {
     value = JSON.parse(text);
