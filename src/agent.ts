@@ -57,8 +57,10 @@ export class Agent {
 
   /** Removes what a killed save left, and reads the state file for the first time. */
   async start(): Promise<void> {
-    await removeLeftover(this.#file);
-    await this.request({ kind: "reload", cause: "start" });
+    // Signals may already be here: what they ask for is done to the file's state, not in its place.
+    this.#waiting.push({ kind: "reload", cause: "start" });
+    this.#working = removeLeftover(this.#file).then(() => this.#work());
+    await this.settled();
   }
 
   /** Takes an event, to be handled when those before it are. */
