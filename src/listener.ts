@@ -84,7 +84,8 @@ export function listen(listenOn: Config["listen"], options: ListenOptions): List
       lingering -= 1;
       if (lingering === 0) resolveStop?.();
     },
-    data() {},
+    // No `data`: what arrives is then discarded without a copy. One of the two must be there.
+    drain() {},
     error() {},
   });
 
