@@ -83,12 +83,18 @@ export interface AgentOptions {
   hostname?: string;
   /** What is put before the executable, `["prlimit", "--nofile=32"]` for instance. */
   launcher?: string[];
+  /** What is run, when not `dist/hapgent`: a copy of it. */
+  executable?: string;
+  /** A descriptor that is the agent's stderr: there is no log then, and an answer tells that it listens. */
+  stderr?: number;
+  /** Called with each process as soon as it is there, long before it listens. */
+  onSpawn?: (pid: number) => void;
 }
 
 /** A running agent; `await using agent = await startAgent(...)` kills it at the end of the test. */
 export class AgentProcess implements AsyncDisposable {
   constructor(
-    readonly process: Bun.Subprocess<"ignore", "ignore", "pipe">,
+    readonly process: Bun.Subprocess<"ignore", "ignore", "pipe" | number>,
     readonly port: number,
     readonly hostname: string,
     readonly stateFile: string,
@@ -152,7 +158,7 @@ export class AgentProcess implements AsyncDisposable {
 
 /** Starts the compiled executable on a free port and waits until it says that it listens. */
 export async function startAgent(options: AgentOptions = {}): Promise<AgentProcess> {
-  const { state, hostname = "127.0.0.1", launcher = [] } = options;
+  const { state, hostname = "127.0.0.1", launcher = [], executable = EXECUTABLE } = options;
   const directory = temporaryDirectory();
   const stateFile = options.stateFile ?? join(directory.path, "state.json");
   if (state !== undefined) {
@@ -160,7 +166,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
   }
   for (let attempt = 1; ; attempt += 1) {
     const port = freePort(hostname);
-    const process = Bun.spawn([...launcher, EXECUTABLE], {
+    const process = Bun.spawn([...launcher, executable], {
       env: {
         PATH: Bun.env["PATH"] ?? "",
         HAPGENT_IP: hostname,
@@ -168,13 +174,17 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
         HAPGENT_STATE_FILE: stateFile,
         ...options.env,
       },
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["ignore", "ignore", options.stderr ?? "pipe"],
     });
+    options.onSpawn?.(process.pid);
     const log: string[] = [];
-    void collectLines(process.stderr, log);
+    if (process.stderr instanceof ReadableStream) void collectLines(process.stderr, log);
     const agent = new AgentProcess(process, port, hostname, stateFile, directory, log);
-    const started = await until("agent listens or exits", () => {
+    const started = await until("agent listens or exits", async () => {
       if (log.some((line) => line.startsWith("hapgent: listening"))) return "listens";
+      if (options.stderr !== undefined && (await ask(port, { hostname }).catch(() => ""))) {
+        return "listens";
+      }
       return process.exitCode !== null || process.signalCode !== null ? "exited" : undefined;
     });
     if (started === "listens") return agent;

@@ -1,0 +1,219 @@
+import { expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { formatState } from "../../../src/state.ts";
+import { TUNED } from "../../../src/runtime.ts";
+import { type AgentProcess, startAgent, temporaryDirectory, until } from "../harness.ts";
+import {
+  BOUND_BY_PERMISSIONS,
+  inMounts,
+  inShell,
+  UNPRIVILEGED,
+  withInjected,
+} from "./launchers.ts";
+
+const OLD = '{"status":"UP","weight":42}';
+const NEW = formatState({ status: "DOWN", weight: 42 });
+
+/** A disk's fault: how the agent is launched in $DIR, what it logs of a save, and what the file is then. */
+interface Fault {
+  name: string;
+  launcher: (directory: string) => string[];
+  log: RegExp;
+  file: string;
+}
+
+const FAULTS: Fault[] = [
+  {
+    name: "a full disk",
+    launcher: (directory) => inMounts(fullDisk(directory)),
+    log: /save failed .*reason=ENOSPC/,
+    file: OLD,
+  },
+  {
+    name: "a disk without a free inode",
+    launcher: (directory) =>
+      inMounts(`mount -t tmpfs -o nr_inodes=2 none ${directory}; ${write(directory)}`),
+    log: /save failed .*reason=ENOSPC/,
+    file: OLD,
+  },
+  {
+    name: "a file system that is read-only",
+    launcher: (directory) =>
+      inMounts(`mount -t tmpfs none ${directory}; ${write(directory)}
+        mount -o remount,ro ${directory}`),
+    log: /save failed .*reason=EROFS/,
+    file: OLD,
+  },
+  {
+    name: "a file that is mounted alone",
+    launcher: (directory) =>
+      inMounts(`${write(directory)}; mount --bind ${directory}/state.json ${directory}/state.json`),
+    log: /saved in place, not atomically .*reason=EBUSY/,
+    file: NEW,
+  },
+  {
+    name: "a file that is mounted alone and read-only",
+    launcher: (directory) =>
+      inMounts(`${write(directory)}; mount --bind ${directory}/state.json ${directory}/state.json
+        mount -o remount,bind,ro ${directory}/state.json`),
+    log: /save failed .*reason=EROFS/,
+    file: OLD,
+  },
+  {
+    name: "a directory that is read-only",
+    launcher: (directory) =>
+      inShell(`${write(directory)}; chmod 555 ${directory}`, BOUND_BY_PERMISSIONS),
+    log: /saved in place, not atomically .*reason=EACCES/,
+    file: NEW,
+  },
+  {
+    name: "a directory of root's, a file of one's own and no privilege",
+    launcher: (directory) => [
+      ...inShell(`${write(directory)}; chmod 755 ${directory}; chown 65534 ${directory}/state.json`),
+      ...UNPRIVILEGED,
+    ],
+    log: /saved in place, not atomically .*reason=EACCES/,
+    file: NEW,
+  },
+  {
+    name: "a directory and a file of root's and no privilege",
+    launcher: (directory) => [
+      ...inShell(`${write(directory)}; chmod 755 ${directory}`),
+      ...UNPRIVILEGED,
+    ],
+    log: /save failed .*reason=EACCES/,
+    file: OLD,
+  },
+  {
+    name: "a disk that cannot write what it took (EIO from fsync)",
+    launcher: (directory) => [
+      ...inShell(write(directory)),
+      ...withInjected("fsync:error=EIO:when=1"),
+    ],
+    log: /save failed .*reason=EIO/,
+    file: OLD,
+  },
+];
+
+test.each(FAULTS)("$name: answers on, logs it once, leaves one whole state", async (fault) => {
+  using directory = temporaryDirectory();
+  const path = `${directory.path}/state.json`;
+  const launcher = fault.launcher(directory.path);
+  await using agent = await startAgent({ stateFile: path, launcher, env: TUNED });
+  expect(await agent.ask()).toBe("UP 42%\n");
+  agent.signal("SIGUSR2");
+  await agent.answers("DOWN 42%\n");
+  await agent.logs(fault.log);
+  expect(seen(agent, path)).toBe(fault.file);
+  expect(readdirSync(dirname(inside(agent, path)))).not.toContain(".state.json.hapgent");
+  agent.signal("SIGHUP");
+  await agent.answers(fault.file === OLD ? "UP 42%\n" : "DOWN 42%\n");
+  expect(agent.log.filter((line) => /sav|fail|refused/.test(line))).toHaveLength(1);
+});
+
+test("a full disk that has room again: the next save succeeds", async () => {
+  using directory = temporaryDirectory();
+  const path = `${directory.path}/state.json`;
+  const launcher = inMounts(fullDisk(directory.path));
+  await using agent = await startAgent({ stateFile: path, launcher, env: TUNED });
+  agent.signal("SIGUSR2");
+  await agent.logs(/save failed .*reason=ENOSPC/);
+  rmSync(inside(agent, `${directory.path}/filler`));
+  agent.signal("SIGUSR2");
+  await until("saved", () => seen(agent, path) === NEW);
+});
+
+test("a disk that hangs for a second holds up the save, not the answers", async () => {
+  const launcher = withInjected("fsync:delay_enter=1s");
+  await using agent = await startAgent({ state: OLD, launcher, env: TUNED });
+  agent.signal("SIGUSR2");
+  await until("in fsync", () => existsSync(`${dirname(agent.stateFile)}/.state.json.hapgent`));
+  for (let i = 0; i < 50; i += 1) {
+    const start = performance.now();
+    expect(await agent.ask()).toBe("DOWN 42%\n");
+    expect(performance.now() - start).toBeLessThan(250);
+  }
+  expect(agent.file()).toBe(OLD);
+  await until("saved", () => agent.file() === NEW);
+});
+
+test("a symlink is followed and stays one, and what it points to may be missing", async () => {
+  using directory = temporaryDirectory();
+  const stateFile = `${directory.path}/state.json`;
+  mkdirSync(`${directory.path}/real`);
+  Bun.spawnSync(["ln", "-s", "real/target.json", stateFile]);
+  await using agent = await startAgent({ stateFile, env: TUNED });
+  expect(await agent.ask()).toBe("FAIL\n");
+  agent.signal("SIGUSR1");
+  const target = `${directory.path}/real/target.json`;
+  await until("saved", () => existsSync(target));
+  expect(readFileSync(target, "utf8")).toBe(formatState({ status: "UP" }));
+  writeFileSync(stateFile, OLD);
+  agent.signal("SIGHUP");
+  await agent.answers("UP 42%\n");
+  agent.signal("SIGUSR2");
+  await until("saved", () => readFileSync(target, "utf8") === NEW);
+  expect(readdirSync(directory.path).toSorted()).toEqual(["real", "state.json"]);
+  expect(readdirSync(dirname(target))).toEqual(["target.json"]);
+});
+
+test("a file that was deleted is written anew, with weight and maxconn", async () => {
+  await using agent = await startAgent({ state: OLD, env: TUNED });
+  rmSync(agent.stateFile);
+  expect(await agent.ask()).toBe("UP 42%\n");
+  agent.signal("SIGUSR2");
+  await until("saved", () => existsSync(agent.stateFile));
+  expect(agent.file()).toBe(NEW);
+});
+
+test("a directory that was deleted fails the saves until it is there again", async () => {
+  using directory = temporaryDirectory();
+  const stateFile = `${directory.path}/etc/state.json`;
+  mkdirSync(dirname(stateFile));
+  writeFileSync(stateFile, OLD);
+  await using agent = await startAgent({ stateFile, env: TUNED });
+  rmSync(dirname(stateFile), { recursive: true });
+  agent.signal("SIGUSR2");
+  await agent.logs(/save failed .*reason=ENOENT/);
+  expect(await agent.ask()).toBe("DOWN 42%\n");
+  mkdirSync(dirname(stateFile));
+  agent.signal("SIGUSR2");
+  await until("saved", () => existsSync(stateFile));
+  expect(agent.file()).toBe(NEW);
+  rmSync(dirname(stateFile), { recursive: true });
+  agent.signal("SIGHUP");
+  await agent.answers("FAIL\n");
+  await agent.logs(/state file refused .*reason=ENOENT/);
+});
+
+test("an executable and a working directory that were deleted do not keep it from saving", async () => {
+  using directory = temporaryDirectory();
+  const executable = `${directory.path}/hapgent`;
+  Bun.spawnSync(["cp", "--reflink=auto", `${import.meta.dir}/../../../dist/hapgent`, executable]);
+  const launcher = inShell(`mkdir ${directory.path}/cwd; cd ${directory.path}/cwd`);
+  await using agent = await startAgent({ state: OLD, executable, launcher, env: TUNED });
+  rmSync(directory.path, { recursive: true });
+  agent.signal("SIGUSR2");
+  await until("saved", () => agent.file() === NEW);
+  expect(await agent.ask()).toBe("DOWN 42%\n");
+});
+
+/** Mounts a small tmpfs, writes the state there and fills it to its last byte. */
+function fullDisk(directory: string): string {
+  return `mount -t tmpfs -o size=64k none ${directory}; ${write(directory)}
+    dd if=/dev/zero of=${directory}/filler bs=4k status=none 2> /dev/null || true`;
+}
+
+function write(directory: string): string {
+  return `printf '%s' '${OLD}' > ${directory}/state.json`;
+}
+
+/** A path as the agent sees it, in its own mount namespace. */
+function inside(agent: AgentProcess, path: string): string {
+  return `/proc/${agent.pid}/root${path}`;
+}
+
+function seen(agent: AgentProcess, path: string): string {
+  return readFileSync(inside(agent, path), "utf8");
+}

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { TUNED } from "../../../src/runtime.ts";
+import { startAgent, until } from "../harness.ts";
+import { Load } from "../load.ts";
+import { countSockets, readUsage } from "../proc.ts";
+import { dripping, flooding, halfClosing, resetting, runClients, silent } from "./clients.ts";
+import { times } from "./scale.ts";
+import { warmUp } from "./warm-up.ts";
+
+const CLIENTS = times(20_000, 2000);
+const AT_ONCE = 400;
+
+/** Connections that the agent lets linger. */
+const LINGER_CAP = 64;
+
+test("clients that reset, hang, flood, drip and half-close keep no honest poll from its answer", async () => {
+  await using agent = await startAgent({ state: { status: "UP", weight: 42 }, env: TUNED });
+  await warmUp(agent);
+  // The runtime reads into a buffer of 512 KiB, of which it keeps what a client ever filled.
+  await runClients(agent.port, [flooding], 10, 10);
+  const before = readUsage(agent.pid);
+
+  using load = new Load(agent.port, { connections: 4, pause: 5 });
+  const kinds = [resetting, silent, flooding, dripping, halfClosing];
+  await runClients(agent.port, kinds, CLIENTS, AT_ONCE);
+  const { checks, failed, failures, slowest } = await load.stop();
+
+  const under = readUsage(agent.pid);
+  await until("clients gone", () => readUsage(agent.pid).descriptors === before.descriptors);
+  await until("memory", () => readUsage(agent.pid).memory < before.memory + 300).catch(() => 0);
+  const after = readUsage(agent.pid);
+  console.log(`${CLIENTS} clients, ${checks} checks, slowest ${slowest.toFixed()} ms`, {
+    before,
+    under,
+    after,
+  });
+  expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
+  expect(checks).toBeGreaterThan(100);
+  expect(after.memory - before.memory).toBeLessThan(300);
+  expect(after.threads).toBe(before.threads);
+
+  // Its count of lingering connections is right: it still lets as many linger as at first, and no more.
+  const others = countSockets(agent.pid);
+  let held = 0;
+  const clients = runClients(agent.port, [silent], 2 * LINGER_CAP, 2 * LINGER_CAP);
+  while (await isPending(clients)) held = Math.max(held, countSockets(agent.pid) - others);
+  expect(held).toBe(LINGER_CAP);
+});
+
+/** Waits a moment, and tells whether the promise is still unresolved. */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  return await Promise.race([promise.then(() => false), Bun.sleep(10).then(() => true)]);
+}

@@ -1,0 +1,20 @@
+import { type AgentProcess, until } from "../harness.ts";
+import { Load } from "../load.ts";
+
+/** Checks after which buffers have the size that they keep. */
+const CHECKS = 500;
+
+/**
+ * One of each signal and a few hundred checks. The first save loads the module that saves (0.5 MB), which
+ * stays; memory is compared with what the agent holds after this.
+ */
+export async function warmUp(agent: AgentProcess, connections = 32): Promise<void> {
+  const reply = await agent.ask();
+  const [first, last] = reply.startsWith("UP") ? (["SIGUSR2", "SIGUSR1"] as const) : (["SIGUSR1", "SIGUSR2"] as const);
+  for (const signal of [first, "SIGHUP", last, "SIGHUP"] as const) {
+    agent.log.length = 0;
+    agent.signal(signal);
+    await agent.logs(new RegExp(`cause=${signal}`));
+  }
+  await new Load(agent.port, { connections, checks: CHECKS }).finish();
+}

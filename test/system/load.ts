@@ -1,0 +1,71 @@
+import { ask } from "./harness.ts";
+
+/** Failures that a load keeps, to show them; all are counted. */
+const SAMPLES = 5;
+
+/** What a load does. */
+export interface LoadOptions {
+  /** Checks at the same time. */
+  connections?: number;
+  /** Ends by itself after so many. */
+  checks?: number;
+  /** The replies that are right. */
+  reply?: RegExp;
+  /** Milliseconds between a connection's checks. */
+  pause?: number;
+}
+
+/** Checks that run beside a test: `using load = new Load(port)`, `await load.stop()`. */
+export class Load implements Disposable {
+  checks = 0;
+  failed = 0;
+  /** The first failures: an error's message, or a wrong reply. */
+  readonly failures: string[] = [];
+  /** The longest that a check took, in milliseconds. */
+  slowest = 0;
+  readonly #finished: Promise<unknown>;
+  #left: number;
+
+  constructor(port: number, options: LoadOptions = {}) {
+    const { connections = 32, checks = Number.POSITIVE_INFINITY } = options;
+    this.#left = checks;
+    this.#finished = Promise.all(Array.from({ length: connections }, () => this.#run(port, options)));
+  }
+
+  /** Resolves when all checks are done. */
+  async finish(): Promise<this> {
+    await this.#finished;
+    return this;
+  }
+
+  /** Starts no further check, and resolves when those in flight are done. */
+  stop(): Promise<this> {
+    this.#left = 0;
+    return this.finish();
+  }
+
+  [Symbol.dispose](): void {
+    this.#left = 0;
+  }
+
+  async #run(port: number, { reply = /^[A-Z]+( \d+%)?( maxconn:\d+)?\n$/, pause = 0 }: LoadOptions) {
+    while (this.#left > 0) {
+      this.#left -= 1;
+      const start = performance.now();
+      try {
+        const text = await ask(port);
+        if (!reply.test(text)) this.#fail(JSON.stringify(text));
+      } catch (error) {
+        this.#fail(String(error));
+      }
+      this.checks += 1;
+      this.slowest = Math.max(this.slowest, performance.now() - start);
+      if (pause > 0) await Bun.sleep(pause);
+    }
+  }
+
+  #fail(what: string): void {
+    this.failed += 1;
+    if (this.failures.length < SAMPLES) this.failures.push(what);
+  }
+}
