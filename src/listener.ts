@@ -6,7 +6,7 @@ import { reasonOf } from "./log.ts";
 const LINGER_MS = 1000;
 
 /** At most so many connections wait for their client to close, however many descriptors there are. */
-const LINGER_CAP = 64;
+const LINGER_CAP = 256;
 
 const REASONS: Record<string, string> = {
   EACCES: "no permission to bind this port",

@@ -18,6 +18,6 @@ test("an address that is not here is refused with its name and the reason", () =
   );
 });
 
-test("at most 64 connections linger, and fewer than half of the open files", async () => {
-  expect(await readLingerCap()).toBe(64);
+test("at most 256 connections linger, and fewer than half of the open files", async () => {
+  expect(await readLingerCap()).toBe(256);
 });
