@@ -11,7 +11,7 @@ const CLIENTS = times(20_000, 2000);
 const AT_ONCE = 400;
 
 /** Connections that the agent lets linger. */
-const LINGER_CAP = 64;
+const LINGER_CAP = 256;
 
 test("clients that reset, hang, flood, drip and half-close keep no honest poll from its answer", async () => {
   await using agent = await startAgent({ state: { status: "UP", weight: 42 }, env: TUNED });

@@ -1,5 +1,6 @@
 import { type AgentProcess, until } from "../harness.ts";
 import { Load } from "../load.ts";
+import { countSockets } from "../proc.ts";
 
 /** Checks after which buffers have the size that they keep. */
 const CHECKS = 500;
@@ -9,6 +10,7 @@ const CHECKS = 500;
  * stays; memory is compared with what the agent holds after this.
  */
 export async function warmUp(agent: AgentProcess, connections = 32): Promise<void> {
+  const sockets = countSockets(agent.pid);
   const reply = await agent.ask();
   const [first, last] = reply.startsWith("UP") ? (["SIGUSR2", "SIGUSR1"] as const) : (["SIGUSR1", "SIGUSR2"] as const);
   for (const signal of [first, "SIGHUP", last, "SIGHUP"] as const) {
@@ -17,4 +19,5 @@ export async function warmUp(agent: AgentProcess, connections = 32): Promise<voi
     await agent.logs(new RegExp(`cause=${signal}`));
   }
   await new Load(agent.port, { connections, checks: CHECKS }).finish();
+  await until("clients gone", () => countSockets(agent.pid) === sockets);
 }

@@ -1,0 +1,53 @@
+import { expect, test } from "bun:test";
+import { TUNED } from "../../../src/runtime.ts";
+import { startAgent, until } from "../harness.ts";
+import { Load } from "../load.ts";
+import { cpuTime, readUsage } from "../proc.ts";
+import { runClients, silent } from "./clients.ts";
+import { times } from "./scale.ts";
+import { warmUp } from "./warm-up.ts";
+
+const CLIENTS = 200;
+const SECONDS = times(10, 3);
+
+test.each(["32", "16"])(
+  "with `ulimit -n %s` and 200 clients that never close, new ones are answered and no core spins",
+  async (limit) => {
+    const launcher = ["prlimit", `--nofile=${limit}:${limit}`];
+    await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
+    await warmUp(agent, 4);
+    const before = readUsage(agent.pid);
+
+    const clients = runClients(agent.port, [silent], CLIENTS * SECONDS, CLIENTS);
+    using load = new Load(agent.port, { connections: 2, pause: 50 });
+    const cpu = cpuTime(agent.pid);
+    const start = performance.now();
+    await clients;
+    const share = (cpuTime(agent.pid) - cpu) / (performance.now() - start);
+    const { checks, failed, failures, slowest } = await load.stop();
+    console.log(
+      `ulimit -n ${limit}: ${checks} checks, slowest ${slowest.toFixed()} ms, ` +
+        `${(share * 100).toFixed(1)}% of a core`,
+    );
+    expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
+    expect(slowest).toBeLessThan(1000);
+    expect(share).toBeLessThan(0.05);
+
+    await until("recovered", () => readUsage(agent.pid).descriptors === before.descriptors);
+    agent.signal("SIGUSR2");
+    await agent.answers("DOWN\n");
+    await until("saved", () => agent.file().includes("DOWN"));
+  },
+);
+
+test("with `ulimit -n 32` and all clients held, the state is read and saved", async () => {
+  const launcher = ["prlimit", "--nofile=32:32"];
+  await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
+  const clients = runClients(agent.port, [silent], CLIENTS, CLIENTS);
+  agent.signal("SIGUSR2");
+  await agent.answers("DOWN\n");
+  await until("saved", () => agent.file().includes("DOWN"));
+  agent.signal("SIGHUP");
+  await agent.logs(/state cause=SIGHUP old=DOWN new=DOWN/);
+  await clients;
+});
