@@ -14,6 +14,9 @@ export const resetting: Client = (port) => connect(port, (socket) => socket.term
 /** Connects, never sends, never closes. */
 export const silent: Client = (port) => connect(port, () => undefined);
 
+/** As silent, and for longer than the agent lets it. */
+export const stubborn: Client = (port) => connect(port, () => undefined, 20 * HOLD_MS);
+
 /** Sends a megabyte and never reads. */
 export const flooding: Client = (port) =>
   connect(port, (socket) => {

@@ -1,0 +1,61 @@
+import { expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { formatState } from "../../../src/state.ts";
+import { TUNED } from "../../../src/runtime.ts";
+import { EXECUTABLE, startAgent, temporaryDirectory, until } from "../harness.ts";
+import { Load } from "../load.ts";
+import { cpuTime } from "../proc.ts";
+import { runClients, stubborn } from "./clients.ts";
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** A library that gives a program another time of day, here that of a file which may change at any time. */
+const LIBRARY = [...new Bun.Glob("/usr/lib/*/faketime/libfaketime.so.1").scanSync("/")][0] ?? "";
+
+test.each([
+  ["the time of day", "1"],
+  ["every clock, the monotonic one too", "0"],
+])("%s set forward and back a day: answers on, acts, does not spin", async (_, only) => {
+  using directory = temporaryDirectory();
+  const clock = `${directory.path}/clock`;
+  writeFileSync(clock, "+0");
+  const env = {
+    ...TUNED,
+    LD_PRELOAD: LIBRARY,
+    FAKETIME_TIMESTAMP_FILE: clock,
+    FAKETIME_NO_CACHE: "1",
+    FAKETIME_DONT_FAKE_MONOTONIC: only,
+  };
+  await using agent = await startAgent({ state: { status: "UP" }, env });
+  const start = performance.now();
+  const clients = only === "1" ? runClients(agent.port, [stubborn], 5, 5) : undefined;
+  using load = new Load(agent.port, { connections: 2, pause: 5 });
+  for (const offset of ["+1d", "-1d", "+0"]) {
+    writeFileSync(clock, offset);
+    expect(await readClock(env)).toBeCloseTo(Date.now() + Number.parseInt(offset) * DAY_MS, -4);
+    agent.signal("SIGUSR2");
+    await agent.answers("DOWN\n");
+    await until("saved", () => agent.file() === formatState({ status: "DOWN" }));
+    agent.signal("SIGUSR1");
+    await agent.answers("UP\n");
+  }
+  const { checks, failed, failures, slowest } = await load.stop();
+  expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
+  expect(checks).toBeGreaterThan(10);
+  expect(slowest).toBeLessThan(1000);
+  // Clients that never close were closed in their time by the clock that only goes forward.
+  await clients;
+  expect(performance.now() - start).toBeLessThan(6000);
+  const cpu = cpuTime(agent.pid);
+  await Bun.sleep(1000);
+  expect(cpuTime(agent.pid) - cpu).toBeLessThan(50);
+});
+
+/** The time that the executable sees with this environment, asked of the runtime in it. */
+async function readClock(env: Record<string, string>): Promise<number> {
+  const process = Bun.spawn([EXECUTABLE, "-p", "Date.now()"], {
+    env: { ...env, BUN_BE_BUN: "1" },
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return Number(await process.stdout.text());
+}
