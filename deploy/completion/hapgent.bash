@@ -1,0 +1,17 @@
+# bash completion for hapgent
+
+_hapgent() {
+  local current=${COMP_WORDS[COMP_CWORD]} words=
+  case "${COMP_WORDS[*]:1:COMP_CWORD-1}" in
+    "") words="check status ctl --help --version" ;;
+    check*) words="--json $(compgen -f -- "$current")" ;;
+    status*) words="--timeout --wait --json" ;;
+    ctl) words="show set reload wait help" ;;
+    "ctl show") words="state pollers" ;;
+    "ctl set") words="status weight maxconn" ;;
+    "ctl set status") words="UP DOWN READY DRAIN FAIL MAINT STOPPED" ;;
+  esac
+  mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+}
+
+complete -F _hapgent hapgent
