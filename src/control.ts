@@ -15,18 +15,6 @@ const IDLE_MS = 5000;
 /** The longest `wait`, in seconds. */
 const WAIT_LIMIT = 86_400;
 
-/** The commands, as `help` and errors show them. */
-export const COMMANDS = [
-  "show state",
-  "show pollers",
-  "set status STATUS [REASON]",
-  "set weight N",
-  "set maxconn N",
-  "reload",
-  "wait SECONDS",
-  "help",
-] as const;
-
 /** The socket's path is taken: by an agent that lives, or by something that is no socket. */
 export class ControlError extends Error {}
 
@@ -121,14 +109,15 @@ export async function execute(line: string, agent: Agent, pollers: Pollers): Pro
         return await set(agent, { status: value, reason: rest.join(" ") || null });
       case "set weight":
       case "set maxconn":
-        if (rest.length > 0) return unknown(line);
+        if (rest.length > 0) return await unknown(line);
         return await set(agent, { [what]: /^\d+$/.test(value) ? Number(value) : value });
       case "reload":
         return describe(await agent.request({ kind: "reload", cause: "socket" }), agent);
       case "help":
-        return `ok ${COMMANDS.join(" | ")}`;
+        return `ok ${await listCommands()}`;
       default:
-        return verb === "wait" && value === "" ? await wait(what, agent, pollers) : unknown(line);
+        if (verb === "wait" && value === "") return await wait(what, agent, pollers);
+        return await unknown(line);
     }
   } catch (error) {
     if (error instanceof StateError) return `error: ${error.message}`;
@@ -161,8 +150,14 @@ function describe({ isGood, text }: Outcome, agent: Agent): string {
   return `${isGood ? "ok" : "error:"} ${text}: ${agent.replyText}`;
 }
 
-function unknown(line: string): string {
-  return `error: expected one of ${COMMANDS.join(" | ")}, got ${JSON.stringify(line.slice(0, 60))}`;
+async function unknown(line: string): Promise<string> {
+  return `error: expected ${await listCommands()}, got ${JSON.stringify(line.slice(0, 60))}`;
+}
+
+/** The commands as the help describes them; loaded when somebody asks. */
+async function listCommands(): Promise<string> {
+  const { RUNTIME_COMMANDS } = await import("./usage.ts");
+  return RUNTIME_COMMANDS.map(([term]) => term.replaceAll(", ", " | ")).join(" | ");
 }
 
 function idle(socket: Socket<Client>): void {
