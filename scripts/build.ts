@@ -24,6 +24,8 @@ function build(outfile: string, ...flags: string[]): void {
     "--splitting",
     "--format=esm",
     "--minify",
+    // 1.6 MB of file for 0.2 MB of memory and a fifth of the time to start.
+    "--bytecode",
     `--define=HAPGENT_COMMIT=${JSON.stringify(commit)}`,
     // Without these the program would read .env and run bunfig.toml's preloads from its working directory.
     "--no-compile-autoload-dotenv",

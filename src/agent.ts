@@ -20,6 +20,8 @@ export interface AgentOptions {
   /** Path of the state file. */
   readonly file: string;
   readonly mode: ReplyMode;
+  /** Whether `refresh` will be called: then the file's identity is noted whenever it is read. */
+  readonly watch: boolean;
 }
 
 /** A change of the status: weight and maxconn stay, the reason for the old status does not. */
@@ -39,6 +41,7 @@ export class Agent {
   state: State = FAILED;
   readonly #file: string;
   readonly #mode: ReplyMode;
+  readonly #watch: boolean;
   readonly #encoder = new TextEncoder();
   /** The status that is answered in place of the state's while the agent is stopping. */
   #goodbye: Status | undefined;
@@ -49,9 +52,10 @@ export class Agent {
   #identity = "";
   #refreshing: Promise<unknown> | undefined;
 
-  constructor({ file, mode }: AgentOptions) {
+  constructor({ file, mode, watch }: AgentOptions) {
     this.#file = file;
     this.#mode = mode;
+    this.#watch = watch;
     this.#answer();
   }
 
@@ -113,7 +117,7 @@ export class Agent {
   async #reload({ cause }: StateEvent): Promise<Outcome> {
     const file = this.#file;
     try {
-      this.#identity = await identify(file);
+      if (this.#watch) this.#identity = await identify(file);
       this.#become(await loadState(file), cause);
       return { isGood: true, text: "loaded" };
     } catch (error) {

@@ -15,12 +15,12 @@ export async function serve(env: Environment): Promise<void> {
   let stopping = 0;
   try {
     const config = readConfig(env);
-    const { socket, goodbye } = config;
-    const agent = new Agent({ file: config.stateFile, mode: config.reply });
+    const { socket, goodbye, watch } = config;
+    const agent = new Agent({ file: config.stateFile, mode: config.reply, watch });
 
     // Signals before the address: whoever gets an answer may signal.
     receiveSignals(agent, (cause) => void stop(cause));
-    await agent.start();
+    const [lingerCap] = await Promise.all([readLingerCap(), agent.start()]);
 
     // Who asks is of interest only to the runtime socket and to a goodbye.
     const pollers = socket || goodbye ? new (await import("./pollers.ts")).Pollers() : undefined;
@@ -29,9 +29,9 @@ export async function serve(env: Environment): Promise<void> {
       closeControl = await openControl(socket, agent, pollers);
     }
     listener = listen(config.listen, {
-      lingerCap: await readLingerCap(),
+      lingerCap,
       reply: () => agent.reply,
-      refresh: config.watch ? () => agent.refresh() : undefined,
+      refresh: watch ? () => agent.refresh() : undefined,
       served: pollers && ((address) => pollers.record(address, agent.replyText)),
     });
     log("listening", {

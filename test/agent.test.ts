@@ -11,7 +11,7 @@ const USR2: StateEvent = { kind: "set", change: withStatus("DOWN"), cause: "SIGU
 async function startAgent(directory: { path: string }, text?: string) {
   const file = `${directory.path}/state.json`;
   if (text !== undefined) writeFileSync(file, text);
-  const agent = new Agent({ file: file, mode: "exact" });
+  const agent = new Agent({ file: file, mode: "exact", watch: false });
   await agent.start();
   return { agent, file };
 }
@@ -24,7 +24,7 @@ async function push(agent: Agent, ...events: StateEvent[]): Promise<string> {
 
 describe("Agent", () => {
   test("answers FAIL until it has read a state", () => {
-    expect(new Agent({ file: "/nowhere", mode: "exact" }).replyText).toBe("FAIL");
+    expect(new Agent({ file: "/nowhere", mode: "exact", watch: false }).replyText).toBe("FAIL");
   });
 
   test("answers with the file's state, and with FAIL when it has none", async () => {
@@ -62,7 +62,7 @@ describe("Agent", () => {
   });
 
   test("answers with a status that cannot be saved", async () => {
-    const agent = new Agent({ file: "/nowhere/at/all/state.json", mode: "exact" });
+    const agent = new Agent({ file: "/nowhere/at/all/state.json", mode: "exact", watch: false });
     expect(await push(agent, USR1)).toBe("UP");
   });
 
