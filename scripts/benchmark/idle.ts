@@ -1,0 +1,35 @@
+import { readUsage } from "../../test/system/proc.ts";
+import type { Measurements } from "./figures.ts";
+import { launch, type Program } from "./launch.ts";
+import { countSwitches, readMemory } from "./process.ts";
+import { progress } from "./progress.ts";
+import type { Subject } from "./subjects.ts";
+
+/** How long after the start the wakeups count, and for how long they are counted, in milliseconds. */
+const SETTLE = 5000;
+const WATCH = 20_000;
+
+/** Measures memory, threads and wakeups of programs that nobody asks, all of them at the same time. */
+export async function measureIdle(
+  measurements: Measurements,
+  subjects: readonly Subject[],
+  instances: number,
+): Promise<void> {
+  progress(`idle: ${instances} instances of each for ${(SETTLE + WATCH) / 1000} s`);
+  await using programs = new AsyncDisposableStack();
+  const running: { subject: Subject; program: Program; switches: number }[] = [];
+  for (let instance = 0; instance < instances; instance += 1) {
+    for (const subject of subjects) {
+      running.push({ subject, program: programs.use(await launch(subject)), switches: 0 });
+    }
+  }
+  await Bun.sleep(SETTLE);
+  for (const entry of running) entry.switches = countSwitches(entry.program.pid);
+  await Bun.sleep(WATCH);
+  for (const { subject, program, switches } of running) {
+    const add = measurements.add.bind(measurements, subject.name);
+    add("idleSwitches", countSwitches(program.pid) - switches);
+    add("idleThreads", readUsage(program.pid).threads);
+    add("idleRssAnonMB", readMemory(program.pid).rssAnon);
+  }
+}

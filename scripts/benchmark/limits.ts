@@ -1,0 +1,121 @@
+import type { FigureName, Measurements, Spread } from "./figures.ts";
+import type { SubjectName } from "./subjects.ts";
+
+/** What the agent must keep to, once measured. */
+export interface Verdict {
+  readonly what: string;
+  readonly value: number;
+  readonly limit: number;
+  readonly holds: boolean;
+  /** A time or a speed: it depends on what else the machine does, and fails nothing. */
+  readonly isTime: boolean;
+}
+
+/** Looks up a figure's spread; NaN for what was not measured. */
+type Look = (subject: SubjectName, figure: FigureName, of?: keyof Spread) => number;
+
+interface Limit {
+  readonly what: string;
+  readonly value: (look: Look) => number;
+  readonly limit: (look: Look) => number;
+  /** True: the limit is the least that will do, not the most. */
+  readonly isLeast?: true;
+  readonly isTime?: true;
+}
+
+/** All limits of the README's section on resource use; nothing else knows them. */
+const LIMITS: readonly Limit[] = [
+  {
+    what: "binary beyond an empty program, KB",
+    value: (look) => look("agent", "binaryOursKB"),
+    // With bytecode, which earns it in memory and start; 64 without.
+    limit: () => 2048,
+  },
+  {
+    what: "RssAnon idle, MB",
+    value: (look) => look("agent", "idleRssAnonMB"),
+    limit: () => 2,
+  },
+  {
+    what: "RssAnon idle, MB, against the empty program's + 0.3",
+    value: (look) => look("agent", "idleRssAnonMB"),
+    limit: (look) => look("empty", "idleRssAnonMB") + 0.3,
+  },
+  {
+    what: "growth over 100,000 checks, MB",
+    value: (look) => look("agent", "loadedGrowthMB"),
+    limit: () => 0.3,
+  },
+  {
+    what: "growth over 1,000,000 checks, MB",
+    value: (look) => look("agent", "millionGrowthMB"),
+    limit: () => 0.3,
+  },
+  {
+    what: "threads, idle",
+    value: (look) => look("agent", "idleThreads", "max"),
+    limit: () => 3,
+  },
+  {
+    what: "threads, after 100,000 checks",
+    value: (look) => look("agent", "loadedThreads", "max"),
+    limit: () => 3,
+  },
+  {
+    what: "context switches in 20 idle seconds",
+    value: (look) => look("agent", "idleSwitches", "max"),
+    limit: () => 0,
+  },
+  {
+    what: "checks that failed",
+    value: (look) => look("agent", "failedChecks", "max"),
+    limit: () => 0,
+  },
+  {
+    what: "CPU per check at 32, us, against 1.5 of epoll's",
+    value: (look) => look("agent", "cpuMicros32"),
+    limit: (look) => 1.5 * look("epoll", "cpuMicros32"),
+    isTime: true,
+  },
+  {
+    what: "checks/s at 32, against 0.8 of epoll's",
+    value: (look) => look("agent", "checksPerSecond32"),
+    limit: (look) => 0.8 * look("epoll", "checksPerSecond32"),
+    isLeast: true,
+    isTime: true,
+  },
+  {
+    what: "CPU per check at 256, us, against 1.5 of epoll's",
+    value: (look) => look("agent", "cpuMicros256"),
+    limit: (look) => 1.5 * look("epoll", "cpuMicros256"),
+    isTime: true,
+  },
+  {
+    what: "checks/s at 256, against 0.8 of epoll's",
+    value: (look) => look("agent", "checksPerSecond256"),
+    limit: (look) => 0.8 * look("epoll", "checksPerSecond256"),
+    isLeast: true,
+    isTime: true,
+  },
+  {
+    what: "start, ms, against 1.5 of the bare program's",
+    value: (look) => look("agent", "startWarmMs"),
+    limit: (look) => 1.5 * look("bare", "startWarmMs"),
+    isTime: true,
+  },
+];
+
+/** Compares what was measured with the limits; a limit on something that was not measured is left out. */
+export function judge(measurements: Measurements): Verdict[] {
+  const look: Look = (subject, figure, of = "median") =>
+    measurements.figures(subject)[figure]?.[of] ?? Number.NaN;
+  const verdicts = LIMITS.map(({ what, value, limit, isLeast = false, isTime = false }) => {
+    const [is, bound] = [round(value(look)), round(limit(look))];
+    return { what, value: is, limit: bound, holds: isLeast ? is >= bound : is <= bound, isTime };
+  });
+  return verdicts.filter(({ value, limit }) => !Number.isNaN(value + limit));
+}
+
+function round(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

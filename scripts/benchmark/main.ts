@@ -1,0 +1,98 @@
+// Measures the agent beside the runtime's floor and the physical limit. The README says how to read it.
+import { parseArgs } from "node:util";
+import { findHierarchy } from "./cgroup.ts";
+import { drawCharts } from "./charts.ts";
+import { Measurements } from "./figures.ts";
+import { measureHaproxy } from "./haproxy.ts";
+import { measureIdle } from "./idle.ts";
+import { measureLoads, measureMillion } from "./load.ts";
+import { measureLimits } from "./memory-limit.ts";
+import { makeResult, writeResult } from "./result.ts";
+import { measureSizes } from "./size.ts";
+import { measureStarts } from "./startup.ts";
+import { buildSubjects, listSubjects, type Subject, type SubjectName } from "./subjects.ts";
+import { formatResult } from "./table.ts";
+
+const { values: options } = parseArgs({
+  options: {
+    against: { type: "string" },
+    check: { type: "boolean", default: false },
+    short: { type: "boolean", default: false },
+    release: { type: "boolean", default: false },
+  },
+});
+if (options.short && options.release) throw new Error("a release needs the whole run, not --short");
+
+const ROUNDS = 5;
+const EXIT_INTERRUPTED = 130;
+
+// A network namespace of our own: nobody else touches its ports and counters. Only root can have one, and
+// the short run, which may not be root's, does without.
+const isIsolated = process.env["BENCHMARK_ISOLATED"] !== undefined;
+if (!isIsolated) {
+  await buildSubjects(options.short);
+  if (!options.short && process.getuid?.() === 0) isolate();
+}
+
+// An interrupted run ends like any other: what it made is removed.
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.on(signal, () => process.exit(EXIT_INTERRUPTED));
+
+const subjects = listSubjects(options.against);
+const measurements = new Measurements();
+const notes: string[] = [];
+if (options.short) await measureShort();
+else await measureAll();
+
+const result = makeResult(measurements, subjects, options.short ? 1 : ROUNDS, notes);
+const directory = writeResult(result, options.release);
+if (!options.short) drawCharts(result, directory);
+console.log(formatResult(result));
+console.log(`\nwritten to ${directory}; took ${result.seconds} s`);
+
+if (options.check) {
+  const checked = result.limits.filter(({ isTime }) => !isTime);
+  const failed = checked.filter(({ holds }) => !holds).length;
+  console.log(`${checked.length - failed} passed, ${failed} failed`);
+  process.exit(failed === 0 ? 0 : 1);
+}
+
+/** What the limits need, and nothing that takes long. */
+async function measureShort(): Promise<void> {
+  const some = pick("agent", "empty", "against");
+  await measureSizes(measurements, some, false);
+  await measureIdle(measurements, some, ROUNDS);
+  await measureLoads(measurements, pick("agent", "against"), 1);
+}
+
+async function measureAll(): Promise<void> {
+  await measureSizes(measurements, subjects, true);
+  await measureStarts(measurements, subjects, ROUNDS);
+  await measureIdle(measurements, subjects, ROUNDS);
+  await measureLoads(measurements, pick("agent", "untuned", "bare", "epoll", "against"), ROUNDS);
+  for (const subject of pick("agent")) await measureMillion(measurements, subject);
+  notes.push("1,000,000 checks: the agent only, once.");
+
+  const hierarchy = findHierarchy();
+  if (hierarchy) await measureLimits(measurements, pick("agent", "bare", "epoll"), hierarchy);
+  else notes.push("least memory limit: not measured, no control group can be made here.");
+
+  const checked = pick("agent", "epoll", "against");
+  if (isIsolated) await measureHaproxy(measurements, checked, ROUNDS);
+  else notes.push("HAProxy: not measured, it needs root for a network namespace of its own.");
+}
+
+function pick(...names: SubjectName[]): Subject[] {
+  return subjects.filter(({ name }) => names.includes(name));
+}
+
+/** Becomes this program once more, in a new network namespace. */
+function isolate(): void {
+  const unshare = Bun.which("unshare") ?? "unshare";
+  const script = 'ip link set lo up && exec "$@"';
+  const again = ["sh", process.execPath, ...process.argv.slice(1)];
+  process.execve?.(unshare, ["unshare", "--net", "sh", "-c", script, ...again], {
+    ...process.env,
+    BENCHMARK_ISOLATED: "1",
+  });
+}

@@ -1,0 +1,95 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { version } from "../../package.json";
+import { capture, ROOT, run } from "../run.ts";
+import type { FigureName, Measurements, MemoryPoint, Spread } from "./figures.ts";
+import { judge, type Verdict } from "./limits.ts";
+import type { Subject, SubjectName } from "./subjects.ts";
+
+/** Results of releases and their charts; those of other runs lie in `latest`, outside of the repository. */
+export const RESULTS = `${ROOT}scripts/benchmark/results/`;
+
+/** What was measured of one program. */
+export interface SubjectResult {
+  readonly title: string;
+  readonly figures: Partial<Record<FigureName, Spread>>;
+  readonly memory: MemoryPoint[];
+}
+
+/** One run: what the JSON files hold. */
+export interface Result {
+  /** Goes up when a figure or a key changes its name or its meaning. */
+  readonly schemaVersion: 1;
+  readonly version: string;
+  readonly commit: string;
+  readonly date: string;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly machine: {
+    readonly cpu: string;
+    readonly cpus: number;
+    readonly memoryMB: number;
+    readonly kernel: string;
+    readonly bun: string;
+  };
+  readonly notes: readonly string[];
+  readonly limits: readonly Verdict[];
+  readonly subjects: Partial<Record<SubjectName, SubjectResult>>;
+}
+
+/** Puts together what was measured, where, and how it compares with the limits. */
+export function makeResult(
+  measurements: Measurements,
+  subjects: readonly Subject[],
+  rounds: number,
+  notes: readonly string[],
+): Result {
+  const [processor] = cpus();
+  return {
+    schemaVersion: 1,
+    version,
+    commit: capture(["git", "rev-parse", "--short=12", "HEAD"]),
+    date: new Date().toISOString(),
+    seconds: Math.round(performance.now() / 1000),
+    rounds,
+    machine: {
+      cpu: processor?.model ?? "unknown",
+      cpus: navigator.hardwareConcurrency,
+      memoryMB: Math.round(totalmem() / 1024 / 1024),
+      kernel: release(),
+      bun: Bun.version,
+    },
+    notes,
+    limits: judge(measurements),
+    subjects: Object.fromEntries(
+      subjects
+        .map(({ name, title }) => {
+          const figures = measurements.figures(name);
+          return [name, { title, figures, memory: measurements.memory(name) }] as const;
+        })
+        .filter(([, { figures }]) => Object.keys(figures).length > 0),
+    ),
+  };
+}
+
+/** Writes a result, and returns the directory in which it and its charts belong. */
+export function writeResult(result: Result, isRelease: boolean): string {
+  const directory = isRelease ? RESULTS : `${RESULTS}latest/`;
+  const file = `${directory}${isRelease ? result.version : "result"}.json`;
+  mkdirSync(directory, { recursive: true });
+  // What fits stands on one line: a figure, a point.
+  const text = JSON.stringify(result, null, 2).replaceAll(/\{[^{}[\]]{1,120}\}/g, (object) => {
+    return object.replaceAll(/\s+/g, " ");
+  });
+  writeFileSync(file, `${text}\n`);
+  if (isRelease) run(["bun", "x", "biome", "format", "--write", file]);
+  return directory;
+}
+
+/** The results of all releases, the oldest first. */
+export function readReleases(): Result[] {
+  return readdirSync(RESULTS)
+    .filter((name) => name.endsWith(".json"))
+    .map((name) => JSON.parse(readFileSync(RESULTS + name, "utf8")) as Result)
+    .toSorted((a, b) => Bun.semver.order(a.version, b.version));
+}

@@ -1,0 +1,84 @@
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { TUNED } from "../../src/runtime.ts";
+import { compile } from "../compile.ts";
+import { needTools } from "../need.ts";
+import { ROOT, run } from "../run.ts";
+
+/** Where all that is measured lies: in the repository, as a file system in memory cannot be evicted. */
+export const WORK = `${ROOT}dist/benchmark/`;
+
+/** Debian package by the command that it brings. */
+const TOOLS = { gcc: "gcc", dd: "coreutils", taskset: "util-linux" };
+const MORE_TOOLS = { zstd: "zstd", unshare: "util-linux", ip: "iproute2", haproxy: "haproxy" };
+
+export type SubjectName =
+  | "agent"
+  | "selfTuned"
+  | "untuned"
+  | "bare"
+  | "empty"
+  | "epoll"
+  | "against";
+
+/** A program that is measured. */
+export interface Subject {
+  readonly name: SubjectName;
+  /** What it is, in a few words. */
+  readonly title: string;
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  /** Its executable, from which nothing else runs; undefined: nothing is known about it. */
+  readonly file: string | undefined;
+  /** False: it answers no checks. */
+  readonly listens: boolean;
+}
+
+/** Builds all programs that are measured, and the two that measure; a short run needs fewer tools. */
+export async function buildSubjects(isShort: boolean): Promise<void> {
+  await needTools(isShort ? TOOLS : { ...TOOLS, ...MORE_TOOLS });
+  mkdirSync(WORK, { recursive: true });
+  writeFileSync(`${WORK}state.json`, '{"status": "UP", "weight": 75}\n');
+  run(["bun", "scripts/build.ts"]);
+  for (const name of ["agent", "selfTuned", "untuned"])
+    copyFileSync(`${ROOT}dist/hapgent`, WORK + name);
+  for (const name of ["bare", "empty"])
+    compile(`scripts/benchmark/subjects/${name}.ts`, WORK + name);
+  for (const name of ["load", "start", "subjects/epoll"]) {
+    const outfile = WORK + name.replace("subjects/", "");
+    run(["gcc", "-O2", "-Wall", "-o", outfile, `scripts/benchmark/${name}.c`]);
+  }
+}
+
+/**
+ * The programs, in the order of the table's columns.
+ *
+ * @param against Command line of another agent, which listens where HAPGENT_IP and HAPGENT_PORT say.
+ */
+export function listSubjects(against: string | undefined): Subject[] {
+  const env = { HAPGENT_IP: "127.0.0.1", HAPGENT_STATE_FILE: `${WORK}state.json` };
+  const tuned = { ...env, ...TUNED };
+  const subject = (name: SubjectName, title: string, more: Partial<Subject> = {}): Subject => ({
+    name,
+    title,
+    command: [WORK + name],
+    env: tuned,
+    file: WORK + name,
+    listens: true,
+    ...more,
+  });
+  const subjects = [
+    subject("agent", "the agent, as its unit starts it", {
+      command: ["env", "--block-signal=HUP,USR1,USR2", `${WORK}agent`],
+    }),
+    subject("selfTuned", "the agent, started without the variables", { env }),
+    subject("untuned", "the agent, not tuned", { env: { ...env, HAPGENT_TUNE: "off" } }),
+    subject("bare", "a bare Bun.listen: the runtime's floor"),
+    subject("empty", "an empty program on Bun", { listens: false }),
+    subject("epoll", "epoll in C: the limit", { env }),
+  ];
+  if (against !== undefined) {
+    const command = ["sh", "-c", `exec ${against}`];
+    subjects.push(subject("against", against, { command, env, file: undefined }));
+  }
+  return subjects;
+}
