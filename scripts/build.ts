@@ -1,5 +1,7 @@
 // Builds the executables: dist/hapgent for this machine, with --all one for each target.
-import { statSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { version } from "../package.json";
 import { compile } from "./compile.ts";
 import { capture } from "./run.ts";
@@ -7,16 +9,26 @@ import { capture } from "./run.ts";
 const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm64-musl"];
 
 const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
-
-if (process.argv[2] === "--all") {
-  for (const target of TARGETS)
-    build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
-} else {
-  build("dist/hapgent");
+const directory = mkdtempSync(join(tmpdir(), "hapgent-build-"));
+try {
+  if (process.argv[2] === "--all") {
+    for (const target of TARGETS) {
+      build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
+    }
+  } else {
+    build("dist/hapgent");
+  }
+} finally {
+  rmSync(directory, { recursive: true });
 }
 
+/** Compiles the agent, and an empty program to tell how much of the size is the runtime's. */
 function build(outfile: string, ...flags: string[]): void {
+  const empty = join(directory, "empty");
+  compile("scripts/benchmark/subjects/empty.ts", empty, ...flags);
   const define = `--define=HAPGENT_COMMIT=${JSON.stringify(commit)}`;
   compile("src/main.ts", outfile, define, ...flags);
-  console.log(`${outfile}: ${statSync(outfile).size} bytes`);
+  const runtime = statSync(empty).size;
+  const { size } = statSync(outfile);
+  console.log(`${outfile}: ${size} bytes, runtime ${runtime}, ours ${size - runtime}`);
 }

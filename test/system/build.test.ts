@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { ROOT } from "../../scripts/run.ts";
+import { temporaryDirectory } from "../temporary.ts";
+import { EXECUTABLE, runAgent } from "./harness.ts";
+
+/** Builds a copy of the sources in a directory of its own, and returns the sha256 of what came out. */
+async function build(directory: string): Promise<string> {
+  mkdirSync(directory);
+  for (const name of ["package.json", "bunfig.toml", "tsconfig.json", "src", "scripts"]) {
+    cpSync(ROOT + name, `${directory}/${name}`, { recursive: true });
+  }
+  symlinkSync(`${ROOT}node_modules`, `${directory}/node_modules`);
+  const { exitCode } = Bun.spawnSync(["bun", "scripts/build.ts"], { cwd: directory });
+  expect(exitCode).toBe(0);
+  const bytes = await Bun.file(`${directory}/dist/hapgent`).arrayBuffer();
+  return new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+}
+
+test("the same sources give the same executable in any directory", async () => {
+  using directory = temporaryDirectory();
+  const first = await build(`${directory.path}/one`);
+  expect(await build(`${directory.path}/another-name`)).toBe(first);
+});
+
+test("the executable names the commit that it was built from", async () => {
+  const { stdout } = await runAgent(["--version"]);
+  const commit = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { cwd: ROOT });
+  // A source archive has no commit to name.
+  const expected = commit.exitCode === 0 ? commit.stdout.toString().trim() : "unknown";
+  expect(stdout.trim()).toEndWith(`(${expected})`);
+});
+
+test("an empty working directory and environment are enough to run it", async () => {
+  using directory = temporaryDirectory();
+  const process = Bun.spawn([EXECUTABLE, "--version"], { cwd: directory.path, env: {} });
+  expect(await process.exited).toBe(0);
+});
