@@ -31,8 +31,8 @@ export interface ListenOptions {
   readonly reply: () => Uint8Array;
   /** What has to be done before the answer, if anything. */
   readonly refresh?: (() => Promise<void>) | undefined;
-  /** Told the address of every client that was answered. */
-  readonly served?: ((address: string) => void) | undefined;
+  /** Told the address of every client that was answered; one that has reset has none any more. */
+  readonly served?: ((address: string | undefined) => void) | undefined;
 }
 
 /** The data of a connection: when it was opened (ms), or undefined when it is to be closed at once. */

@@ -18,8 +18,9 @@ export class Pollers {
   readonly #served = new Map<string, { at: number; reply: string }>();
   readonly #waiting = new Set<() => void>();
 
-  /** Notes that an address has just been served a reply. */
-  record(address: string, reply: string): void {
+  /** Notes that an address has just been served a reply; without an address nobody was. */
+  record(address: string | undefined, reply: string): void {
+    if (address === undefined) return;
     this.#served.delete(address);
     this.#served.set(address, { at: performance.now(), reply });
     for (const oldest of this.#served.keys()) {
