@@ -51,6 +51,8 @@ type Opened = number | undefined;
 export function listen(listenOn: Config["listen"], options: ListenOptions): Listener {
   const { lingerCap, reply, refresh, served } = options;
   let lingering = 0;
+  /** Clients whose answer has to wait for `refresh`; true: they have closed their side already. */
+  const early = new Map<Socket<Opened>, boolean>();
   let resolveStop: (() => void) | undefined;
 
   function answer(client: Socket<Opened>): void {
@@ -64,15 +66,31 @@ export function listen(listenOn: Config["listen"], options: ListenOptions): List
     client.shutdown();
   }
 
-  const server = bind(listenOn, {
+  // A client may close its side before its answer is there.
+  const allowHalfOpen = refresh !== undefined;
+  const server = bind(listenOn, allowHalfOpen, {
     open(client) {
       if (lingering < lingerCap) {
         lingering += 1;
         client.data = performance.now();
         client.timeout(1);
       }
-      if (!refresh) answer(client);
-      else void refresh().then(() => answer(client));
+      if (!refresh) {
+        answer(client);
+        return;
+      }
+      early.set(client, false);
+      void refresh().then(() => {
+        const hasEnded = early.get(client);
+        early.delete(client);
+        // Undefined: it is gone.
+        if (hasEnded !== undefined) answer(client);
+        if (hasEnded) client.end();
+      });
+    },
+    end(client) {
+      if (early.has(client)) early.set(client, true);
+      else client.end();
     },
     timeout(client) {
       // The first sweep may come right after the opening; the next one is 4 s later.
@@ -80,6 +98,7 @@ export function listen(listenOn: Config["listen"], options: ListenOptions): List
       else client.terminate();
     },
     close(client) {
+      early.delete(client);
       if (client.data === undefined) return;
       lingering -= 1;
       if (lingering === 0) resolveStop?.();
@@ -101,14 +120,16 @@ export function listen(listenOn: Config["listen"], options: ListenOptions): List
   };
 }
 
-function bind(listenOn: Config["listen"], socket: SocketHandler<Opened>): { stop(): void } {
+function bind(
+  listenOn: Config["listen"],
+  allowHalfOpen: boolean,
+  socket: SocketHandler<Opened>,
+): { stop(): void } {
+  // The runtime takes a descriptor in place of the address; its types do not say so yet.
+  const { fd, ip, port } = { fd: undefined, ip: "0.0.0.0", port: 0, ...listenOn };
+  const options = { ...(fd !== undefined && { fd }), hostname: ip, port, allowHalfOpen, socket };
   try {
-    if (!("fd" in listenOn)) {
-      return Bun.listen<Opened>({ hostname: listenOn.ip, port: listenOn.port, socket });
-    }
-    // The runtime takes a descriptor in place of the address; its types do not say so yet.
-    const passed = { fd: listenOn.fd, hostname: "127.0.0.1", port: 0, socket };
-    return Bun.listen<Opened>(passed);
+    return Bun.listen<Opened>(options);
   } catch (error) {
     const code = reasonOf(error);
     const reason = REASONS[code] ?? "the address cannot be bound";
