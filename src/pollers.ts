@@ -4,6 +4,9 @@ const MEMORY_MS = 60_000;
 /** So many pollers are remembered; beyond, the one that asked longest ago is forgotten. */
 const LIMIT = 256;
 
+/** How often a wait looks who has been served, in milliseconds. */
+const LOOK_MS = 100;
+
 /** Who asked, when, and which reply it got last. */
 export interface Poller {
   readonly address: string;
@@ -16,7 +19,6 @@ export interface Poller {
 export class Pollers {
   /** In the order of their last check, the oldest first. */
   readonly #served = new Map<string, { at: number; reply: string }>();
-  readonly #waiting = new Set<() => void>();
 
   /** Notes that an address has just been served a reply; without an address nobody was. */
   record(address: string | undefined, reply: string): void {
@@ -27,7 +29,6 @@ export class Pollers {
       if (this.#served.size <= LIMIT) break;
       this.#served.delete(oldest);
     }
-    for (const check of this.#waiting) check();
   }
 
   /** The pollers of the last minute. */
@@ -43,25 +44,24 @@ export class Pollers {
   }
 
   /**
-   * Waits until all known pollers have been served the present reply, for so many seconds at most.
+   * Waits until all known pollers have been served the present reply, for so many seconds at most, and no
+   * longer than somebody wants to know. It looks ten times a second: a check costs nothing more meanwhile,
+   * and pollers that ask no more are forgotten in time.
    *
    * @returns those that have not; none when all have.
    */
-  async waitFor(presentReply: () => string, seconds: number): Promise<Poller[]> {
-    const missing = () => this.list().filter(({ reply }) => reply !== presentReply());
-    if (missing().length === 0) return [];
-    await new Promise<void>((resolve) => {
-      const check = () => {
-        if (missing().length === 0) end();
-      };
-      const end = () => {
-        this.#waiting.delete(check);
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(end, seconds * 1000);
-      this.#waiting.add(check);
-    });
-    return missing();
+  async waitFor(
+    presentReply: () => string,
+    seconds: number,
+    isWanted = () => true,
+  ): Promise<Poller[]> {
+    const end = performance.now() + seconds * 1000;
+    for (;;) {
+      const present = presentReply();
+      const missing = this.list().filter(({ reply }) => reply !== present);
+      const left = end - performance.now();
+      if (missing.length === 0 || left <= 0 || !isWanted()) return missing;
+      await Bun.sleep(Math.min(left, LOOK_MS));
+    }
   }
 }
