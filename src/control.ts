@@ -22,7 +22,9 @@ interface Client {
   /** What was sent and not yet handled. */
   rest: string;
   isBusy: boolean;
+  /** It sends no more, and still reads. */
   hasEnded: boolean;
+  isClosed: boolean;
   timer: Timer | undefined;
 }
 
@@ -45,7 +47,13 @@ export async function openControl(path: string, agent: Agent, pollers: Pollers) 
       socket: {
         open(socket) {
           clients += 1;
-          socket.data = { rest: "", isBusy: false, hasEnded: false, timer: undefined };
+          socket.data = {
+            rest: "",
+            isBusy: false,
+            hasEnded: false,
+            isClosed: false,
+            timer: undefined,
+          };
           if (clients > CLIENT_LIMIT) socket.end(`error: more than ${CLIENT_LIMIT} clients\n`);
           else idle(socket);
         },
@@ -61,6 +69,7 @@ export async function openControl(path: string, agent: Agent, pollers: Pollers) 
         },
         close(socket) {
           clients -= 1;
+          socket.data.isClosed = true;
           clearTimeout(socket.data.timer);
         },
         error() {},
@@ -78,47 +87,62 @@ export async function openControl(path: string, agent: Agent, pollers: Pollers) 
     const client = socket.data;
     if (client.isBusy) return;
     client.isBusy = true;
+    clearTimeout(client.timer);
     for (let end = client.rest.indexOf("\n"); end >= 0; end = client.rest.indexOf("\n")) {
       const line = client.rest.slice(0, end);
       client.rest = client.rest.slice(end + 1);
-      clearTimeout(client.timer);
-      const answer = `${await execute(line, agent, pollers)}\n`;
+      const answer = `${await execute(line, agent, pollers, () => !client.isClosed)}\n`;
+      if (client.isClosed || socket.write(answer) >= answer.length) continue;
       // An answer that does not fit means a client that does not read.
-      if (socket.write(answer) < answer.length) socket.terminate();
+      client.rest = "";
+      socket.terminate();
     }
     client.isBusy = false;
+    if (client.isClosed) return;
     if (client.rest.length > LINE_LIMIT) socket.end(`error: ${TOO_LONG}\n`);
-    else if (client.hasEnded) socket.end();
+    // Half a line may be half a number: it is not executed.
+    else if (client.hasEnded) socket.end(client.rest && "error: expected a newline at the end\n");
     else idle(socket);
   }
 }
 
 const TOO_LONG = `expected a line of at most ${LINE_LIMIT} bytes`;
 
-/** Executes one command and returns the line that answers it. */
-export async function execute(line: string, agent: Agent, pollers: Pollers): Promise<string> {
+/**
+ * Executes one command and returns the line that answers it.
+ *
+ * @param isWanted Whether somebody still waits for the answer; a `wait` ends when nobody does.
+ */
+export async function execute(
+  line: string,
+  agent: Agent,
+  pollers: Pollers,
+  isWanted?: () => boolean,
+): Promise<string> {
   if (line.length > LINE_LIMIT) return `error: ${TOO_LONG}`;
   const [verb = "", what = "", value = "", ...rest] = line.trim().split(/\s+/);
   try {
     switch (`${verb} ${what}`.trim()) {
       case "show state":
+        if (value) break;
         return JSON.stringify({ state: agent.state, reply: agent.replyText });
       case "show pollers":
+        if (value) break;
         return JSON.stringify(pollers.list());
       case "set status":
         return await set(agent, { status: value, reason: rest.join(" ") || null });
       case "set weight":
       case "set maxconn":
-        if (rest.length > 0) return await unknown(line);
+        if (rest.length > 0) break;
         return await set(agent, { [what]: /^\d+$/.test(value) ? Number(value) : value });
       case "reload":
         return describe(await agent.request({ kind: "reload", cause: "socket" }), agent);
       case "help":
         return `ok ${await listCommands()}`;
       default:
-        if (verb === "wait" && value === "") return await wait(what, agent, pollers);
-        return await unknown(line);
+        if (verb === "wait" && !value) return await wait(what, agent, pollers, isWanted);
     }
+    return await unknown(line);
   } catch (error) {
     if (error instanceof StateError) return `error: ${error.message}`;
     throw error;
@@ -133,12 +157,17 @@ async function set(agent: Agent, fields: Record<string, unknown>): Promise<strin
   return describe(await agent.request({ kind: "set", cause: "socket", change }), agent);
 }
 
-async function wait(seconds: string, agent: Agent, pollers: Pollers): Promise<string> {
+async function wait(
+  seconds: string,
+  agent: Agent,
+  pollers: Pollers,
+  isWanted?: () => boolean,
+): Promise<string> {
   const limit = Number(seconds);
   if (!/^\d+$/.test(seconds) || limit > WAIT_LIMIT) {
     return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${JSON.stringify(seconds)}`;
   }
-  const missing = await pollers.waitFor(() => agent.replyText, limit);
+  const missing = await pollers.waitFor(() => agent.replyText, limit, isWanted);
   if (missing.length === 0) {
     return `ok served to all of ${pollers.list().length} pollers: ${agent.replyText}`;
   }
