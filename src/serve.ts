@@ -51,9 +51,10 @@ export async function serve(env: Environment): Promise<void> {
         log("goodbye", { reply: agent.replyText, seconds: goodbye.seconds });
         await pollers.waitFor(() => agent.replyText, goodbye.seconds);
       }
-      closeControl?.();
       const finished = Promise.all([listener?.stop(STOP_MS), agent.settled()]);
       await Promise.race([finished, Bun.sleep(STOP_MS)]);
+      // Last: whoever has asked for a save is told how it went.
+      closeControl?.();
       process.exit(EXIT.ok);
     }
   } catch (error) {
