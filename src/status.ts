@@ -8,6 +8,7 @@ import { reasonOf } from "./log.ts";
 const LINE_LIMIT = 16_383;
 
 /** The words that an agent may send (HAProxy's configuration manual, "agent-check"). */
+const HEALTH = /^(up|down|fail|stopped)$/i;
 const WORD = /^(up|down|ready|drain|fail|maint|stopped|\d+%|maxconn:\d+)$/i;
 
 interface Options {
@@ -68,10 +69,19 @@ async function ask({ ip, port, timeout }: Options): Promise<{ reply?: string; pr
   if (failure) return { problem: failure };
   if (!text.includes("\n")) return { problem: `expected a line, got ${JSON.stringify(text)}` };
   const reply = text.slice(0, text.search(/[\r\n]/));
-  const [words = ""] = reply.split("#");
-  const unknown = words.split(/[ \t,]+/).filter((word) => word !== "" && !WORD.test(word));
-  if (unknown.length === 0 && words.trim() !== "") return { reply };
+  if (isWellFormed(reply)) return { reply };
   return { reply, problem: `expected words that HAProxy knows, got ${JSON.stringify(reply)}` };
+}
+
+/** Whether HAProxy knows every word; a description is one of its own and comes after a health word. */
+function isWellFormed(reply: string): boolean {
+  const words = reply.split(/[ \t,]+/).filter((word) => word !== "");
+  const health = words.findIndex((word) => HEALTH.test(word));
+  const description = words.findIndex(
+    (word, i) => word.startsWith("#") && i > health && health >= 0,
+  );
+  const known = description < 0 ? words : words.slice(0, description);
+  return known.length > 0 && known.every((word) => WORD.test(word));
 }
 
 function readOptions(args: string[], env: Environment): Options {
