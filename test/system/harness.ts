@@ -80,6 +80,8 @@ export interface AgentOptions {
   stateFile?: string;
   /** Further environment variables. */
   env?: Record<string, string>;
+  /** Whether it opens a runtime socket, in the directory of its own. */
+  socket?: boolean;
   hostname?: string;
   /** What is put before the executable, `["prlimit", "--nofile=32"]` for instance. */
   launcher?: string[];
@@ -138,6 +140,16 @@ export class AgentProcess implements AsyncDisposable {
     return until(`log ${pattern}`, () => this.log.find((line) => pattern.test(line)));
   }
 
+  /** Path of the runtime socket. */
+  get socket(): string {
+    return socketIn(this.directory.path);
+  }
+
+  /** Sends a command to the runtime socket as a script does. */
+  ctl(...command: string[]) {
+    return runAgent(["ctl", ...command], { HAPGENT_SOCKET: this.socket });
+  }
+
   /** The state file's text. */
   file(): string {
     return readFileSync(this.stateFile, "utf8");
@@ -172,6 +184,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
         HAPGENT_IP: hostname,
         HAPGENT_PORT: String(port),
         HAPGENT_STATE_FILE: stateFile,
+        ...(options.socket && { HAPGENT_SOCKET: socketIn(directory.path) }),
         ...options.env,
       },
       stdio: ["ignore", "ignore", options.stderr ?? "pipe"],
@@ -194,6 +207,10 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
       throw new Error(`the agent did not start: ${log.join("\n")}`);
     }
   }
+}
+
+function socketIn(directory: string): string {
+  return join(directory, "hapgent.sock");
 }
 
 /** Runs the executable to its end. */

@@ -1,0 +1,62 @@
+import type { Socket } from "bun";
+import { until } from "./harness.ts";
+
+/** A client of the runtime socket: `using client = await Client.connect(agent.socket)`. */
+export class Client implements Disposable {
+  text = "";
+  isClosed = false;
+  #socket: Socket | undefined;
+
+  static async connect(path: string): Promise<Client> {
+    const client = new Client();
+    client.#socket = await Bun.connect({
+      unix: path,
+      socket: {
+        data: (_, chunk) => {
+          client.text += chunk.toString();
+        },
+        close: () => {
+          client.isClosed = true;
+        },
+        error: () => undefined,
+      },
+    });
+    return client;
+  }
+
+  /** Sends bytes as they are. */
+  send(text: string): void {
+    this.#socket?.write(text);
+  }
+
+  /** From now on reads nothing. */
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  /** Waits until so many lines have come since the connection was opened, and returns them. */
+  answers(count: number): Promise<string[]> {
+    return until(`${count} answers`, () => {
+      const lines = this.text.split("\n").slice(0, -1);
+      return lines.length >= count ? lines : undefined;
+    });
+  }
+
+  /** Waits until the agent has closed the connection, and returns all that it sent. */
+  async closed(): Promise<string> {
+    await until("the agent closes the connection", () => this.isClosed);
+    return this.text;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket?.end();
+  }
+}
+
+/** Asks an agent on 127.0.0.1 as the poller with this address. */
+export async function askFrom(address: string, port: number): Promise<string> {
+  const socat = Bun.spawn(["socat", "-", `TCP4:127.0.0.1:${port},bind=${address}`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return await socat.stdout.text();
+}
