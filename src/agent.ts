@@ -24,6 +24,8 @@ export interface AgentOptions {
   readonly watch: boolean;
 }
 
+const LOADED: Outcome = { isGood: true, text: "loaded" };
+
 /** A change of the status: weight and maxconn stay, the reason for the old status does not. */
 export function withStatus(status: Status, reason?: string): (state: State) => State {
   return ({ reason: _, ...kept }) => ({ ...kept, status, ...(reason && { reason }) });
@@ -50,7 +52,7 @@ export class Agent {
   #working: Promise<void> | undefined;
   /** What the file was when it was last read. */
   #identity = "";
-  #refreshing: Promise<unknown> | undefined;
+  #isSaving = false;
 
   constructor({ file, mode, watch }: AgentOptions) {
     this.#file = file;
@@ -89,15 +91,10 @@ export class Agent {
     await this.#working;
   }
 
-  /** Reads the file if it is not the one that was last read. While a save goes on memory is right. */
+  /** Reads the file if it is not the one that was last read. While a change is being saved memory is right. */
   async refresh(): Promise<void> {
-    const identity = await identify(this.#file);
-    if (identity !== this.#identity && !this.#working) {
-      this.#refreshing = this.request({ kind: "reload", cause: "watch" }).then(() => {
-        this.#refreshing = undefined;
-      });
-    }
-    await this.#refreshing;
+    if ((await identify(this.#file)) === this.#identity || this.#isSaving) return;
+    await this.request({ kind: "reload", cause: "watch" });
   }
 
   /** From now on answers this status, whatever the state is; it is not saved. */
@@ -116,10 +113,13 @@ export class Agent {
 
   async #reload({ cause }: StateEvent): Promise<Outcome> {
     const file = this.#file;
+    // Before it is read: what is written to it meanwhile is another one, to be read at the next check.
+    const identity = this.#watch ? await identify(file) : "";
+    // Of checks that come at once the first has read it.
+    if (cause === "watch" && identity === this.#identity) return LOADED;
     try {
-      if (this.#watch) this.#identity = await identify(file);
       this.#become(await loadState(file), cause);
-      return { isGood: true, text: "loaded" };
+      return LOADED;
     } catch (error) {
       const reason = reasonOf(error);
       if (cause === "watch") {
@@ -128,10 +128,13 @@ export class Agent {
         this.#become(FAILED, cause, { file, reason });
       }
       return { isGood: false, text: `refused (${reason})` };
+    } finally {
+      this.#identity = identity;
     }
   }
 
   async #set({ cause, change }: StateEvent & { kind: "set" }): Promise<Outcome> {
+    this.#isSaving = true;
     this.#become(change(this.state), cause);
     const file = this.#file;
     try {
@@ -144,6 +147,8 @@ export class Agent {
       const reason = reasonOf(error);
       log("save failed", { file, reason });
       return { isGood: false, text: `not saved (${reason})` };
+    } finally {
+      this.#isSaving = false;
     }
   }
 
@@ -153,6 +158,8 @@ export class Agent {
     this.#answer();
     // The first state is in the line that says where the agent listens.
     if (cause === "start" && !failure) return;
+    // What the agent itself has saved is no news.
+    if (cause === "watch" && old === this.replyText) return;
     log(failure ? "state file refused" : "state", { cause, ...failure, old, new: this.replyText });
   }
 
