@@ -12,6 +12,7 @@ import {
 import { dirname } from "node:path";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState } from "../../src/state.ts";
+import { askFrom } from "./client.ts";
 import { type AgentProcess, startAgent, temporaryDirectory, until } from "./harness.ts";
 
 const WATCH = { ...TUNED, HAPGENT_WATCH: "on" };
@@ -181,6 +182,14 @@ describe.concurrent("a file that is watched", () => {
 });
 
 describe.concurrent("a poller of an agent that watches its file", () => {
+  test("that closes its half at once is served", async () => {
+    await using agent = await startAgent({ state: { status: "UP" }, env: WATCH, socket: true });
+    for (let i = 0; i < 20; i += 1) {
+      expect(await askFrom(`127.0.0.${2 + i}`, agent.port)).toBe("UP\n");
+    }
+    expect((await agent.ctl("wait", "0")).stdout).toBe("ok served to all of 20 pollers: UP\n");
+  });
+
   test("that hangs up before the answer is none", async () => {
     await using agent = await startAgent({ state: { status: "UP" }, env: WATCH, socket: true });
     for (let i = 0; i < 100; i += 1) {
