@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { EXIT, UsageError } from "./cli.ts";
+import { EXIT, usageError } from "./cli.ts";
 import { type Environment, readConfig } from "./config.ts";
 import { reasonOf } from "./log.ts";
 import { formatReply, type ReplyMode } from "./reply.ts";
@@ -58,6 +58,6 @@ function readOptions(args: string[]): { file: string | undefined; isJson: boolea
     if (positionals.length > 1) throw new Error("expected one file");
     return { file: positionals[0], isJson: values.json };
   } catch (error) {
-    throw new UsageError(`check: ${reasonOf(error)}`);
+    throw usageError("check", error);
   }
 }

@@ -19,6 +19,12 @@ export const VERSION = version;
 /** A command line that is none of ours. */
 export class UsageError extends Error {}
 
+/** What is wrong with a command's arguments, in one line: `parseArgs` goes on with advice. */
+export function usageError(command: string, error: unknown): UsageError {
+  const [line] = String(error instanceof Error ? error.message : error).split(/\.\s/);
+  return new UsageError(`${command}: ${line}`);
+}
+
 /**
  * Runs the command that the command line names, and returns its exit code. Each command's modules are
  * loaded only when it runs; without arguments there is no command, but the agent.

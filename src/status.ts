@@ -1,11 +1,14 @@
 import { parseArgs } from "node:util";
-import { EXIT, UsageError } from "./cli.ts";
-import { type Environment, readConfig } from "./config.ts";
+import { EXIT, usageError } from "./cli.ts";
+import { ConfigError, type Environment, readConfig } from "./config.ts";
 import { formatAddress } from "./listener.ts";
 import { reasonOf } from "./log.ts";
 
 /** The longest line that HAProxy reads, its newline included. */
 const LINE_LIMIT = 16_383;
+
+/** So many characters of a wrong reply are shown. */
+const SHOWN = 60;
 
 /** The words that an agent may send (HAProxy's configuration manual, "agent-check"). */
 const HEALTH = /^(up|down|fail|stopped)$/i;
@@ -67,10 +70,15 @@ async function ask({ ip, port, timeout }: Options): Promise<{ reply?: string; pr
   const failure = await promise;
   clearTimeout(timer);
   if (failure) return { problem: failure };
-  if (!text.includes("\n")) return { problem: `expected a line, got ${JSON.stringify(text)}` };
+  if (!text.includes("\n")) return { problem: `expected a line, got ${show(text)}` };
   const reply = text.slice(0, text.search(/[\r\n]/));
   if (isWellFormed(reply)) return { reply };
-  return { reply, problem: `expected words that HAProxy knows, got ${JSON.stringify(reply)}` };
+  return { reply, problem: `expected words that HAProxy knows, got ${show(reply)}` };
+}
+
+/** What came in place of a reply, as an error shows it: whatever listens there may have sent it. */
+function show(text: string): string {
+  return JSON.stringify(text.slice(0, SHOWN));
 }
 
 /** Whether HAProxy knows every word; a description is one of its own and comes after a health word. */
@@ -103,7 +111,7 @@ function readOptions(args: string[], env: Environment): Options {
       isJson: values.json,
     };
   } catch (error) {
-    throw new UsageError(`status: ${reasonOf(error)}`);
+    throw error instanceof ConfigError ? error : usageError("status", error);
   }
 }
 

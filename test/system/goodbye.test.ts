@@ -142,7 +142,7 @@ describe.concurrent("the goodbye", () => {
 describe.concurrent("a service that is stopped after its agent", () => {
   test.each(["DOWN", "DRAIN", "MAINT"])("fails no request after a goodbye (%s)", async (status) => {
     const answers = await stopBoth({ HAPGENT_STOP_STATUS: status });
-    expect(Object.keys(answers).toSorted()).toEqual(["other", "s"]);
+    expect(new Set(Object.keys(answers))).toEqual(new Set(["other", "s"]));
   });
 
   test("fails requests without one", async () => {
