@@ -3,6 +3,8 @@ import { ask } from "./harness.ts";
 /** Failures that a load keeps, to show them; all are counted. */
 const SAMPLES = 5;
 
+const ANY_REPLY = /^[A-Z]+( \d+%)?( maxconn:\d+)?\n$/;
+
 /** What a load does. */
 export interface LoadOptions {
   /** Checks at the same time. */
@@ -13,6 +15,8 @@ export interface LoadOptions {
   reply?: RegExp;
   /** Milliseconds between a connection's checks. */
   pause?: number;
+  /** Called after each check with how many there have been. */
+  onCheck?: (checks: number) => void;
 }
 
 /** Checks that run beside a test: `using load = new Load(port)`, `await load.stop()`. */
@@ -48,7 +52,7 @@ export class Load implements Disposable {
     this.#left = 0;
   }
 
-  async #run(port: number, { reply = /^[A-Z]+( \d+%)?( maxconn:\d+)?\n$/, pause = 0 }: LoadOptions) {
+  async #run(port: number, { reply = ANY_REPLY, pause = 0, onCheck }: LoadOptions) {
     while (this.#left > 0) {
       this.#left -= 1;
       const start = performance.now();
@@ -60,6 +64,7 @@ export class Load implements Disposable {
       }
       this.checks += 1;
       this.slowest = Math.max(this.slowest, performance.now() - start);
+      onCheck?.(this.checks);
       if (pause > 0) await Bun.sleep(pause);
     }
   }

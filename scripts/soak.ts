@@ -1,0 +1,77 @@
+// Checks and signals for minutes: bun scripts/soak.ts [CHECKS]. The agent must hold at the end what it held
+// after the first of its rounds; the last line is the verdict.
+import { formatState } from "../src/state.ts";
+import { TUNED } from "../src/runtime.ts";
+import { type AgentProcess, startAgent, until } from "../test/system/harness.ts";
+import { Load } from "../test/system/load.ts";
+import { readUsage, type Usage } from "../test/system/proc.ts";
+import { run } from "./run.ts";
+
+/** Checks of a round, after which what the agent holds is read. */
+const ROUND = 100_000;
+
+/** Checks between two signals. */
+const SIGNAL_EVERY = 100;
+const SIGNALS = ["SIGHUP", "SIGUSR2", "SIGHUP", "SIGUSR1"] as const;
+
+/** What RssAnon may grow by, in kB. */
+const GROWTH_LIMIT = 300;
+
+const total = Number(process.argv[2] ?? 5_000_000);
+if (!Number.isInteger(total / ROUND) || total < 2 * ROUND) {
+  console.error(`expected a number of checks that is a multiple of ${ROUND}, at least two of them`);
+  process.exit(2);
+}
+run(["bun", "scripts/build.ts"]);
+
+const state = { status: "UP", weight: 42 } as const;
+await using agent = await startAgent({ state, env: TUNED });
+const atRest = readUsage(agent.pid).descriptors;
+const start = performance.now();
+const rounds: Usage[] = [];
+let failed = 0;
+for (let checks = ROUND; checks <= total; checks += ROUND) {
+  const { usage, load } = await runRound(agent);
+  rounds.push(usage);
+  failed += load.failed;
+  const rate = Math.round(checks / ((performance.now() - start) / 1000));
+  console.log(`${checks} checks, ${rate}/s, failed=${failed}`, JSON.stringify(usage));
+  for (const failure of load.failures) console.log(`  ${failure}`);
+}
+
+agent.signal("SIGUSR2");
+await agent.answers("DOWN 42%\n");
+await until("saved", () => agent.file() === formatState({ ...state, status: "DOWN" }));
+const [first, last] = [rounds[0], rounds.at(-1)];
+if (!first || !last) throw new Error("no round");
+const growth = last.memory - first.memory;
+const isGood =
+  failed === 0 &&
+  growth <= GROWTH_LIMIT &&
+  last.descriptors === first.descriptors &&
+  last.threads === first.threads;
+console.log(
+  `${isGood ? "held" : "NOT HELD"}: ${total} checks, ${total / SIGNAL_EVERY} signals, ` +
+    `failed=${failed}, RssAnon ${first.memory} -> ${last.memory} kB ` +
+    `(${Math.max(...rounds.map(({ memory }) => memory))} at most), ` +
+    `descriptors ${first.descriptors} -> ${last.descriptors}, ` +
+    `threads ${first.threads} -> ${last.threads}`,
+);
+process.exitCode = isGood ? 0 : 1;
+
+/** One round of checks with its signals; returns what the agent holds at rest. */
+async function runRound(agent: AgentProcess): Promise<{ usage: Usage; load: Load }> {
+  const load = new Load(agent.port, {
+    checks: ROUND,
+    reply: /^(UP|DOWN) 42%\n$/,
+    onCheck(checks) {
+      if (checks % SIGNAL_EVERY !== 0) return;
+      agent.signal(SIGNALS[(checks / SIGNAL_EVERY) % SIGNALS.length] ?? "SIGHUP");
+    },
+  });
+  await load.finish();
+  agent.log.length = 0;
+  // The last clients and the last save may still be there; a descriptor that stays is in the verdict.
+  await until("at rest", () => readUsage(agent.pid).descriptors === atRest, 5000).catch(() => 0);
+  return { usage: readUsage(agent.pid), load };
+}
