@@ -1,7 +1,8 @@
 // Checks and signals for minutes: bun scripts/soak.ts [CHECKS]. The agent must hold at the end what it held
 // after the first of its rounds; the last line is the verdict.
-import { formatState } from "../src/state.ts";
+
 import { TUNED } from "../src/runtime.ts";
+import { formatState } from "../src/state.ts";
 import { type AgentProcess, startAgent, until } from "../test/system/harness.ts";
 import { Load } from "../test/system/load.ts";
 import { readUsage, type Usage } from "../test/system/proc.ts";

@@ -1,5 +1,5 @@
-// Runs test suites: bun scripts/test.ts check unit system. Installs what they need and lacks; its last line
-// sums up all of them.
+// Runs test suites: bun scripts/test.ts check unit system faults [--full]. Installs what they need and lacks;
+// its last line sums up all of them. With --full the fault battery has its full counts, for minutes.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,15 @@ interface Result {
 /** A Debian package that a suite needs, by the command that it brings. */
 const SYSTEM_TOOLS = { haproxy: "haproxy", socat: "socat", prlimit: "util-linux" };
 
+const FAULT_TOOLS = {
+  ...SYSTEM_TOOLS,
+  faketime: "faketime",
+  fincore: "util-linux",
+  setpriv: "util-linux",
+  strace: "strace",
+  unshare: "util-linux",
+};
+
 const SUITES: Record<string, () => Promise<Result>> = {
   check: async () => addUp([succeeds(["bun", "scripts/check.ts"]) ? PASSED : FAILED]),
   unit: async () => runTests("test/*.test.ts"),
@@ -22,6 +31,11 @@ const SUITES: Record<string, () => Promise<Result>> = {
     run(["bun", "scripts/build.ts"]);
     return runTests("test/system/*.test.ts", "--timeout=60000");
   },
+  async faults() {
+    await needTools(FAULT_TOOLS);
+    run(["bun", "scripts/build.ts"]);
+    return runTests("test/system/faults/*.test.ts", "--timeout=180000");
+  },
 };
 
 const PASSED: Result = { passed: 1, failed: 0 };
@@ -29,7 +43,10 @@ const FAILED: Result = { passed: 0, failed: 1 };
 
 run(["bun", "install", "--frozen-lockfile", "--silent"]);
 const results: Result[] = [];
-for (const name of process.argv.slice(2)) {
+const names = process.argv.slice(2).filter((argument) => argument !== "--full");
+// The tests inherit it.
+if (names.length < process.argv.length - 2) process.env["HAPGENT_TEST_FULL"] = "1";
+for (const name of names) {
   const suite = SUITES[name];
   if (!suite) throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
   const start = performance.now();

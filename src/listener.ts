@@ -137,7 +137,7 @@ function bind(
   }
 }
 
-/** How many connections may linger: half the limit of open files, at most 64. */
+/** How many connections may linger: half the limit of open files, at most 256. */
 export async function readLingerCap(): Promise<number> {
   const limits = await Bun.file("/proc/self/limits")
     .text()

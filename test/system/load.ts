@@ -33,7 +33,9 @@ export class Load implements Disposable {
   constructor(port: number, options: LoadOptions = {}) {
     const { connections = 32, checks = Number.POSITIVE_INFINITY } = options;
     this.#left = checks;
-    this.#finished = Promise.all(Array.from({ length: connections }, () => this.#run(port, options)));
+    this.#finished = Promise.all(
+      Array.from({ length: connections }, () => this.#run(port, options)),
+    );
   }
 
   /** Resolves when all checks are done. */

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { formatState } from "../../../src/state.ts";
 import { TUNED } from "../../../src/runtime.ts";
+import { formatState } from "../../../src/state.ts";
 import { type AgentProcess, startAgent, temporaryDirectory, until } from "../harness.ts";
 import {
   BOUND_BY_PERMISSIONS,
@@ -70,7 +70,9 @@ const FAULTS: Fault[] = [
   {
     name: "a directory of root's, a file of one's own and no privilege",
     launcher: (directory) => [
-      ...inShell(`${write(directory)}; chmod 755 ${directory}; chown 65534 ${directory}/state.json`),
+      ...inShell(
+        `${write(directory)}; chmod 755 ${directory}; chown 65534 ${directory}/state.json`,
+      ),
       ...UNPRIVILEGED,
     ],
     log: /saved in place, not atomically .*reason=EACCES/,

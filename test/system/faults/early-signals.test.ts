@@ -1,7 +1,7 @@
-import { expect, test } from "bun:test";
+import { test } from "bun:test";
 import { renameSync, writeFileSync } from "node:fs";
-import { formatState } from "../../../src/state.ts";
 import { TUNED } from "../../../src/runtime.ts";
+import { formatState } from "../../../src/state.ts";
 import { startAgent, temporaryDirectory, until } from "../harness.ts";
 import { readBlockedSignals, readName } from "../proc.ts";
 import { SIGNALS_BLOCKED } from "./launchers.ts";

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { readdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { parseState } from "../../../src/state.ts";
 import { TUNED } from "../../../src/runtime.ts";
+import { parseState } from "../../../src/state.ts";
 import { startAgent, temporaryDirectory } from "../harness.ts";
 import { BOUND_BY_PERMISSIONS } from "./launchers.ts";
 import { times } from "./scale.ts";
@@ -11,7 +11,12 @@ const KILLS = times(500, 60);
 
 test.each<[string, string, string[], string]>([
   ["replaced", "755", [], '{"status":"UP","weight":42,"maxconn":7}'],
-  ["written in place", "555", BOUND_BY_PERMISSIONS, `{"status":"UP","weight":42,"maxconn":7}${" ".repeat(3000)}`],
+  [
+    "written in place",
+    "555",
+    BOUND_BY_PERMISSIONS,
+    `{"status":"UP","weight":42,"maxconn":7}${" ".repeat(3000)}`,
+  ],
 ])(
   "SIGKILL in the middle of saves leaves one whole state (file %s)",
   async (_, mode, launcher, state) => {
@@ -37,7 +42,9 @@ test.each<[string, string, string[], string]>([
       });
       if (readdirSync(dirname(stateFile)).length > 1) interrupted += 1;
     }
-    console.log(`${KILLS} kills, ${interrupted} left a temporary file for the next start to remove`);
+    console.log(
+      `${KILLS} kills, ${interrupted} left a temporary file for the next start to remove`,
+    );
     if (launcher.length === 0) expect(interrupted).toBeGreaterThan(0);
   },
 );

@@ -2,11 +2,7 @@
 export const SIGNALS_BLOCKED = ["env", "--block-signal=HUP,USR1,USR2"];
 
 /** Root that must keep to permissions: no file can be created in a directory of mode 0555. */
-export const BOUND_BY_PERMISSIONS = [
-  "setpriv",
-  "--bounding-set",
-  "-dac_override,-dac_read_search",
-];
+export const BOUND_BY_PERMISSIONS = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
 
 /** Nobody: a user that owns nothing. */
 export const UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];

@@ -1,6 +1,13 @@
 import { expect, test } from "bun:test";
 import {
-  copyFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { TUNED } from "../../../src/runtime.ts";
 import { EXECUTABLE, startAgent, until } from "../harness.ts";
 import { Load } from "../load.ts";

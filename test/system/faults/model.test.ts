@@ -44,7 +44,8 @@ class Model {
     if (event.kind === "set") {
       const { reason: _, ...kept } = this.state;
       this.state = { ...kept, status: event.status };
-      if (this.saves) this.file = { text: `${JSON.stringify(this.state, null, 2)}\n`, state: this.state };
+      if (this.saves)
+        this.file = { text: `${JSON.stringify(this.state, null, 2)}\n`, state: this.state };
     }
   }
 
@@ -137,7 +138,8 @@ test("the agent does what its model does, whatever happens in whatever order", a
 /** A running agent with its directory, to which events happen as to the model. */
 class System implements AsyncDisposable {
   events = 0;
-  #isUnsure = false;
+  /** The event that is not over yet, or that failed. */
+  #underWay: Event | undefined;
   readonly #directory = temporaryDirectory();
   readonly #stateFile = `${this.#directory.path}/etc/state.json`;
   #agent: AgentProcess | undefined;
@@ -152,7 +154,7 @@ class System implements AsyncDisposable {
   /** Starts a sequence: nothing there, and the agent knows it. */
   async reset(model: Model): Promise<void> {
     // After a failure the agent may still be saving.
-    if (this.#isUnsure) await this.#startAgent();
+    if (this.#underWay) await this.#startAgent();
     chmodSync(this.#path, model.mode);
     rmSync(this.#stateFile, { force: true });
     await this.apply({ kind: "reload" }, model);
@@ -161,7 +163,7 @@ class System implements AsyncDisposable {
   /** Lets an event happen to agent and model, and compares them. */
   async apply(event: Event, model: Model): Promise<void> {
     this.events += 1;
-    this.#isUnsure = true;
+    this.#underWay = event;
     model.apply(event);
     if (event.kind === "edit") writeFileSync(this.#stateFile, event.content.text);
     if (event.kind === "delete") rmSync(this.#stateFile, { force: true });
@@ -176,7 +178,7 @@ class System implements AsyncDisposable {
       reply: model.reply,
       file: model.file?.text,
     });
-    this.#isUnsure = false;
+    this.#underWay = undefined;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

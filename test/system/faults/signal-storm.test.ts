@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { formatState } from "../../../src/state.ts";
 import { TUNED } from "../../../src/runtime.ts";
+import { formatState } from "../../../src/state.ts";
 import { startAgent, until } from "../harness.ts";
 import { Load } from "../load.ts";
 import { readPendingSignals, readUsage } from "../proc.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
-import { formatState } from "../../../src/state.ts";
 import { TUNED } from "../../../src/runtime.ts";
+import { formatState } from "../../../src/state.ts";
 import { type AgentProcess, startAgent, temporaryDirectory, until } from "../harness.ts";
 import { Load } from "../load.ts";
 import { cpuTime, readUsage } from "../proc.ts";
@@ -113,7 +113,7 @@ function openDescriptor(path: string): Disposable & { descriptor: number } {
 class Pipe implements Disposable {
   readonly reader: number;
   readonly writer: number;
-  #isOpen = true;
+  readonly #open: number[];
 
   constructor() {
     using directory = temporaryDirectory();
@@ -121,11 +121,15 @@ class Pipe implements Disposable {
     Bun.spawnSync(["mkfifo", path]);
     this.reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     this.writer = openSync(path, constants.O_WRONLY);
+    this.#open = [this.reader, this.writer];
   }
 
   /** Writes until it is full; the writing end that the agent is given still blocks. */
   fill(): this {
-    const filler = openSync(`/proc/self/fd/${this.writer}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    const filler = openSync(
+      `/proc/self/fd/${this.writer}`,
+      constants.O_WRONLY | constants.O_NONBLOCK,
+    );
     try {
       for (;;) writeSync(filler, "x".repeat(4096));
     } catch {
@@ -137,10 +141,7 @@ class Pipe implements Disposable {
   }
 
   close(): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    closeSync(this.reader);
-    closeSync(this.writer);
+    for (const end of this.#open.splice(0)) closeSync(end);
   }
 
   [Symbol.dispose](): void {
