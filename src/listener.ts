@@ -75,7 +75,8 @@ export function listen(listenOn: Config["listen"], options: ListenOptions): List
         client.data = performance.now();
         client.timeout(1);
       }
-      if (!refresh) {
+      // One beyond the cap must be gone before the next comes: those that linger keep the reply fresh.
+      if (!refresh || client.data === undefined) {
         answer(client);
         return;
       }
