@@ -4,11 +4,11 @@ import { startAgent, until } from "../harness.ts";
 import { Load } from "../load.ts";
 import { cpuTime, readUsage } from "../proc.ts";
 import { runClients, silent } from "./clients.ts";
+import { warmUp } from "./memory.ts";
 import { times } from "./scale.ts";
-import { warmUp } from "./warm-up.ts";
 
 const CLIENTS = 200;
-const SECONDS = times(10, 2);
+const SECONDS = times(5, 2);
 
 test.each([
   ["32", {}],

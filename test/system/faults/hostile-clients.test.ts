@@ -4,8 +4,8 @@ import { startAgent, until } from "../harness.ts";
 import { Load } from "../load.ts";
 import { countSockets, readUsage } from "../proc.ts";
 import { dripping, flooding, halfClosing, resetting, runClients, silent } from "./clients.ts";
+import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 import { times } from "./scale.ts";
-import { warmUp } from "./warm-up.ts";
 
 const CLIENTS = times(20_000, 1000);
 const AT_ONCE = 400;
@@ -39,15 +39,7 @@ test.each([
     const { checks, failed, failures, slowest } = await load.stop();
 
     const under = readUsage(agent.pid);
-    await allGone();
-    // What they left is collected while checks go on; idle, the agent does not even wake up for that.
-    const isSmall = async () => {
-      await new Load(agent.port, { checks: 500 }).finish();
-      return readUsage(agent.pid).memory < before.memory + 300;
-    };
-    await until("memory given back", isSmall).catch(() => undefined);
-    await allGone();
-    const after = readUsage(agent.pid);
+    const after = await settle(agent, before);
     console.log(`${CLIENTS} clients, ${checks} checks, slowest ${slowest.toFixed()} ms`, {
       before,
       under,
@@ -55,7 +47,7 @@ test.each([
     });
     expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
     expect(checks).toBeGreaterThan(100);
-    expect(after.memory - before.memory).toBeLessThan(300);
+    expect(after.memory - before.memory).toBeLessThan(GROWTH_LIMIT);
     expect(after.threads).toBe(before.threads);
 
     // Its count of lingering connections is right: it still lets as many linger as at first, and no more.

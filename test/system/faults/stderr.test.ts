@@ -98,7 +98,7 @@ async function worksOn(agent: AgentProcess): Promise<void> {
   agent.signal("SIGUSR1");
   await agent.answers("UP 42%\n");
   await until("saved", () => agent.file() === formatState(STATE));
-  expect(readUsage(agent.pid).memory - memory).toBeLessThan(300);
+  expect(readUsage(agent.pid).memory - memory).toBeLessThan(GROWTH_LIMIT);
   const { failed, failures, slowest } = await load.stop();
   expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
   expect(slowest).toBeLessThan(1000);

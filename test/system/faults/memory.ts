@@ -1,6 +1,6 @@
 import { type AgentProcess, until } from "../harness.ts";
 import { Load } from "../load.ts";
-import { countSockets } from "../proc.ts";
+import { countSockets, readUsage, type Usage } from "../proc.ts";
 
 /** Checks after which buffers have the size that they keep. */
 const CHECKS = 500;
@@ -22,4 +22,24 @@ export async function warmUp(agent: AgentProcess, connections = 32): Promise<voi
   }
   await new Load(agent.port, { connections, checks: CHECKS }).finish();
   await until("clients gone", () => countSockets(agent.pid) === sockets);
+}
+
+/** What RssAnon may grow by, in kB. */
+export const GROWTH_LIMIT = 300;
+
+/**
+ * What the agent holds once all clients are gone. What they left is collected while checks go on (idle, the
+ * agent does not even wake up for that), so there are some more as long as it holds too much.
+ */
+export async function settle(agent: AgentProcess, before: Usage): Promise<Usage> {
+  const rest = () => {
+    const usage = readUsage(agent.pid);
+    return usage.descriptors === before.descriptors ? usage : undefined;
+  };
+  const end = performance.now() + 5000;
+  for (;;) {
+    const usage = await until("all clients gone", rest);
+    if (usage.memory < before.memory + GROWTH_LIMIT || performance.now() > end) return usage;
+    await new Load(agent.port, { checks: CHECKS }).finish();
+  }
 }
