@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "nod
 import { TUNED } from "../../../src/runtime.ts";
 import { type AgentProcess, startAgent } from "../harness.ts";
 import { readUsage } from "../proc.ts";
+import { GROWTH_LIMIT } from "./memory.ts";
 import { times } from "./scale.ts";
 
 const KIB_64 = 65_536;

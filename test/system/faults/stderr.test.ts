@@ -6,6 +6,7 @@ import { type AgentProcess, startAgent, temporaryDirectory, until } from "../har
 import { Load } from "../load.ts";
 import { cpuTime, readUsage } from "../proc.ts";
 import { inMounts, inShell } from "./launchers.ts";
+import { GROWTH_LIMIT } from "./memory.ts";
 import { times } from "./scale.ts";
 
 const EVENTS = times(2000, 200);
