@@ -34,7 +34,7 @@ export const dripping: Client = (port) =>
       }, 1000);
       socket.write("x");
     },
-    3 * HOLD_MS,
+    2 * HOLD_MS,
   );
 
 /** Closes its sending half at once. */
