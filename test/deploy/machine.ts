@@ -1,0 +1,229 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { until } from "../system/harness.ts";
+
+/** What a base root has beyond the essential packages: both kinds of init, and what tests look with. */
+const PACKAGES = [
+  ...["systemd", "sysvinit-core", "dbus", "procps", "iproute2", "socat", "cron", "haproxy"],
+  ...["python3", "lsb-base"],
+].join(",");
+
+/** What a finished command wrote and how it ended. */
+export interface Output {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly exitCode: number;
+}
+
+export interface CommandOptions {
+  readonly input?: string;
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+  /** Seconds after which it is killed. */
+  readonly limit?: number;
+}
+
+/** Runs a command to its end, whatever its exit code. */
+export async function outcome(command: string[], options: CommandOptions = {}): Promise<Output> {
+  const child = Bun.spawn(command, {
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    env: { ...process.env, ...options.env },
+    stdin: options.input === undefined ? "ignore" : Buffer.from(options.input),
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: (options.limit ?? 60) * 1000,
+    killSignal: "SIGKILL",
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    child.stdout.text(),
+    child.stderr.text(),
+    child.exited,
+  ]);
+  return { stdout, stderr, exitCode };
+}
+
+/** Runs a command that must succeed and returns what it wrote, without the last newline. */
+export async function output(command: string[], options: CommandOptions = {}): Promise<string> {
+  const { stdout, stderr, exitCode } = await outcome(command, options);
+  if (exitCode === 0) return stdout.trimEnd();
+  throw new Error(`exit code ${exitCode}: ${command.join(" ")}\n${stdout}${stderr}`);
+}
+
+/** A Debian root directory, made once in a run; machines are copies of it and never change it. */
+export async function baseRoot(): Promise<string> {
+  const base = join(tmpdir(), "base");
+  if (existsSync(base)) return base;
+  const unfinished = `${base}.unfinished`;
+  await output(
+    ["mmdebstrap", "--mode=root", "--variant=apt", `--include=${PACKAGES}`, "bookworm", unfinished],
+    { limit: 240 },
+  );
+  renameSync(unfinished, base);
+  return base;
+}
+
+const INITS = { systemd: ["/lib/systemd/systemd"], sysv: ["/sbin/init", "2"] };
+
+export interface MachineOptions {
+  readonly init?: keyof typeof INITS;
+  /** Files that are there before it boots: texts by path. */
+  readonly files?: Record<string, string>;
+  /** Files from outside that it sees, read-only: sources by path. */
+  readonly binds?: Record<string, string>;
+}
+
+/** A booted Debian machine; `await using machine = await bootMachine()` switches it off. */
+export class Machine implements AsyncDisposable {
+  constructor(
+    readonly process: Bun.Subprocess<"ignore", "pipe", "pipe">,
+    /** Its first process. */
+    readonly leader: number,
+    readonly upper: string,
+  ) {}
+
+  /** A command that runs another one in all of its namespaces, with root's environment. */
+  enter(command: string[], env: Record<string, string> = {}): string[] {
+    return [
+      ...["nsenter", "-t", String(this.leader), "-a", "--", "env", "-i", ...ENVIRONMENT],
+      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
+      ...command,
+    ];
+  }
+
+  /** Runs a command that must succeed, and returns what it wrote. */
+  async run(command: string | string[], options: CommandOptions = {}): Promise<string> {
+    return await output(this.enter(split(command), options.env), { ...options, env: {} });
+  }
+
+  /** Runs a command, whatever its exit code. */
+  async try(command: string | string[], options: CommandOptions = {}): Promise<Output> {
+    return await outcome(this.enter(split(command), options.env), { ...options, env: {} });
+  }
+
+  /** Writes a file of the machine. */
+  async write(path: string, text: string): Promise<void> {
+    await this.run(["sh", "-c", 'mkdir -p "$(dirname "$0")" && cat >"$0"', path], { input: text });
+  }
+
+  async read(path: string): Promise<string> {
+    return await this.run(["cat", path]);
+  }
+
+  /** Asks the agent on this machine as HAProxy does, and returns the line without its newline. */
+  async ask(port = 9777, host = "127.0.0.1"): Promise<string> {
+    const { stdout } = await this.try(["socat", "-t2", "-T2", "-", `TCP:${host}:${port}`]);
+    return stdout.trimEnd();
+  }
+
+  /** Waits until the agent on this machine answers this line. */
+  async answers(reply: string, port = 9777): Promise<void> {
+    let last = "";
+    await until(`reply ${reply}`, async () => {
+      last = await this.ask(port);
+      return last === reply;
+    }).catch((error: Error) => {
+      throw new Error(`${error.message}; the last was ${JSON.stringify(last)}`);
+    });
+  }
+
+  /** What systemd knows of a unit: one property. */
+  async property(unit: string, name: string): Promise<string> {
+    return await this.run(["systemctl", "show", "--value", `--property=${name}`, unit]);
+  }
+
+  async journal(unit: string): Promise<string> {
+    return await this.run(["journalctl", "--output=cat", `--unit=${unit}`]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.process.kill("SIGKILL");
+    await this.process.exited;
+    for (const suffix of ["", ".root", ".work"]) {
+      rmSync(this.upper + suffix, { recursive: true, force: true });
+    }
+  }
+}
+
+const ENVIRONMENT = [
+  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  "HOME=/root",
+  "LC_ALL=C.UTF-8",
+  "DEBIAN_FRONTEND=noninteractive",
+];
+
+/** Boots a copy of the base root and waits until its init has started everything. */
+export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
+  const base = await baseRoot();
+  const upper = mkdtempSync(join(tmpdir(), "machine-"));
+  // It is the machine's root directory, which everybody may enter.
+  chmodSync(upper, 0o755);
+  for (const [path, text] of Object.entries(options.files ?? {})) {
+    mkdirSync(dirname(join(upper, path)), { recursive: true });
+    writeFileSync(join(upper, path), text);
+  }
+  const init = options.init ?? "systemd";
+  const binds = Object.entries(options.binds ?? {}).map(([path, source]) => `${source} ${path}\n`);
+  const process = Bun.spawn(
+    [`${import.meta.dir}/boot.sh`, basename(upper), base, upper, binds.join(""), ...INITS[init]],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  try {
+    const leader = await until("the machine's first process", async () => {
+      if (process.exitCode !== null) throw new Error(await process.stderr.text());
+      const [child = ""] = await readChildren(process.pid);
+      // Until the last step of the boot script its first process is a shell.
+      const name = await readName(child);
+      return /^(systemd|init)$/.test(name) ? Number(child) : undefined;
+    });
+    const machine = new Machine(process, leader, upper);
+    await until(`${init} has booted`, () => BOOTED[init](machine), 60_000);
+    return machine;
+  } catch (error) {
+    process.kill("SIGKILL");
+    throw error;
+  }
+}
+
+/** Tells whether an init has started everything. */
+const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>> = {
+  async systemd(machine) {
+    const { stdout } = await machine.try("systemctl is-system-running");
+    if (stdout.trim() === "degraded") {
+      throw new Error(await machine.run("systemctl --failed --no-legend --plain"));
+    }
+    return stdout.trim() === "running";
+  },
+  // Run level 2 is reached once init has run its scripts; until then there is no utmp record of it.
+  async sysv(machine) {
+    const { stdout } = await machine.try("pgrep -f /etc/init.d/rc");
+    const level = await machine.try("runlevel");
+    return stdout === "" && level.stdout.trim().endsWith("2");
+  },
+};
+
+async function readChildren(pid: number): Promise<string[]> {
+  const text = await Bun.file(`/proc/${pid}/task/${pid}/children`)
+    .text()
+    .catch(() => "");
+  return text.trim().split(" ");
+}
+
+async function readName(pid: string): Promise<string> {
+  const text = await Bun.file(`/proc/${pid}/comm`)
+    .text()
+    .catch(() => "");
+  return text.trim();
+}
+
+function split(command: string | string[]): string[] {
+  return typeof command === "string" ? command.split(" ") : command;
+}
