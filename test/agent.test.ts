@@ -44,6 +44,22 @@ describe("Agent", () => {
     expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ status: "UP", weight: 5, maxconn: 7 });
   });
 
+  test("keeps weight and maxconn when a set comes before the file was read", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"UP","weight":5,"maxconn":7}');
+    const agent = new Agent({ file, mode: "exact" });
+    const started = agent.start();
+    agent.push(USR2);
+    await started;
+    expect(agent.replyText).toBe("DOWN 5% maxconn:7");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({
+      status: "DOWN",
+      weight: 5,
+      maxconn: 7,
+    });
+  });
+
   test("discards the previous state when the file is refused", async () => {
     using directory = temporaryDirectory();
     const { agent, file } = await startAgent(directory, '{"status":"UP","weight":5}');
