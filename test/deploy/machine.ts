@@ -210,6 +210,39 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
   },
 };
 
+/** Checks of an agent on a machine, one every 10 ms. */
+export interface Poller extends AsyncDisposable {
+  /** Ends it and returns how often which reply, or error, came. */
+  stop(): Promise<Record<string, number>>;
+}
+
+/** Starts to check the agent on a machine, from a process in its network. */
+export async function startPoller(machine: Machine, port = 9777): Promise<Poller> {
+  const network = ["nsenter", "-t", String(machine.leader), "--net", "--"];
+  const fixture = `${import.meta.dir}/poller-fixture.ts`;
+  const child = Bun.spawn([...network, process.execPath, fixture, String(port)], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  const reader = child.stdout.getReader();
+  await reader.read();
+  reader.releaseLock();
+  return {
+    async stop() {
+      child.kill("SIGTERM");
+      return JSON.parse(await child.stdout.text());
+    },
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+/** Drops a file from the page cache, so that the next start reads it from the disk. */
+export async function evict(path: string): Promise<void> {
+  await output(["dd", `of=${path}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"]);
+}
+
 async function readChildren(pid: number): Promise<string[]> {
   const text = await Bun.file(`/proc/${pid}/task/${pid}/children`)
     .text()

@@ -1,14 +1,216 @@
-import { expect, test } from "bun:test";
-import { bootMachine } from "./machine.ts";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ROOT } from "../../scripts/run.ts";
+import { EXECUTABLE, until } from "../system/harness.ts";
+import { bootMachine, evict, type Machine, startPoller } from "./machine.ts";
 
-test("a machine boots", async () => {
-  await using machine = await bootMachine();
-  expect(await machine.run("cat /proc/1/comm")).toBe("systemd");
-  console.log(await machine.run("systemctl --failed"));
-  console.log(await machine.run("mount"));
+const SYSTEMD = `${ROOT}deploy/systemd`;
+const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service"];
+
+let machine: Machine;
+
+beforeAll(async () => {
+  machine = await bootMachine({
+    binds: {
+      "/usr/bin/hapgent": EXECUTABLE,
+      ...Object.fromEntries(
+        UNITS.map((unit) => [`/usr/lib/systemd/system/${unit}`, `${SYSTEMD}/${unit}`]),
+      ),
+      "/usr/lib/sysusers.d/hapgent.conf": `${SYSTEMD}/sysusers.conf`,
+      "/usr/lib/tmpfiles.d/hapgent.conf": `${SYSTEMD}/tmpfiles.conf`,
+    },
+  });
+  await machine.run("systemd-sysusers");
+  await machine.run("systemd-tmpfiles --create");
 });
-test("a sysv machine boots", async () => {
-  await using machine = await bootMachine({ init: "sysv" });
-  expect(await machine.run("cat /proc/1/comm")).toBe("init");
-  console.log(await machine.run("ps axf"));
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]();
+});
+
+/** Starts the service with a state and without what an earlier test configured. */
+async function start(state: object, environment = ""): Promise<void> {
+  await machine.run("systemctl stop hapgent.socket hapgent.service");
+  await machine.run("systemctl reset-failed");
+  await machine.write("/etc/default/hapgent", environment);
+  const file = "/var/lib/hapgent/state.json";
+  await machine.write(file, JSON.stringify(state));
+  await machine.run(`chown hapgent:hapgent ${file}`);
+  await machine.run("systemctl start hapgent");
+}
+
+async function mainPid(unit = "hapgent"): Promise<number> {
+  return Number(await machine.property(unit, "MainPID"));
+}
+
+async function mainName(): Promise<string> {
+  return (await machine.try(`cat /proc/${await mainPid()}/comm`)).stdout.trim();
+}
+
+test("systemd understands every line of the units", async () => {
+  for (const unit of ["hapgent.service", "hapgent.socket", "hapgent@one.service"]) {
+    const { stdout, stderr } = await machine.try(`systemd-analyze verify --man=no ${unit}`);
+    expect(stdout + stderr).toBe("");
+  }
+});
+
+test.each(["hapgent.service", "hapgent@.service"])("%s is exposed by at most 1.1", async (unit) => {
+  const path = `/usr/lib/systemd/system/${unit}`;
+  await machine.run(`systemd-analyze security --offline=true --threshold=11 ${path}`);
+});
+
+test("an instance is the service but for its names", async () => {
+  const text = await machine.read("/usr/lib/systemd/system/hapgent@.service");
+  expect(text.replace(" of %i:", ":").replaceAll("hapgent/%i", "hapgent")).toBe(
+    (await machine.read("/usr/lib/systemd/system/hapgent.service")).replace(
+      "EnvironmentFile=-/etc/default/hapgent",
+      "EnvironmentFile=/etc/hapgent.env",
+    ),
+  );
+});
+
+test("its user owns its state and nothing else", async () => {
+  expect(await machine.run("getent passwd hapgent")).toMatch(/:\/var\/lib\/hapgent:.*nologin$/);
+  const stat = (path: string) => machine.run(["stat", "--format=%U:%G %a", path]);
+  expect(await stat("/var/lib/hapgent")).toBe("hapgent:hapgent 755");
+  expect(await stat("/etc/hapgent")).toBe("root:root 755");
+});
+
+test("a start is over when it answers, as an unprivileged user", async () => {
+  await start({ status: "READY", weight: 75 });
+  expect(await machine.ask()).toBe("READY 75%");
+  const status = await machine.read(`/proc/${await mainPid()}/status`);
+  const uid = await machine.run("id -u hapgent");
+  expect(status).toContain(`Uid:\t${uid}\t${uid}\t${uid}\t${uid}\n`);
+  expect(status).toMatch(/^CapEff:\t0+$/m);
+  expect(status).toMatch(/^CapBnd:\t0+$/m);
+  expect(status).toMatch(/^NoNewPrivs:\t1$/m);
+  expect(status).toMatch(/^Seccomp:\t2$/m);
+  expect(status).toMatch(/^Threads:\t3$/m);
+});
+
+test("a start that cannot answer fails", async () => {
+  await start({ status: "UP" });
+  await machine.run("systemctl stop hapgent");
+  await machine.write("/etc/default/hapgent", "HAPGENT_IP=192.0.2.1\n");
+  expect((await machine.try("systemctl start hapgent")).exitCode).not.toBe(0);
+  expect(await machine.journal("hapgent")).toContain("192.0.2.1:9777: no such address");
+});
+
+test("a variable of the runtime that would run other code does not reach it", async () => {
+  const hostile = "BUN_OPTIONS=--preload=/x\nBUN_BE_BUN=1\nBUN_INSPECT=127.0.0.1:1\n";
+  await start({ status: "UP" }, hostile);
+  expect(await machine.ask()).toBe("UP");
+  expect(await machine.read(`/proc/${await mainPid()}/environ`)).not.toMatch(
+    /BUN_(OPTIONS|BE_BUN|INSPECT)/,
+  );
+});
+
+test("what is in /etc/default/hapgent counts", async () => {
+  await start({ status: "UP" }, "HAPGENT_IP=::1\nHAPGENT_PORT=9888\n");
+  expect(await machine.ask(9888, "[::1]")).toBe("UP");
+});
+
+test("a reload reads the state file, a signal changes it", async () => {
+  await start({ status: "UP", maxconn: 10 });
+  await machine.write("/var/lib/hapgent/state.json", '{"status": "DRAIN", "maxconn": 20}');
+  await machine.run("systemctl reload hapgent");
+  await machine.answers("DRAIN maxconn:20");
+  await machine.run("systemctl kill --signal=USR2 hapgent");
+  await machine.answers("DOWN maxconn:20");
+  await until("the save", async () =>
+    (await machine.read("/var/lib/hapgent/state.json")).includes('"DOWN"'),
+  );
+  await machine.run("systemctl restart hapgent");
+  expect(await machine.ask()).toBe("DOWN maxconn:20");
+  expect(await machine.journal("hapgent")).not.toContain("in place");
+});
+
+test("a signal sent while it starts is not lost and kills nobody", async () => {
+  for (let round = 1; round <= 5; round += 1) {
+    await start({ status: "UP" });
+    await machine.run("systemctl stop hapgent");
+    await machine.run("systemctl start --no-block hapgent");
+    // A child of systemd that is not the agent's launcher yet is systemd's to lose signals.
+    await until("its launcher", async () => /^(env|hapgent)$/.test(await mainName()));
+    await machine.run("systemctl kill --kill-who=main --signal=USR2 hapgent");
+    await machine.answers("DOWN");
+  }
+  expect(await machine.property("hapgent", "NRestarts")).toBe("0");
+});
+
+test("it is started again when it crashes, not when it is stopped", async () => {
+  await start({ status: "UP", weight: 5 });
+  const first = await mainPid();
+  await machine.run("systemctl kill --signal=SEGV hapgent");
+  await until("another process", async () => ![0, first].includes(await mainPid()));
+  await until(
+    "it is active",
+    async () => (await machine.property("hapgent", "ActiveState")) === "active",
+  );
+  expect(await machine.ask()).toBe("UP 5%");
+  await machine.run("systemctl stop hapgent");
+  expect(await machine.property("hapgent", "ActiveState")).toBe("inactive");
+  expect(await machine.property("hapgent", "Result")).toBe("success");
+});
+
+test("it starts within its memory limit from a cold page cache", async () => {
+  await start({ status: "UP" });
+  await machine.run("systemctl stop hapgent");
+  const limit = Number(await machine.property("hapgent", "MemoryMax"));
+  await evict(EXECUTABLE);
+  const begin = performance.now();
+  await machine.run("systemctl start hapgent");
+  const milliseconds = Math.round(performance.now() - begin);
+  const status = await machine.read(`/proc/${await mainPid()}/status`);
+  const size = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]);
+  const current = Number(await machine.property("hapgent", "MemoryCurrent"));
+  console.log(
+    `cold start ${milliseconds} ms, RssAnon ${size("RssAnon")} KiB, Rss ${size("VmRSS")} KiB,`,
+    `charged ${Math.round(current / 1024)} KiB of ${limit / 1024}`,
+  );
+  expect(limit).toBe(64 << 20);
+  expect(current).toBeGreaterThan(0);
+  expect(current).toBeLessThanOrEqual(limit);
+  expect(milliseconds).toBeLessThan(5000);
+});
+
+test("no check fails over ten restarts with the socket unit", async () => {
+  await start({ status: "UP", weight: 50 });
+  await machine.run("systemctl stop hapgent");
+  await machine.run("systemctl start hapgent.socket hapgent.service");
+  const first = await mainPid();
+  await using poller = await startPoller(machine);
+  for (let round = 1; round <= 10; round += 1) await machine.run("systemctl restart hapgent");
+  const replies = await poller.stop();
+  expect(await mainPid()).not.toBe(first);
+  expect(Object.keys(replies)).toEqual(["UP 50%\n"]);
+  expect(replies["UP 50%\n"]).toBeGreaterThan(50);
+});
+
+test("a check starts the service when only the socket is there", async () => {
+  await start({ status: "DRAIN" });
+  await machine.run("systemctl stop hapgent");
+  await machine.run("systemctl start hapgent.socket");
+  expect(await machine.property("hapgent", "ActiveState")).toBe("inactive");
+  await machine.answers("DRAIN");
+  expect(await machine.property("hapgent", "ActiveState")).toBe("active");
+});
+
+test("instances have a state, a port and an environment of their own", async () => {
+  for (const [name, port] of [
+    ["web", 9801],
+    ["db", 9802],
+  ] as const) {
+    await machine.write(`/etc/hapgent/${name}.env`, `HAPGENT_PORT=${port}\n`);
+    await machine.run(`systemctl start hapgent@${name}`);
+    expect(await machine.ask(port)).toBe("FAIL");
+  }
+  await machine.run("systemctl kill --signal=USR1 hapgent@web");
+  await machine.answers("UP", 9801);
+  expect(await machine.ask(9802)).toBe("FAIL");
+  await until("the save", async () =>
+    (await machine.read("/var/lib/hapgent/web/state.json").catch(() => "")).includes('"UP"'),
+  );
+  expect((await machine.try("systemctl start hapgent@none")).exitCode).not.toBe(0);
+  await machine.run("systemctl stop hapgent@web hapgent@db");
 });

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ROOT } from "../../scripts/run.ts";
+import { TUNED } from "../../src/runtime.ts";
+import { EXECUTABLE, until } from "../system/harness.ts";
+import { bootMachine, type Machine } from "./machine.ts";
+
+const SCRIPT = "/etc/init.d/hapgent";
+const BINDS = {
+  "/usr/bin/hapgent": EXECUTABLE,
+  [SCRIPT]: `${ROOT}deploy/sysv/hapgent.init`,
+};
+
+let machine: Machine;
+
+beforeAll(async () => {
+  machine = await bootMachine({ init: "sysv", binds: BINDS });
+  await machine.run(
+    "useradd --system --home-dir /var/lib/hapgent --shell /usr/sbin/nologin hapgent",
+  );
+});
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]();
+});
+
+/** Runs the init script and returns its exit code. */
+async function script(action: string): Promise<number> {
+  return (await machine.try([SCRIPT, action])).exitCode;
+}
+
+async function pids(): Promise<string> {
+  return (await machine.try("pgrep -x hapgent")).stdout.trim();
+}
+
+async function writeState(text: string): Promise<void> {
+  await machine.write("/var/lib/hapgent/state.json", text);
+  await machine.run("chown -R hapgent:hapgent /var/lib/hapgent");
+}
+
+test("start answers, says so in its status, and does nothing the second time", async () => {
+  expect(await script("status")).toBe(3);
+  await writeState('{"status": "READY", "weight": 75}');
+  expect(await script("start")).toBe(0);
+  expect(await machine.ask()).toBe("READY 75%");
+  expect(await script("status")).toBe(0);
+  const first = await pids();
+  expect(await script("start")).toBe(0);
+  expect(await pids()).toBe(first);
+});
+
+test("it runs as its own user with the variables of the unit", async () => {
+  const pid = await pids();
+  const uid = await machine.run("id -u hapgent");
+  expect(await machine.read(`/proc/${pid}/status`)).toContain(`Uid:\t${uid}\t${uid}\t`);
+  const environment = (await machine.read(`/proc/${pid}/environ`)).split("\0");
+  for (const [name, value] of Object.entries(TUNED))
+    expect(environment).toContain(`${name}=${value}`);
+  expect(environment).toContain("HAPGENT_STATE_FILE=/var/lib/hapgent/state.json");
+});
+
+test.each(["reload", "force-reload"])("%s reads the state file", async (action) => {
+  await writeState(`{"status": "DRAIN", "maxconn": ${action.length}}`);
+  const pid = await pids();
+  expect(await script(action)).toBe(0);
+  await machine.answers(`DRAIN maxconn:${action.length}`);
+  expect(await pids()).toBe(pid);
+});
+
+test("signals change the state and save it", async () => {
+  await machine.run("pkill -USR2 -x hapgent");
+  await machine.answers("DOWN maxconn:12");
+  await until("the save", async () =>
+    (await machine.read("/var/lib/hapgent/state.json")).includes('"DOWN"'),
+  );
+  expect(await machine.read("/var/log/hapgent.log")).toContain("cause=SIGUSR2");
+});
+
+test("restart is another process that answers the same", async () => {
+  const pid = await pids();
+  expect(await script("restart")).toBe(0);
+  expect(await pids()).toMatch(/^\d+$/);
+  expect(await pids()).not.toBe(pid);
+  expect(await machine.ask()).toBe("DOWN maxconn:12");
+});
+
+test("what is in /etc/default/hapgent counts, but not what would run other code", async () => {
+  const text = "HAPGENT_PORT=9888\nBUN_OPTIONS=--preload=/x\nBUN_INSPECT=127.0.0.1:1\n";
+  await machine.write("/etc/default/hapgent", text);
+  expect(await script("restart")).toBe(0);
+  expect(await machine.ask(9888)).toBe("DOWN maxconn:12");
+  expect(await machine.read(`/proc/${await pids()}/environ`)).not.toMatch(/BUN_(OPTIONS|INSPECT)/);
+  await machine.run("rm /etc/default/hapgent");
+});
+
+test("stop ends it, and again does nothing; a reload of nothing fails", async () => {
+  expect(await script("stop")).toBe(0);
+  expect(await pids()).toBe("");
+  expect(await script("status")).toBe(3);
+  expect(await script("stop")).toBe(0);
+  expect(await script("reload")).toBe(7);
+  expect(await script("sing")).toBe(2);
+});
+
+test("status tells a crash from a stop, and start gets over it", async () => {
+  expect(await script("start")).toBe(0);
+  await machine.run("pkill -KILL -x hapgent");
+  await until("its end", async () => (await pids()) === "");
+  expect(await script("status")).toBe(1);
+  expect(await script("start")).toBe(0);
+  expect(await script("status")).toBe(0);
+});
+
+test("a start that cannot answer fails", async () => {
+  expect(await script("stop")).toBe(0);
+  await machine.write("/etc/default/hapgent", "HAPGENT_IP=192.0.2.1\n");
+  expect(await script("start")).toBe(1);
+});
+
+test("it starts at boot once it is enabled", async () => {
+  const { stdout, exitCode } = await machine.try("update-rc.d hapgent defaults");
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 0 });
+  const links = await machine.run("find /etc -name S??hapgent -o -name K??hapgent");
+  const names = links
+    .split("\n")
+    .map((link) => link.replace(/\d\dhapgent/, "").slice("/etc/".length));
+  expect(names.toSorted()).toEqual([
+    "rc0.d/K",
+    "rc1.d/K",
+    "rc2.d/S",
+    "rc3.d/S",
+    "rc4.d/S",
+    "rc5.d/S",
+    "rc6.d/K",
+  ]);
+  const link = links.split("\n").find((path) => path.startsWith("/etc/rc2.d/")) ?? "";
+  const passwd = await machine.read("/etc/passwd");
+  await using rebooted = await bootMachine({
+    init: "sysv",
+    binds: BINDS,
+    files: {
+      "/etc/passwd": `${passwd}\n`,
+      "/etc/group": `${await machine.read("/etc/group")}\n`,
+      "/var/lib/hapgent/state.json": '{"status": "UP", "weight": 9}',
+      [link]: await machine.read(SCRIPT),
+    },
+  });
+  await rebooted.answers("UP 9%");
+});
