@@ -81,14 +81,44 @@ export interface MachineOptions {
   readonly binds?: Record<string, string>;
 }
 
-/** A booted Debian machine; `await using machine = await bootMachine()` switches it off. */
+/** A Debian machine; `await using machine = await bootMachine()` switches it off and removes it. */
 export class Machine implements AsyncDisposable {
+  /** Its first process. */
+  leader = 0;
+  #process: Bun.Subprocess | undefined;
+
   constructor(
-    readonly process: Bun.Subprocess<"ignore", "pipe", "pipe">,
-    /** Its first process. */
-    readonly leader: number,
+    readonly init: keyof typeof INITS,
+    readonly base: string,
+    /** What differs from the base. */
     readonly upper: string,
+    /** Lines of "SOURCE PATH". */
+    readonly binds: string,
   ) {}
+
+  /** Switches it on and waits until its init has started everything. */
+  async boot(): Promise<void> {
+    const script = `${import.meta.dir}/boot.sh`;
+    const name = basename(this.upper);
+    const process = Bun.spawn(
+      [script, name, this.base, this.upper, this.binds, ...INITS[this.init]],
+      { stdio: ["ignore", "ignore", "inherit"] },
+    );
+    this.#process = process;
+    this.leader = await until("the machine's first process", async () => {
+      const [child = ""] = await readChildren(process.pid);
+      // Until the last step of the boot script its first process is a shell.
+      const isInit = /^(systemd|init)$/.test(await readName(child));
+      return isInit ? Number(child) : undefined;
+    });
+    await until(`${this.init} has booted`, () => BOOTED[this.init](this), 60_000);
+  }
+
+  /** Cuts its power. */
+  async switchOff(): Promise<void> {
+    this.#process?.kill("SIGKILL");
+    await this.#process?.exited;
+  }
 
   /** A command that runs another one in all of its namespaces, with root's environment. */
   enter(command: string[], env: Record<string, string> = {}): string[] {
@@ -145,8 +175,7 @@ export class Machine implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.process.kill("SIGKILL");
-    await this.process.exited;
+    await this.switchOff();
     for (const suffix of ["", ".root", ".work"]) {
       rmSync(this.upper + suffix, { recursive: true, force: true });
     }
@@ -170,25 +199,13 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
     mkdirSync(dirname(join(upper, path)), { recursive: true });
     writeFileSync(join(upper, path), text);
   }
-  const init = options.init ?? "systemd";
   const binds = Object.entries(options.binds ?? {}).map(([path, source]) => `${source} ${path}\n`);
-  const process = Bun.spawn(
-    [`${import.meta.dir}/boot.sh`, basename(upper), base, upper, binds.join(""), ...INITS[init]],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
+  const machine = new Machine(options.init ?? "systemd", base, upper, binds.join(""));
   try {
-    const leader = await until("the machine's first process", async () => {
-      if (process.exitCode !== null) throw new Error(await process.stderr.text());
-      const [child = ""] = await readChildren(process.pid);
-      // Until the last step of the boot script its first process is a shell.
-      const name = await readName(child);
-      return /^(systemd|init)$/.test(name) ? Number(child) : undefined;
-    });
-    const machine = new Machine(process, leader, upper);
-    await until(`${init} has booted`, () => BOOTED[init](machine), 60_000);
+    await machine.boot();
     return machine;
   } catch (error) {
-    process.kill("SIGKILL");
+    await machine[Symbol.asyncDispose]();
     throw error;
   }
 }
