@@ -1,10 +1,14 @@
 /** Root of the repository, with a slash at its end. */
 export const ROOT = new URL("..", import.meta.url).pathname;
 
-/** Runs a command in the repository's root, its output shown, and tells whether it succeeded. */
-export function succeeds(command: string[], environment: Record<string, string> = {}): boolean {
+/** Runs a command, in the repository's root when not elsewhere, and tells whether it succeeded. */
+export function succeeds(
+  command: string[],
+  environment: Record<string, string> = {},
+  cwd = ROOT,
+): boolean {
   const { exitCode } = Bun.spawnSync(command, {
-    cwd: ROOT,
+    cwd,
     env: { ...process.env, ...environment },
     stdio: ["ignore", "inherit", "inherit"],
   });
@@ -12,8 +16,8 @@ export function succeeds(command: string[], environment: Record<string, string> 
 }
 
 /** Runs a command like `succeeds`; its failure ends the program with exit code 1. */
-export function run(command: string[]): void {
-  if (succeeds(command)) return;
+export function run(command: string[], cwd = ROOT): void {
+  if (succeeds(command, {}, cwd)) return;
   console.error(`failed: ${command.join(" ")}`);
   process.exit(1);
 }

@@ -14,7 +14,7 @@ import { until } from "../system/harness.ts";
 /** What a base root has beyond the essential packages: both kinds of init, and what tests look with. */
 const PACKAGES = [
   ...["systemd", "sysvinit-core", "dbus", "procps", "iproute2", "socat", "cron", "haproxy"],
-  ...["python3", "lsb-base"],
+  ...["python3", "adduser"],
 ].join(",");
 
 /** What a finished command wrote and how it ended. */

@@ -1,0 +1,41 @@
+// Builds the Debian package of this machine's architecture: dist/hapgent_VERSION_ARCHITECTURE.deb.
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../package.json";
+import { needTools } from "./need.ts";
+import { ROOT, run } from "./run.ts";
+
+await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
+run(["bun", "scripts/build.ts"]);
+
+const directory = mkdtempSync(join(tmpdir(), "hapgent-deb-"));
+const source = join(directory, "hapgent");
+try {
+  mkdirSync(source);
+  for (const part of ["debian", "systemd", "man", "state.json"]) {
+    cpSync(`${ROOT}deploy/${part}`, join(source, part), { recursive: true });
+  }
+  cpSync(`${ROOT}deploy/completion/hapgent.bash`, join(source, "completion/hapgent"));
+  cpSync(`${ROOT}deploy/sysv/hapgent.init`, join(source, "debian/hapgent.init"));
+  cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));
+  cpSync(`${ROOT}dist/hapgent`, join(source, "hapgent"));
+  writeFileSync(join(source, "debian/changelog"), changelog());
+  run(["dpkg-buildpackage", "--unsigned-source", "--unsigned-changes", "--build=binary"], source);
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
+  }
+} finally {
+  rmSync(directory, { recursive: true });
+}
+
+/** One entry, of the time of the last commit: a package that is built twice is the same. */
+function changelog(): string {
+  const time = Bun.spawnSync(["git", "log", "-1", "--format=%cD"], { cwd: ROOT }).stdout.toString();
+  return `hapgent (${version}) unstable; urgency=medium
+
+  * Version ${version}; the project's CHANGELOG says what is new.
+
+ -- hapgent authors <hapgent@example.org>  ${time.trim()}
+`;
+}

@@ -1,0 +1,155 @@
+import { beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { ROOT } from "../../scripts/run.ts";
+import { EXECUTABLE, until } from "../system/harness.ts";
+import { baseRoot, bootMachine, type Machine, outcome, output, startPoller } from "./machine.ts";
+
+const NEXT = `${version}+next`;
+const STATE = "/var/lib/hapgent/state.json";
+/** What a package may leave in: logs, what dpkg, apt and systemd keep for themselves, what is in memory. */
+const NOT_ITS_OWN = "/proc /sys /dev /run /tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd";
+
+let packageFile: string;
+let nextFile: string;
+
+beforeAll(async () => {
+  await output(["bun", "scripts/deb.ts"], { cwd: ROOT, limit: 240 });
+  const architecture = await output(["dpkg", "--print-architecture"]);
+  packageFile = `${ROOT}dist/hapgent_${version}_${architecture}.deb`;
+  nextFile = await makeNextVersion();
+});
+
+/** The same package as a later version, not compressed because nobody keeps it. */
+async function makeNextVersion(): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), "next-"));
+  await output(["dpkg-deb", "--raw-extract", packageFile, join(directory, "root")]);
+  const control = join(directory, "root/DEBIAN/control");
+  const text = readFileSync(control, "utf8");
+  writeFileSync(control, text.replace(`Version: ${version}`, `Version: ${NEXT}`));
+  const file = join(directory, "next.deb");
+  await output([
+    "dpkg-deb",
+    "--root-owner-group",
+    "-Znone",
+    "--build",
+    join(directory, "root"),
+    file,
+  ]);
+  return file;
+}
+
+async function bootWithPackages(init: "systemd" | "sysv"): Promise<Machine> {
+  const binds = { "/srv/first.deb": packageFile, "/srv/next.deb": nextFile };
+  return await bootMachine({ init, binds });
+}
+
+/** Every file, directory and user that a package can leave. */
+async function inventory(machine: Machine): Promise<string[]> {
+  const prune = NOT_ITS_OWN.split(" ").flatMap((path) => ["-path", path, "-prune", "-o"]);
+  const files = await machine.run(["find", "/", "-xdev", ...prune, "-print"]);
+  // Their lists and caches, and copies of lists that tools make before they write.
+  const kept = files
+    .split("\n")
+    .filter((path) => !/^\/etc\/(passwd|group|shadow|gshadow)-$/.test(path));
+  return [...kept, await machine.read("/etc/passwd"), await machine.read("/etc/group")].toSorted();
+}
+
+async function mainPid(machine: Machine): Promise<string> {
+  return await machine.property("hapgent", "MainPID");
+}
+
+test("lintian finds nothing that is not explained", async () => {
+  const tags = ["lintian", "--allow-root", "--display-info", "--fail-on=error,warning,info"];
+  const { stdout, stderr, exitCode } = await outcome([...tags, packageFile], { limit: 120 });
+  expect({ stdout, stderr, exitCode }).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+});
+
+test("the executable in the package is the one that was built", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "deb-"));
+  await output(["dpkg-deb", "--extract", packageFile, directory]);
+  await output(["cmp", EXECUTABLE, join(directory, "usr/bin/hapgent")]);
+  await output(["rm", "-r", directory]);
+});
+
+test("it is installed, upgraded, removed and purged under systemd", async () => {
+  await using machine = await bootWithPackages("systemd");
+  const before = await inventory(machine);
+
+  await machine.run("dpkg --install /srv/first.deb");
+  expect(await machine.run("systemctl is-active hapgent")).toBe("active");
+  expect(await machine.run("systemctl is-enabled hapgent")).toBe("enabled");
+  expect(await machine.ask()).toBe("UP");
+  expect(await machine.run(`stat --format=%U:%G ${STATE}`)).toBe("hapgent:hapgent");
+  expect((await machine.try("dpkg --verify hapgent")).stdout).toBe("");
+
+  // What an operator changes survives an upgrade, during which every check is answered.
+  await machine.write("/etc/default/hapgent", "HAPGENT_SOCKET=/run/hapgent/hapgent.sock\n");
+  await machine.write(STATE, '{"status": "READY", "weight": 30}');
+  await machine.run("systemctl stop hapgent");
+  await machine.run("systemctl enable --now hapgent.socket");
+  await machine.run("systemctl start hapgent");
+  const first = await mainPid(machine);
+  await using poller = await startPoller(machine);
+  await machine.run("dpkg --install /srv/next.deb");
+  const replies = await poller.stop();
+  expect(Object.keys(replies)).toEqual(["READY 30%\n"]);
+  expect(await mainPid(machine)).not.toBe(first);
+  expect(await machine.run(["dpkg-query", "--show", "hapgent"])).toBe(`hapgent\t${NEXT}`);
+  expect(await machine.read("/etc/default/hapgent")).toContain("HAPGENT_SOCKET");
+
+  await machine.run("dpkg --remove hapgent");
+  expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
+  expect(await machine.ask()).toBe("");
+  expect(await machine.read(STATE)).toContain("READY");
+  await machine.run("dpkg --install /srv/first.deb");
+  await machine.answers("READY 30%");
+
+  await machine.run("dpkg --purge hapgent");
+  await machine.run("systemctl daemon-reload");
+  expect(await inventory(machine)).toEqual(before);
+});
+
+test("it is installed, upgraded, removed and purged under System V", async () => {
+  await using machine = await bootWithPackages("sysv");
+  const before = await inventory(machine);
+  await machine.run("dpkg --install /srv/first.deb");
+  expect(await machine.ask()).toBe("UP");
+  await machine.run("pkill -USR2 -x hapgent");
+  await until("the save", async () => (await machine.read(STATE)).includes('"DOWN"'));
+  await machine.run("dpkg --install /srv/next.deb");
+  expect(await machine.ask()).toBe("DOWN");
+  expect(await machine.run("pgrep -c -x hapgent")).toBe("1");
+
+  await machine.switchOff();
+  await machine.boot();
+  await machine.answers("DOWN");
+
+  await machine.run("dpkg --remove hapgent");
+  expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
+  await machine.run("dpkg --purge hapgent");
+  expect(await inventory(machine)).toEqual(before);
+});
+
+test("a state file that was removed does not come back with an upgrade", async () => {
+  await using machine = await bootWithPackages("systemd");
+  await machine.run("dpkg --install /srv/first.deb");
+  await machine.run(`rm ${STATE}`);
+  await machine.run("dpkg --install /srv/next.deb");
+  await machine.answers("FAIL");
+  expect((await machine.try(`test -e ${STATE}`)).exitCode).toBe(1);
+});
+
+test("piuparts finds nothing left, broken or changed", async () => {
+  const chroot = `--existing-chroot=${await baseRoot()}`;
+  const options = ["--distribution=bookworm", "--no-eatmydata", "--skip-minimize"];
+  const command = ["piuparts", ...options, chroot, "--warn-on-others", packageFile];
+  const { stdout, stderr, exitCode } = await outcome(command, { limit: 240 });
+  expect({ tail: exitCode === 0 ? "" : stdout.slice(-4000) + stderr, exitCode }).toEqual({
+    tail: "",
+    exitCode: 0,
+  });
+  expect(stdout).toContain("PASS: All tests.");
+});
