@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { needTools } from "./need.ts";
-import { ROOT, run } from "./run.ts";
+import { capture, ROOT, run } from "./run.ts";
 
 await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
 run(["bun", "scripts/build.ts"]);
@@ -31,11 +31,11 @@ try {
 
 /** One entry, of the time of the last commit: a package that is built twice is the same. */
 function changelog(): string {
-  const time = Bun.spawnSync(["git", "log", "-1", "--format=%cD"], { cwd: ROOT }).stdout.toString();
+  const time = capture(["git", "log", "-1", "--format=%cD"]) || "Thu, 01 Jan 1970 00:00:00 +0000";
   return `hapgent (${version}) unstable; urgency=medium
 
   * Version ${version}; the project's CHANGELOG says what is new.
 
- -- hapgent authors <hapgent@example.org>  ${time.trim()}
+ -- hapgent authors <hapgent@example.org>  ${time}
 `;
 }

@@ -240,13 +240,14 @@ export async function startPoller(machine: Machine, port = 9777): Promise<Poller
   const child = Bun.spawn([...network, process.execPath, fixture, String(port)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const reader = child.stdout.getReader();
-  await reader.read();
-  reader.releaseLock();
+  const lines = child.stdout.values();
+  await lines.next();
   return {
     async stop() {
       child.kill("SIGTERM");
-      return JSON.parse(await child.stdout.text());
+      let text = "";
+      for await (const chunk of lines) text += Buffer.from(chunk).toString();
+      return JSON.parse(text);
     },
     async [Symbol.asyncDispose]() {
       child.kill("SIGKILL");
