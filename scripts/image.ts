@@ -1,0 +1,81 @@
+// Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and `podman load`,
+// and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { version } from "../package.json";
+import { needTools } from "./need.ts";
+import { capture, ROOT, run } from "./run.ts";
+
+/** Of each architecture: Bun's name, and where Debian has its C library, by a package of that one. */
+const ARCHITECTURES = {
+  amd64: { target: "linux-x64", loader: "/lib64/ld-linux-x86-64.so.2", triplet: "x86_64-linux-gnu" },
+  arm64: {
+    target: "linux-arm64",
+    loader: "/lib/ld-linux-aarch64.so.1",
+    triplet: "aarch64-linux-gnu",
+  },
+};
+
+/** The libraries that the executable is linked to, all of them glibc's. */
+const LIBRARIES = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"];
+
+type Architecture = keyof typeof ARCHITECTURES;
+const own: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
+const wanted: Architecture[] = process.argv.includes("--all") ? ["amd64", "arm64"] : [own];
+const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
+
+await needTools({ buildah: "buildah" });
+const directory = mkdtempSync(join(tmpdir(), "hapgent-image-"));
+const buildah = [
+  ...["buildah", "--root", `${directory}/root`, "--runroot", `${directory}/runroot`],
+  ...["--storage-driver", "vfs"],
+];
+try {
+  run([...buildah, "manifest", "create", "hapgent"]);
+  for (const architecture of wanted) await build(architecture);
+  const all = `${ROOT}dist/hapgent-${version}-image.tar`;
+  rmSync(all, { force: true });
+  run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", `oci-archive:${all}`]);
+} finally {
+  rmSync(directory, { recursive: true });
+}
+
+async function build(architecture: Architecture): Promise<void> {
+  const context = join(directory, architecture);
+  await collect(architecture, context);
+  const name = `hapgent:${version}-${architecture}`;
+  run([
+    ...[...buildah, "build", "--quiet", "--isolation", "chroot", "--platform", `linux/${architecture}`],
+    // HEALTHCHECK is Docker's; a time of its own would make each build another image.
+    ...["--format", "docker", "--timestamp", "0"],
+    ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision}`],
+    ...["--file", `${ROOT}deploy/container/Dockerfile`, "--tag", name, context],
+  ]);
+  run([...buildah, "manifest", "add", "hapgent", name]);
+  const archive = `${ROOT}dist/hapgent-${version}-image-${architecture}.tar`;
+  rmSync(archive, { force: true });
+  run([...buildah, "push", "--quiet", name, `docker-archive:${archive}:hapgent:${version}`]);
+}
+
+/** Copies what the image holds into a context: the executable, its libraries and a first state. */
+async function collect(architecture: Architecture, context: string): Promise<void> {
+  const { target, loader, triplet } = ARCHITECTURES[architecture];
+  let libraries = `/lib/${triplet}`;
+  let loaderFile = loader;
+  if (architecture !== own) {
+    libraries = `/usr/${triplet}/lib`;
+    loaderFile = join(libraries, loader.slice(loader.lastIndexOf("/")));
+    const library = `${architecture}-cross`;
+    await needTools({ [`${libraries}/libc.so.6`]: `libc6-${library}` });
+  }
+  const copy = (from: string, to: string) => {
+    mkdirSync(dirname(join(context, to)), { recursive: true });
+    cpSync(from, join(context, to), { dereference: true });
+  };
+  run(["bun", "scripts/build.ts", "--target", target]);
+  copy(`${ROOT}dist/hapgent-${version}-${target}`, "rootfs/usr/bin/hapgent");
+  copy(loaderFile, `rootfs${loader}`);
+  for (const name of LIBRARIES) copy(join(libraries, name), `rootfs/lib/${triplet}/${name}`);
+  copy(`${ROOT}deploy/state.json`, "state/state.json");
+}
