@@ -1,4 +1,5 @@
-// Builds the executables: dist/hapgent for this machine, with --all one for each target.
+// Builds the executables: dist/hapgent for this machine, with --all one for each
+// target, or for those that are named.
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,14 +11,12 @@ const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm64-musl
 
 const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
 const directory = mkdtempSync(join(tmpdir(), "hapgent-build-"));
+const named = process.argv.slice(2);
 try {
-  if (process.argv[2] === "--all") {
-    for (const target of TARGETS) {
-      build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
-    }
-  } else {
-    build("dist/hapgent");
+  for (const target of named[0] === "--all" ? TARGETS : named) {
+    build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
   }
+  if (named.length === 0) build("dist/hapgent");
 } finally {
   rmSync(directory, { recursive: true });
 }

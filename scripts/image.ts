@@ -1,6 +1,6 @@
 // Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and `podman load`,
 // and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
@@ -9,7 +9,11 @@ import { capture, ROOT, run } from "./run.ts";
 
 /** Of each architecture: Bun's name, and where Debian has its C library, by a package of that one. */
 const ARCHITECTURES = {
-  amd64: { target: "linux-x64", loader: "/lib64/ld-linux-x86-64.so.2", triplet: "x86_64-linux-gnu" },
+  amd64: {
+    target: "linux-x64",
+    loader: "/lib64/ld-linux-x86-64.so.2",
+    triplet: "x86_64-linux-gnu",
+  },
   arm64: {
     target: "linux-arm64",
     loader: "/lib/ld-linux-aarch64.so.1",
@@ -22,10 +26,10 @@ const LIBRARIES = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"];
 
 type Architecture = keyof typeof ARCHITECTURES;
 const own: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
-const wanted: Architecture[] = process.argv.includes("--all") ? ["amd64", "arm64"] : [own];
 const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
 
 await needTools({ buildah: "buildah" });
+run(["bun", "scripts/build.ts", ...Object.values(ARCHITECTURES).map(({ target }) => target)]);
 const directory = mkdtempSync(join(tmpdir(), "hapgent-image-"));
 const buildah = [
   ...["buildah", "--root", `${directory}/root`, "--runroot", `${directory}/runroot`],
@@ -33,7 +37,8 @@ const buildah = [
 ];
 try {
   run([...buildah, "manifest", "create", "hapgent"]);
-  for (const architecture of wanted) await build(architecture);
+  await build("amd64");
+  await build("arm64");
   const all = `${ROOT}dist/hapgent-${version}-image.tar`;
   rmSync(all, { force: true });
   run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", `oci-archive:${all}`]);
@@ -46,16 +51,51 @@ async function build(architecture: Architecture): Promise<void> {
   await collect(architecture, context);
   const name = `hapgent:${version}-${architecture}`;
   run([
-    ...[...buildah, "build", "--quiet", "--isolation", "chroot", "--platform", `linux/${architecture}`],
+    ...[
+      ...buildah,
+      "build",
+      "--quiet",
+      "--isolation",
+      "chroot",
+      "--platform",
+      `linux/${architecture}`,
+    ],
     // HEALTHCHECK is Docker's; a time of its own would make each build another image.
     ...["--format", "docker", "--timestamp", "0"],
     ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision}`],
     ...["--file", `${ROOT}deploy/container/Dockerfile`, "--tag", name, context],
   ]);
   run([...buildah, "manifest", "add", "hapgent", name]);
-  const archive = `${ROOT}dist/hapgent-${version}-image-${architecture}.tar`;
-  rmSync(archive, { force: true });
+  const content = join(directory, `${architecture}-archive`);
+  const archive = `${content}.tar`;
   run([...buildah, "push", "--quiet", name, `docker-archive:${archive}:hapgent:${version}`]);
+  mkdirSync(content);
+  run(["tar", "-xf", archive], content);
+  const names = forgetBuild(content);
+  const result = `${ROOT}dist/hapgent-${version}-image-${architecture}.tar`;
+  run(
+    ["tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-cf", result, ...names],
+    content,
+  );
+}
+
+/**
+ * Removes from an unpacked archive what is different each time, so that the image's ID stays the same, and
+ * returns the names of the files that make it up.
+ */
+function forgetBuild(content: string): string[] {
+  const manifest = join(content, "manifest.json");
+  const [image] = JSON.parse(readFileSync(manifest, "utf8"));
+  const { container, container_config, ...config } = JSON.parse(
+    readFileSync(join(content, image.Config), "utf8"),
+  );
+  const text = JSON.stringify({ ...config, config: { ...config.config, Hostname: "" } });
+  rmSync(join(content, image.Config));
+  const name = `${new Bun.CryptoHasher("sha256").update(text).digest("hex")}.json`;
+  writeFileSync(join(content, name), text);
+  const tags = [`hapgent:${version}`];
+  writeFileSync(manifest, JSON.stringify([{ ...image, Config: name, RepoTags: tags }]));
+  return ["manifest.json", name, ...image.Layers];
 }
 
 /** Copies what the image holds into a context: the executable, its libraries and a first state. */
@@ -66,16 +106,16 @@ async function collect(architecture: Architecture, context: string): Promise<voi
   if (architecture !== own) {
     libraries = `/usr/${triplet}/lib`;
     loaderFile = join(libraries, loader.slice(loader.lastIndexOf("/")));
-    const library = `${architecture}-cross`;
-    await needTools({ [`${libraries}/libc.so.6`]: `libc6-${library}` });
+    await needTools({ [`${libraries}/libc.so.6`]: `libc6-${architecture}-cross` });
   }
   const copy = (from: string, to: string) => {
     mkdirSync(dirname(join(context, to)), { recursive: true });
     cpSync(from, join(context, to), { dereference: true });
   };
-  run(["bun", "scripts/build.ts", "--target", target]);
   copy(`${ROOT}dist/hapgent-${version}-${target}`, "rootfs/usr/bin/hapgent");
   copy(loaderFile, `rootfs${loader}`);
   for (const name of LIBRARIES) copy(join(libraries, name), `rootfs/lib/${triplet}/${name}`);
   copy(`${ROOT}deploy/state.json`, "state/state.json");
+  // Here, or they would belong to the user of the state.
+  mkdirSync(join(context, "rootfs/var/lib"), { recursive: true });
 }

@@ -23,18 +23,35 @@ const FAULT_TOOLS = {
   unshare: "util-linux",
 };
 
+/** What test:deploy builds with, boots, installs into and looks at, beside what is in SYSTEM_TOOLS. */
+const DEPLOY_TOOLS = {
+  ...{ mmdebstrap: "mmdebstrap", setpriv: "util-linux", ip: "iproute2", git: "git" },
+  ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
+  ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
+  ...{ buildah: "buildah", podman: "podman", runc: "runc", curl: "curl" },
+  ...{ "podman-compose": "podman-compose", iptables: "iptables" },
+  ...{ "/usr/lib/podman/netavark": "netavark", "/usr/lib/podman/aardvark-dns": "aardvark-dns" },
+  ...{ "qemu-aarch64-static": "qemu-user-static" },
+};
+
 const SUITES: Record<string, () => Promise<Result>> = {
   check: async () => addUp([succeeds(["bun", "scripts/check.ts"]) ? PASSED : FAILED]),
   unit: async () => runTests("test/*.test.ts"),
   async system() {
     await needTools(SYSTEM_TOOLS);
     run(["bun", "scripts/build.ts"]);
-    return runTests("test/system/*.test.ts", "--timeout=60000");
+    return runTests("test/system/*.test.ts", ["--timeout=60000"]);
   },
   async faults() {
     await needTools(FAULT_TOOLS);
     run(["bun", "scripts/build.ts"]);
-    return runTests("test/system/faults/*.test.ts", "--timeout=180000");
+    return runTests("test/system/faults/*.test.ts", ["--timeout=180000"]);
+  },
+  async deploy() {
+    await needTools({ ...SYSTEM_TOOLS, ...DEPLOY_TOOLS });
+    run(["bun", "scripts/build.ts"]);
+    const lab = ["bun", "test/deploy/lab.ts"];
+    return runTests("test/deploy/*.test.ts", ["--timeout=300000"], lab);
   },
 };
 
@@ -59,13 +76,14 @@ const sum = addUp(results);
 console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 
-/** Runs test files with Bun's own runner; a skipped test counts as failed, and so does a file without tests. */
-function runTests(pattern: string, ...flags: string[]): Result {
+/** Runs test files with Bun's own runner; a skipped test counts as failed, as does a suite without tests. */
+function runTests(pattern: string, flags: string[] = [], launcher: string[] = []): Result {
   const files = [...new Bun.Glob(pattern).scanSync(ROOT)].toSorted((a, b) => a.localeCompare(b));
   const directory = mkdtempSync(join(tmpdir(), "hapgent-junit-"));
   const report = join(directory, "junit.xml");
   try {
     const isGood = succeeds([
+      ...launcher,
       "bun",
       "test",
       ...flags,

@@ -71,10 +71,17 @@ export async function baseRoot(): Promise<string> {
   return base;
 }
 
-const INITS = { systemd: ["/lib/systemd/systemd"], sysv: ["/sbin/init", "2"] };
+/** The first process of a machine; with `none` it starts nothing by itself. */
+const INITS = {
+  systemd: ["/lib/systemd/systemd"],
+  sysv: ["/sbin/init", "2"],
+  none: ["sleep", "infinity"],
+};
 
 export interface MachineOptions {
   readonly init?: keyof typeof INITS;
+  /** The directory that it is a copy of, when it is not the base root; `/` has all tools of this machine. */
+  readonly base?: string;
   /** Files that are there before it boots: texts by path. */
   readonly files?: Record<string, string>;
   /** Files from outside that it sees, read-only: sources by path. */
@@ -108,7 +115,7 @@ export class Machine implements AsyncDisposable {
     this.leader = await until("the machine's first process", async () => {
       const [child = ""] = await readChildren(process.pid);
       // Until the last step of the boot script its first process is a shell.
-      const isInit = /^(systemd|init)$/.test(await readName(child));
+      const isInit = /^(systemd|init|sleep)$/.test(await readName(child));
       return isInit ? Number(child) : undefined;
     });
     await until(`${this.init} has booted`, () => BOOTED[this.init](this), 60_000);
@@ -191,7 +198,7 @@ const ENVIRONMENT = [
 
 /** Boots a copy of the base root and waits until its init has started everything. */
 export async function bootMachine(options: MachineOptions = {}): Promise<Machine> {
-  const base = await baseRoot();
+  const base = options.base ?? (await baseRoot());
   const upper = mkdtempSync(join(tmpdir(), "machine-"));
   // It is the machine's root directory, which everybody may enter.
   chmodSync(upper, 0o755);
@@ -219,6 +226,7 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
     }
     return stdout.trim() === "running";
   },
+  none: () => Promise.resolve(true),
   // Run level 2 is reached once init has run its scripts; until then there is no utmp record of it.
   async sysv(machine) {
     const { stdout } = await machine.try("pgrep -f /etc/init.d/rc");

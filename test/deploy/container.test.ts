@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { readdirSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { ROOT } from "../../scripts/run.ts";
+import { TUNED } from "../../src/runtime.ts";
+import { ask, freePort, temporaryDirectory, until } from "../system/harness.ts";
+import { baseRoot, bootMachine, type Machine, output } from "./machine.ts";
+
+const IMAGE = `hapgent:${version}`;
+const CONTAINER = `${ROOT}deploy/container`;
+/** Podman as it works where systemd is not the first process. */
+const SETTINGS = `[engine]
+cgroup_manager = "cgroupfs"
+runtime = "runc"
+events_logger = "file"
+[network]
+network_backend = "netavark"
+[containers]
+default_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]
+`;
+/** The least that a container can be given. */
+const RESTRICTED =
+  "--network=none --memory=64m --pids-limit=32 --read-only --cap-drop=all --security-opt=no-new-privileges";
+
+let machine: Machine;
+
+beforeAll(async () => {
+  await output(["bun", "scripts/image.ts"], { cwd: ROOT, limit: 240 });
+  const haproxy = join(tmpdir(), "haproxy.tar");
+  await output(["tar", "-C", await baseRoot(), "--exclude=./usr/share", "-cf", haproxy, "."]);
+  machine = await bootMachine({
+    init: "none",
+    base: "/",
+    files: { "/etc/containers/containers.conf": SETTINGS },
+    binds: {
+      "/srv/hapgent.tar": archive("amd64"),
+      "/srv/haproxy.tar": haproxy,
+      ...Object.fromEntries(
+        ["compose.yaml", "demo/haproxy.cfg", "demo/service.cfg"].map((name) => [
+          `/srv/${name}`,
+          join(CONTAINER, name),
+        ]),
+      ),
+    },
+  });
+  for (const path of ["/var/lib/containers", "/var/tmp"]) {
+    await machine.run(["sh", "-c", `mkdir -p ${path} && mount -t tmpfs tmpfs ${path}`]);
+  }
+  await machine.run("podman load --quiet --input /srv/hapgent.tar");
+});
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]();
+});
+
+function archive(architecture: string): string {
+  return `${ROOT}dist/hapgent-${version}-image-${architecture}.tar`;
+}
+
+/** Starts a container and waits until its agent answers. */
+async function start(name: string, options: string): Promise<void> {
+  await machine.run(`podman run --detach --name ${name} ${options} ${IMAGE}`);
+  await status(name, "UP");
+}
+
+/** Waits until the agent in a container answers this. */
+async function status(name: string, reply: string): Promise<void> {
+  await until(`${name} answers ${reply}`, async () => {
+    return (await machine.try(`podman exec ${name} hapgent status`)).stdout.trim() === reply;
+  });
+}
+
+async function inspect(name: string, format: string): Promise<string> {
+  return await machine.run(["podman", "inspect", `--format={{${format}}}`, name]);
+}
+
+/** The image's configuration, by its digest, as the archive of one architecture names it. */
+async function imageId(architecture: string): Promise<string> {
+  const [manifest] = JSON.parse(
+    await output(["tar", "-xOf", archive(architecture), "manifest.json"]),
+  );
+  return manifest.Config;
+}
+
+test("it runs with no rights, read-only and in 64 MB, as the first process", async () => {
+  const begin = performance.now();
+  await start("least", RESTRICTED);
+  const milliseconds = Math.round(performance.now() - begin);
+  console.log(`in 64 MB it answers ${milliseconds} ms after podman run, and podman exec`);
+  const pid = await inspect("least", ".State.Pid");
+  const text = await machine.read(`/proc/${pid}/status`);
+  expect(text).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m);
+  expect(text).toMatch(/^NSpid:\t\d+\t1$/m);
+  expect(text).toMatch(/^Cap(Inh|Prm|Eff|Bnd|Amb):\t0+$/m);
+  expect(text).toMatch(/^CapBnd:\t0+$/m);
+  expect(text).toMatch(/^NoNewPrivs:\t1$/m);
+  expect(text).toMatch(/^Threads:\t3$/m);
+  const limits = await machine.run([
+    ...["sh", "-c", "cat $(find /sys/fs/cgroup -name memory.max -o -name memory.limit_in_bytes)"],
+  ]);
+  expect(limits.split("\n")).toContain(String(64 << 20));
+  expect((await machine.try("podman healthcheck run least")).exitCode).toBe(0);
+});
+
+test("signals change its state, and SIGTERM ends it at once with 0", async () => {
+  await machine.run("podman kill --signal=USR2 least");
+  await status("least", "DOWN");
+  const begin = performance.now();
+  await machine.run("podman stop --time=9 least");
+  expect(performance.now() - begin).toBeLessThan(5000);
+  expect(await inspect("least", ".State.ExitCode")).toBe("0");
+  expect((await machine.try("podman healthcheck run least")).exitCode).not.toBe(0);
+});
+
+test("its state lives in a volume, whichever container has it", async () => {
+  await start("first", `${RESTRICTED} --volume=state:/var/lib/hapgent`);
+  await machine.run("podman kill --signal=USR2 first");
+  const directory = await machine.run("podman volume inspect --format={{.Mountpoint}} state");
+  await until("the save", async () =>
+    (await machine.read(`${directory}/state.json`)).includes("DOWN"),
+  );
+  await machine.run("podman rm --force first");
+  await machine.run(
+    `podman run --detach --name second --volume=state:/var/lib/hapgent ${RESTRICTED} ${IMAGE}`,
+  );
+  await status("second", "DOWN");
+  await machine.run("podman rm --force second");
+});
+
+test("the image says what it is and is tuned", async () => {
+  const variables = JSON.parse(await inspect(IMAGE, "json .Config.Env")) as string[];
+  for (const [name, value] of Object.entries(TUNED))
+    expect(variables).toContain(`${name}=${value}`);
+  const labels = JSON.parse(await inspect(IMAGE, "json .Labels")) as Record<string, string>;
+  expect(labels["org.opencontainers.image.version"]).toBe(version);
+  expect(labels["org.opencontainers.image.revision"]).toMatch(/^[0-9a-f]{40}$/);
+  expect(labels["org.opencontainers.image.licenses"]).toBe("MIT");
+  expect(await inspect(IMAGE, "json .HealthCheck.Test")).toBe('["CMD","hapgent","status"]');
+  const megabytes = (path: string) => (statSync(path).size / 1e6).toFixed(1);
+  console.log(
+    `${megabytes(archive("amd64"))} MB as an image,`,
+    `${megabytes(`${ROOT}dist/hapgent-${version}-image.tar`)} MB as an OCI archive of both architectures`,
+  );
+});
+
+test("the archive for registries has an image for each architecture", async () => {
+  using directory = temporaryDirectory();
+  await output(["tar", "-C", directory.path, "-xf", `${ROOT}dist/hapgent-${version}-image.tar`]);
+  const found: string[] = [];
+  const blobs = join(directory.path, "blobs/sha256");
+  for (const name of readdirSync(blobs)) {
+    if (statSync(join(blobs, name)).size > 10_000) continue;
+    const blob = await Bun.file(join(blobs, name)).json();
+    for (const { platform } of blob.manifests ?? [])
+      found.push(`${platform.os}/${platform.architecture}`);
+  }
+  expect(found.toSorted()).toEqual(["linux/amd64", "linux/arm64"]);
+});
+
+test("the image for arm64 holds all that it needs", async () => {
+  using directory = temporaryDirectory();
+  const root = directory.path;
+  const unpack = 'tar -xOf "$0" $(tar -tf "$0" | grep \'[.]tar$\') | tar -C "$1" -x';
+  await output(["sh", "-c", unpack, archive("arm64"), root]);
+  const port = freePort();
+  const agent = Bun.spawn(["qemu-aarch64-static", "-L", root, join(root, "usr/bin/hapgent")], {
+    env: {
+      ...TUNED,
+      HAPGENT_IP: "127.0.0.1",
+      HAPGENT_PORT: String(port),
+      HAPGENT_STATE_FILE: `${root}/var/lib/hapgent/state.json`,
+    },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  try {
+    await until("it answers", async () => (await ask(port).catch(() => "")) === "UP\n", 30_000);
+  } finally {
+    agent.kill("SIGKILL");
+  }
+});
+
+test("the same commit makes the same images", async () => {
+  const before = [await imageId("amd64"), await imageId("arm64")];
+  await output(["bun", "scripts/image.ts"], { cwd: ROOT, limit: 240 });
+  expect([await imageId("amd64"), await imageId("arm64")]).toEqual(before);
+});
+
+test("the compose file's HAProxy follows its agents", async () => {
+  const command = 'CMD ["haproxy","-f","/usr/local/etc/haproxy/haproxy.cfg"]';
+  await machine.run([
+    ...["podman", "import", "--quiet", "--change", command],
+    ...["/srv/haproxy.tar", "docker.io/library/haproxy:3.0"],
+  ]);
+  const compose = async (...args: string[]) =>
+    await machine.run(["sh", "-c", 'cd /srv && podman-compose "$@"', "sh", ...args], {
+      limit: 120,
+    });
+  await compose("up", "--detach");
+  const answers = async () => {
+    const names = new Set<string>();
+    for (let request = 1; request <= 6; request += 1) names.add(await get());
+    return [...names].toSorted().join(" ");
+  };
+  const get = async () => (await machine.try("curl --silent http://127.0.0.1:8080/")).stdout.trim();
+  await until("both answer", async () => (await answers()) === "one two");
+  const control = (name: string, ...args: string[]) =>
+    machine.run(["podman", "exec", `srv_agent-${name}_1`, "hapgent", "ctl", ...args]);
+  await control("one", "set", "status", "DRAIN", "deploying v42");
+  expect(await control("one", "wait", "10")).toStartWith("ok");
+  expect(await answers()).toBe("two");
+  await control("one", "set", "status", "READY");
+  await until("both answer again", async () => (await answers()) === "one two");
+});
