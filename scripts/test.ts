@@ -76,7 +76,10 @@ const sum = addUp(results);
 console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 
-/** Runs test files with Bun's own runner; a skipped test counts as failed, as does a suite without tests. */
+/**
+ * Runs test files with Bun's own runner, in an environment that a launcher makes; a skipped test counts as
+ * failed, and so does a file without tests.
+ */
 function runTests(pattern: string, flags: string[] = [], launcher: string[] = []): Result {
   const files = [...new Bun.Glob(pattern).scanSync(ROOT)].toSorted((a, b) => a.localeCompare(b));
   const directory = mkdtempSync(join(tmpdir(), "hapgent-junit-"));
