@@ -1,0 +1,185 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { ROOT } from "../../scripts/run.ts";
+import { EXECUTABLE, startAgent, temporaryDirectory } from "../system/harness.ts";
+import { outcome, output } from "./machine.ts";
+
+/** What the tests look at in a container. */
+interface Container {
+  name: string;
+  image: string;
+  restartPolicy?: string;
+  env: { name: string; value: string }[];
+  startupProbe: { exec: { command: string[] } };
+  lifecycle?: { preStop?: { exec: { command: string[] } } };
+  resources: { limits: { memory: string } };
+  securityContext: object;
+}
+
+interface Deployment {
+  kind: string;
+  spec: {
+    template: {
+      spec: { securityContext: object; initContainers: Container[]; containers: Container[] };
+    };
+  };
+}
+
+const FILES = ["sidecar.yaml", "configmap.yaml"];
+
+/** Where the types and the compiler are: they are not what the project is made with. */
+let workshop: string;
+
+beforeAll(async () => {
+  workshop = mkdtempSync(join(tmpdir(), "kubernetes-"));
+  writeFileSync(join(workshop, "package.json"), '{"private": true}');
+  const packages = ["kubernetes-types@1.30.0", "typescript@5.9.3"];
+  await output(["bun", "add", "--exact", ...packages], { cwd: workshop, limit: 120 });
+});
+
+function read(file: string): string {
+  return readFileSync(`${ROOT}deploy/kubernetes/${file}`, "utf8");
+}
+
+/** The objects of a file, one or several. */
+function parse(text: string): Deployment[] {
+  const objects: unknown = Bun.YAML.parse(text);
+  return (Array.isArray(objects) ? objects : [objects]) as Deployment[];
+}
+
+function podOf(file: string): Deployment["spec"]["template"]["spec"] {
+  const deployment = parse(read(file)).find(({ kind }) => kind === "Deployment");
+  if (!deployment) throw new Error(`expected a Deployment in ${file}`);
+  return deployment.spec.template.spec;
+}
+
+function sidecarOf(file: string): Container {
+  const [sidecar] = podOf(file).initContainers;
+  if (!sidecar) throw new Error(`expected an init container in ${file}`);
+  return sidecar;
+}
+
+/** Checks the objects of a YAML text against Kubernetes' types, which know every field. */
+async function checkTypes(text: string): Promise<{ exitCode: number; stdout: string }> {
+  const directory = mkdtempSync(join(workshop, "check-"));
+  const lines = parse(text).map((object, index) => {
+    const type = object.kind === "ConfigMap" ? "core/v1" : "apps/v1";
+    return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
+export const object${index}: K${index} = ${JSON.stringify(object)};`;
+  });
+  const file = join(directory, "objects.ts");
+  writeFileSync(file, lines.join("\n"));
+  const flags = ["--strict", "--noEmit", "--skipLibCheck", "--module", "preserve"];
+  return await outcome(["bun", "x", "tsc", ...flags, file], { cwd: workshop });
+}
+
+describe.each(FILES)("%s", (file) => {
+  test("has no field that Kubernetes does not know", async () => {
+    expect(await checkTypes(read(file))).toMatchObject({ exitCode: 0, stdout: "" });
+  });
+
+  test.each([
+    ["restartPolicy", "restartPolciy"],
+    ["startupProbe", "startUpProbe"],
+    ["readOnlyRootFilesystem", "readonlyRootFilesystem"],
+    ["mountPath", "mountpath"],
+    ["limits", "limit"],
+  ])("fails when %s is spelt %s", async (right, wrong) => {
+    const text = read(file);
+    expect(text).toContain(`${right}:`);
+    const { exitCode, stdout } = await checkTypes(text.replace(`${right}:`, `${wrong}:`));
+    expect(exitCode).not.toBe(0);
+    expect(stdout).toContain(wrong);
+  });
+
+  test("is a native sidecar of this version, with limits that were measured", () => {
+    const sidecar = sidecarOf(file);
+    expect(sidecar.image).toBe(`hapgent:${version}`);
+    expect(sidecar.restartPolicy).toBe("Always");
+    const unit = readFileSync(`${ROOT}deploy/systemd/hapgent.service`, "utf8");
+    expect(`${sidecar.resources.limits.memory}\n`).toBe(
+      `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi\n`,
+    );
+  });
+
+  test("keeps to the restricted Pod Security Standard", () => {
+    const pod = podOf(file);
+    expect(pod.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      runAsUser: 65532,
+      seccompProfile: { type: "RuntimeDefault" },
+    });
+    for (const { securityContext } of [...pod.initContainers, ...pod.containers]) {
+      expect(securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ["ALL"] },
+      });
+    }
+  });
+});
+
+/** Starts an agent with a container's variables, its paths below a directory. */
+async function startSidecar(file: string, directory: string) {
+  const container = sidecarOf(file);
+  const env: Record<string, string> = {};
+  for (const { name, value } of container.env) {
+    env[name] = value.replace(/^\/(var\/lib|etc)\/hapgent/, directory);
+  }
+  const stateFile = join(directory, "state.json");
+  const agent = await startAgent({ stateFile, env });
+  /** Runs a command of the container as the kubelet would, in the container's environment. */
+  const execute = async ([program, ...args]: string[]) => {
+    expect(program).toBe("hapgent");
+    const where = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
+    return await outcome([EXECUTABLE, ...args], { env: { ...env, ...where } });
+  };
+  return { agent, container, execute };
+}
+
+test("the sidecar's commands work: it starts as FAIL, says what the service writes, and ends as DOWN", async () => {
+  using directory = temporaryDirectory();
+  const { agent, container, execute } = await startSidecar("sidecar.yaml", directory.path);
+  await using _ = agent;
+  expect(await execute(container.startupProbe.exec.command)).toMatchObject({
+    exitCode: 0,
+    stdout: "FAIL\n",
+  });
+  writeFileSync(join(directory.path, ".new"), '{"status":"UP"}');
+  renameSync(join(directory.path, ".new"), join(directory.path, "state.json"));
+  expect(await agent.ask()).toBe("UP\n");
+  const { exitCode, stdout } = await execute(container.lifecycle?.preStop?.exec.command ?? []);
+  expect({ exitCode, stdout }).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("ok"),
+  });
+  expect(await agent.ask()).toBe("DOWN #pod is stopping\n");
+});
+
+test("the sidecar follows a ConfigMap as the kubelet swaps it", async () => {
+  using directory = temporaryDirectory();
+  const put = (name: string, text: string) => {
+    mkdirSync(join(directory.path, name));
+    writeFileSync(join(directory.path, name, "state.json"), text);
+    symlinkSync(name, join(directory.path, "..data_tmp"));
+    renameSync(join(directory.path, "..data_tmp"), join(directory.path, "..data"));
+  };
+  const [map] = parse(read("configmap.yaml")) as unknown as { data: Record<string, string> }[];
+  put("..1", map?.data["state.json"] ?? "");
+  symlinkSync("..data/state.json", join(directory.path, "state.json"));
+  const { agent } = await startSidecar("configmap.yaml", directory.path);
+  await using _ = agent;
+  expect(await agent.ask()).toBe("UP 100%\n");
+  put("..2", '{"status": "DRAIN", "weight": 50}');
+  expect(await agent.ask()).toBe("DRAIN 50%\n");
+});
