@@ -48,7 +48,7 @@ describe("Agent", () => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     writeFileSync(file, '{"status":"UP","weight":5,"maxconn":7}');
-    const agent = new Agent({ file, mode: "exact" });
+    const agent = new Agent({ file, mode: "exact", watch: false });
     const started = agent.start();
     agent.push(USR2);
     await started;
