@@ -1,6 +1,7 @@
 // A module of its own, loaded by the first save: node:fs costs 0.5 MB that most agents never need.
 import type { Stats } from "node:fs";
 import { open, readFile, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { reasonOf } from "./log.ts";
 import { formatState, type State, StateError } from "./state.ts";
 import { loadState, SIZE_LIMIT, temporaryName } from "./state-file.ts";
 
@@ -22,7 +23,8 @@ export interface SaveOutcome {
  * no valid state is first set aside as `<name>.rejected`: it may be somebody's work.
  *
  * @throws {StateError} when what is there is no regular file, or is larger than a state file can be.
- * @throws the system's error when the state was not saved; the old text is then still there.
+ * @throws the system's error when the state was not saved, or what is there cannot be set aside; the old
+ * text is then still there.
  */
 export async function saveState(path: string, state: State): Promise<SaveOutcome> {
   const target = await followLinks(path);
@@ -54,7 +56,12 @@ async function setAsideInvalid(target: string, old: Stats): Promise<string | und
   // Nothing that size was meant as a state: it is left alone, and not read into memory either.
   if (old.size > SIZE_LIMIT) throw new StateError([`too large to overwrite: ${old.size} bytes`]);
   const rejected = `${target}.rejected`;
-  await replaceFile(rejected, await readFile(target), temporaryName(target), old);
+  try {
+    await replaceFile(rejected, await readFile(target), temporaryName(target), old);
+  } catch (error) {
+    // Overwritten, it would be lost.
+    throw new Error(`the invalid text cannot be set aside: ${reasonOf(error)}`);
+  }
   return rejected;
 }
 

@@ -51,7 +51,9 @@ class Model {
 
   /** Whether a save succeeds now. */
   get saves(): boolean {
-    return this.mode === 0o755 || (this.mode === 0o555 && this.file !== undefined);
+    if (this.mode === 0o755) return true;
+    // What is no state cannot be set aside there, and so it is not overwritten; empty, it is nothing.
+    return this.mode === 0o555 && (this.file?.state !== undefined || this.file?.text === "");
   }
 
   get reply(): string {
@@ -110,7 +112,7 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
 
 /** Sequences that once broke the agent or the model. */
 const FOUND: Event[][] = [
-  // What was no state could not be set aside, and so nothing was saved.
+  // What is no state cannot be set aside: the model once had it overwritten.
   [
     { kind: "directory", mode: 0o555 },
     { kind: "edit", content: { text: '{"status":"UP","weight":256}' } },
