@@ -1,0 +1,162 @@
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { TUNED } from "../../src/runtime.ts";
+import { ask, collectLines, EXECUTABLE, freePort, temporaryDirectory, until } from "./harness.ts";
+
+/** An agent on a socket that was passed to it, and its successors on the same. */
+class ActivatedAgent implements AsyncDisposable {
+  /** The port, then the process id of each agent. */
+  readonly printed: string[] = [];
+  readonly log: string[] = [];
+  readonly #directory = temporaryDirectory();
+  readonly #fixture: Bun.Subprocess<"ignore", "pipe", "pipe">;
+
+  constructor(runs: number, env: Record<string, string>, hostname: string) {
+    writeFileSync(`${this.#directory.path}/state.json`, '{"status":"UP"}');
+    const fixture = `${import.meta.dir}/activation-fixture.ts`;
+    this.#fixture = Bun.spawn(["bun", fixture, hostname, String(runs)], {
+      env: {
+        PATH: Bun.env["PATH"] ?? "",
+        HAPGENT_STATE_FILE: `${this.#directory.path}/state.json`,
+        ...env,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    void collectLines(this.#fixture.stdout, this.printed);
+    void collectLines(this.#fixture.stderr, this.log);
+  }
+
+  get port(): number {
+    return Number(this.printed[0]);
+  }
+
+  /** How many agents have said that they listen. */
+  get listening(): string[] {
+    return this.log.filter((line) => line.includes("listening"));
+  }
+
+  /** Ends the present agent and waits for the next one. */
+  async restart(): Promise<void> {
+    const count = this.listening.length;
+    process.kill(Number(this.printed.at(-1)), "SIGTERM");
+    await until("the next agent", () => this.listening.length > count);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#fixture.kill("SIGKILL");
+    await this.#fixture.exited;
+    // Killed first: it starts no other. The agent may have ended.
+    if (this.printed.length > 1) Bun.spawnSync(["kill", "-KILL", this.printed.at(-1) ?? ""]);
+    this.#directory[Symbol.dispose]();
+  }
+}
+
+async function startActivated({ runs = 1, env = TUNED, hostname = "127.0.0.1" } = {}) {
+  const agent = new ActivatedAgent(runs, env, hostname);
+  await until("the agent listens", () => agent.listening.length > 0);
+  return agent;
+}
+
+describe.concurrent("a socket that systemd passes", () => {
+  test.each(["127.0.0.1", "::1"])(
+    "is served (%s), says the log, and the address is unused",
+    async (hostname) => {
+      const port = freePort();
+      const env = { ...TUNED, HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(port) };
+      await using agent = await startActivated({ env, hostname });
+      expect(agent.log).toEqual([expect.stringMatching(/^hapgent: listening .* address=fd:3 /)]);
+      for (let i = 0; i < 20; i += 1) expect(await ask(agent.port, { hostname })).toBe("UP\n");
+      await expect(ask(port)).rejects.toThrow();
+    },
+  );
+
+  test("is not lost to the tuning, which is left to the unit", async () => {
+    await using agent = await startActivated({ env: {} });
+    expect(agent.log).toEqual([
+      "hapgent: not tuned: the passed socket would be lost; set the variables in the unit",
+      expect.stringMatching(/^hapgent: listening .* address=fd:3 /),
+    ]);
+    expect(await ask(agent.port)).toBe("UP\n");
+  });
+
+  test("loses no check over restarts", async () => {
+    await using agent = await startActivated({ runs: 6 });
+    let checks = 0;
+    let isDone = false;
+    const failures: string[] = [];
+    const checkers = Array.from({ length: 8 }, async () => {
+      while (!isDone) {
+        const reply = await ask(agent.port).catch(String);
+        if (reply !== "UP\n") failures.push(reply);
+        checks += 1;
+      }
+    });
+    for (let i = 0; i < 5; i += 1) {
+      const before = checks;
+      await agent.restart();
+      await until("checks", () => checks > before + 50);
+    }
+    isDone = true;
+    await Promise.all(checkers);
+    expect(failures).toEqual([]);
+  });
+});
+
+describe.concurrent("LISTEN_PID and LISTEN_FDS", () => {
+  /** Runs the agent with these, `$$` being its own process id, until it listens or ends. */
+  async function run(variables: string, redirection = "") {
+    using directory = temporaryDirectory();
+    writeFileSync(`${directory.path}/state.json`, '{"status":"UP"}');
+    const port = freePort();
+    const agent = Bun.spawn(["sh", "-c", `${variables} exec "$0" ${redirection}`, EXECUTABLE], {
+      env: {
+        ...TUNED,
+        HAPGENT_STATE_FILE: `${directory.path}/state.json`,
+        HAPGENT_IP: "127.0.0.1",
+        HAPGENT_PORT: String(port),
+      },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const log: string[] = [];
+    const collected = collectLines(agent.stderr, log);
+    const isListening = () => log.some((line) => line.includes("listening"));
+    await until("listens or ends", () => agent.exitCode !== null || isListening());
+    const reply = isListening() ? await ask(port) : "";
+    agent.kill("SIGTERM");
+    const exitCode = await agent.exited;
+    await collected;
+    return { reply, exitCode, log };
+  }
+
+  test.each([
+    "LISTEN_PID=1 LISTEN_FDS=1",
+    "LISTEN_FDS=1",
+    "LISTEN_PID=$$",
+    "LISTEN_PID=1 LISTEN_FDS=x",
+  ])("for another process are ignored: %s", async (variables) => {
+    const { reply, log } = await run(variables);
+    expect(reply).toBe("UP\n");
+    expect(log[0]).toContain(" address=127.0.0.1:");
+  });
+
+  test.each([
+    ["LISTEN_PID=me LISTEN_FDS=1", 'LISTEN_PID: expected the id of a process, got "me"'],
+    ["LISTEN_PID= LISTEN_FDS=1", 'LISTEN_PID: expected the id of a process, got ""'],
+    ["LISTEN_PID=$$ LISTEN_FDS=0", 'LISTEN_FDS: expected 1, a single socket, got "0"'],
+    ["LISTEN_PID=$$ LISTEN_FDS=2", 'LISTEN_FDS: expected 1, a single socket, got "2"'],
+    ["LISTEN_PID=$$ LISTEN_FDS=one", 'LISTEN_FDS: expected 1, a single socket, got "one"'],
+  ])("that are wrong are refused: %s", async (variables, message) => {
+    expect(await run(variables)).toEqual({ reply: "", exitCode: 2, log: [`hapgent: ${message}`] });
+  });
+
+  test.each(["3<&-", "3</dev/null", "3</etc/passwd"])(
+    "for what is no listening socket are refused: %s",
+    async (redirection) => {
+      expect(await run("LISTEN_PID=$$ LISTEN_FDS=1", redirection)).toEqual({
+        reply: "",
+        exitCode: 1,
+        log: ["hapgent: cannot listen on fd:3: the address cannot be bound (EINVAL)"],
+      });
+    },
+  );
+});
