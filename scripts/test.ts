@@ -12,7 +12,7 @@ interface Result {
 }
 
 /** A Debian package that a suite needs, by the command that it brings. */
-const SYSTEM_TOOLS = { haproxy: "haproxy", socat: "socat", prlimit: "util-linux" };
+const SYSTEM_TOOLS = { curl: "curl", haproxy: "haproxy", socat: "socat", prlimit: "util-linux" };
 
 const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,

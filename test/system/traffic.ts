@@ -70,6 +70,7 @@ export function twoServers(agentPort: number, port: number, otherPort: number): 
 listen be
   bind unix@front.sock
   retries 0
+  default-server check inter 200ms
   server s 127.0.0.1:${port} weight 100 agent-check agent-inter 20ms agent-addr 127.0.0.1 \
     agent-port ${agentPort}
   server other 127.0.0.1:${otherPort} weight 100

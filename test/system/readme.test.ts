@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { ROOT } from "../../scripts/run.ts";
+import { TUNED } from "../../src/runtime.ts";
+import { startHaproxy } from "./haproxy.ts";
+import { EXECUTABLE, startAgent, temporaryDirectory, until } from "./harness.ts";
+import { startService, Traffic, twoServers } from "./traffic.ts";
+
+/** The first shell script below a heading of the README. */
+function readScript(heading: string): string {
+  const [, section = ""] = readFileSync(`${ROOT}README.md`, "utf8").split(`\n## ${heading}\n`);
+  const [, script] = /^```sh\n(.*?)^```$/ms.exec(section.split("\n## ")[0] ?? "") ?? [];
+  if (script === undefined) throw new Error(`no script below ${heading}`);
+  return script;
+}
+
+/** Runs the README's deploy script as it stands there, under 100 requests a second. */
+async function deploy(env: Record<string, string>, hapgent?: string) {
+  await using agent = await startAgent({
+    state: { status: "READY" },
+    socket: true,
+    env: { ...TUNED, ...env },
+  });
+  await using services = new AsyncDisposableStack();
+  const service = startService("s");
+  const other = services.use(startService("other"));
+  let running = service;
+  services.defer(() => running[Symbol.asyncDispose]());
+  // What `systemctl restart` does to a unit: the service is away for a moment.
+  await using manager = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch() {
+      await running.stop();
+      await Bun.sleep(300);
+      running = startService("s", service.port);
+      return new Response();
+    },
+  });
+  await using haproxy = await startHaproxy(twoServers(agent.port, service.port, other.port));
+  await until("a check", async () => (await haproxy.server()).agent_status !== "");
+  await using traffic = new Traffic(haproxy);
+  await until("both serve", () => traffic.by("s") > 20 && traffic.by("other") > 20);
+
+  using directory = temporaryDirectory();
+  const write = (name: string, text: string) => {
+    writeFileSync(`${directory.path}/${name}`, text);
+    chmodSync(`${directory.path}/${name}`, 0o755);
+  };
+  write("deploy.sh", readScript("A deploy without a failed request"));
+  write("calls", "");
+  write("systemctl", `#!/bin/sh\necho "$@" >> ${directory.path}/calls\ncurl -sf ${manager.url}\n`);
+  if (hapgent === undefined) symlinkSync(EXECUTABLE, `${directory.path}/hapgent`);
+  else write("hapgent", hapgent);
+  const url = `http://127.0.0.1:${service.port}/`;
+  const script = Bun.spawn([`${directory.path}/deploy.sh`, "web", url], {
+    env: { PATH: `${directory.path}:${Bun.env["PATH"]}`, HAPGENT_SOCKET: agent.socket },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr] = await Promise.all([script.stdout.text(), script.stderr.text()]);
+  const exitCode = await script.exited;
+  const before = traffic.by("s");
+  await until("it serves again", () => traffic.by("s") > before + 20);
+  const calls = readFileSync(`${directory.path}/calls`, "utf8");
+  return { stdout, stderr, exitCode, calls, answers: (await traffic.stop()).answers };
+}
+
+describe.concurrent("the README's deploy", () => {
+  test.each([
+    ["exact", "DRAIN", "READY"],
+    ["full", "up drain 100% #deploying v42", "ready up 100%"],
+  ])("fails no request, with HAPGENT_REPLY=%s", async (mode, drain, ready) => {
+    const { answers, ...script } = await deploy({ HAPGENT_REPLY: mode });
+    const told = (reply: string) => `ok saved: ${reply}\nok served to all of 1 pollers: ${reply}\n`;
+    expect(script).toEqual({
+      stdout: told(drain) + told(ready),
+      stderr: "",
+      exitCode: 0,
+      calls: "restart web\n",
+    });
+    expect(new Set(Object.keys(answers))).toEqual(new Set(["s", "other"]));
+  });
+
+  test("would fail some if it told nobody", async () => {
+    const { answers, exitCode } = await deploy({}, "#!/bin/sh\n");
+    expect(exitCode).toBe(0);
+    expect(answers).toHaveProperty("HTTP 503");
+  });
+
+  test("ends where it stands when nobody can be told", async () => {
+    const refused = '#!/bin/sh\necho "error: not served" >&2\ntest "$2" != wait\n';
+    expect(await deploy({}, refused)).toMatchObject({ exitCode: 1, calls: "" });
+  });
+});
