@@ -28,7 +28,7 @@ const DEPLOY_TOOLS = {
   ...{ mmdebstrap: "mmdebstrap", setpriv: "util-linux", ip: "iproute2", git: "git" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
-  ...{ buildah: "buildah", podman: "podman", runc: "runc", curl: "curl" },
+  ...{ buildah: "buildah", podman: "podman", runc: "runc" },
   ...{ "podman-compose": "podman-compose", iptables: "iptables" },
   ...{ "/usr/lib/podman/netavark": "netavark", "/usr/lib/podman/aardvark-dns": "aardvark-dns" },
   ...{ "qemu-aarch64-static": "qemu-user-static" },
