@@ -235,17 +235,20 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
   },
 };
 
-/** Checks of an agent on a machine, one every 10 ms. */
+/** Questions to a server on a machine, one every 10 ms. */
 export interface Poller extends AsyncDisposable {
   /** Ends it and returns how often which reply, or error, came. */
   stop(): Promise<Record<string, number>>;
 }
 
-/** Starts to check the agent on a machine, from a process in its network. */
-export async function startPoller(machine: Machine, port = 9777): Promise<Poller> {
+/** Starts to ask the agent on a machine, by its port, or a URL, from a process in its network. */
+export async function startPoller(
+  machine: Machine,
+  target: number | string = 9777,
+): Promise<Poller> {
   const network = ["nsenter", "-t", String(machine.leader), "--net", "--"];
   const fixture = `${import.meta.dir}/poller-fixture.ts`;
-  const child = Bun.spawn([...network, process.execPath, fixture, String(port)], {
+  const child = Bun.spawn([...network, process.execPath, fixture, String(target)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const lines = child.stdout.values();

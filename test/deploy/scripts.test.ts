@@ -1,0 +1,167 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { ROOT } from "../../scripts/run.ts";
+import { EXECUTABLE, until } from "../system/harness.ts";
+import { bootMachine, type Machine, startPoller } from "./machine.ts";
+
+const SCRIPTS = `${ROOT}deploy/scripts`;
+const STATE = "/var/lib/hapgent/state.json";
+const SOCKET = "HAPGENT_SOCKET=/run/hapgent/hapgent.sock\n";
+/** HAProxy before two instances of a service; the agent is the first one's. */
+const HAPROXY = `
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 5s
+  timeout server 5s
+frontend all
+  bind 127.0.0.1:8080
+  default_backend web
+backend web
+  server one 127.0.0.1:8001 weight 100 check inter 100ms agent-check agent-port 9777 agent-inter 100ms
+  server two 127.0.0.1:8002 weight 100 check inter 100ms
+`;
+
+let machine: Machine;
+
+beforeAll(async () => {
+  machine = await bootMachine({
+    files: { "/etc/haproxy/haproxy.cfg": HAPROXY, "/srv/one/name": "one", "/srv/two/name": "two" },
+    binds: {
+      "/usr/bin/hapgent": EXECUTABLE,
+      "/usr/lib/systemd/system/hapgent.service": `${ROOT}deploy/systemd/hapgent.service`,
+      "/usr/lib/sysusers.d/hapgent.conf": `${ROOT}deploy/systemd/sysusers.conf`,
+      "/usr/local/bin/hapgent-deploy": `${SCRIPTS}/hapgent-deploy`,
+      "/usr/local/bin/hapgent-load": `${SCRIPTS}/hapgent-load`,
+      "/etc/systemd/system/hapgent-load.service": `${SCRIPTS}/hapgent-load.service`,
+      "/etc/systemd/system/hapgent-load.timer": `${SCRIPTS}/hapgent-load.timer`,
+    },
+  });
+  await machine.run("systemd-sysusers");
+  await machine.run("cp /proc/loadavg /run/loadavg");
+  await machine.run("mount --bind /run/loadavg /proc/loadavg");
+});
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]();
+});
+
+/** Starts the agent anew with these settings and this state. */
+async function start(environment: string, state: object): Promise<void> {
+  await machine.write("/etc/default/hapgent", environment);
+  await machine.write(STATE, JSON.stringify(state));
+  await machine.run("chown -R hapgent:hapgent /var/lib/hapgent");
+  await machine.run("systemctl restart hapgent");
+}
+
+/** Makes the machine look as if each of its cores had so much to do, in hundredths. */
+async function setLoad(perCore: number): Promise<void> {
+  const cores = Number(await machine.run("nproc"));
+  const load = ((perCore * cores) / 100).toFixed(2);
+  await machine.write("/run/loadavg", `${load} 0.00 0.00 1/100 12345\n`);
+}
+
+/** Which instances HAProxy sends somebody to, out of so many requests. */
+async function instances(): Promise<string> {
+  const names = new Set<string>();
+  for (let request = 1; request <= 4; request += 1) {
+    const ask =
+      "printf 'GET /name HTTP/1.0\\r\\n\\r\\n' | socat -t5 - TCP:127.0.0.1:8080 | tail -n 1";
+    names.add(await machine.run(["sh", "-c", ask]));
+  }
+  return [...names].toSorted().join(" ");
+}
+
+test.each([
+  [0, { status: "UP", maxconn: 7 }, "UP 100% maxconn:7"],
+  [8, { status: "READY", weight: 1, reason: '"weight": 5' }, "READY 92%"],
+  [50, { weight: null, status: "DRAIN" }, "DRAIN 50%"],
+  [100, { status: "UP", weight: 0 }, "UP 10%"],
+  [730, { maxconn: 3, weight: 200, status: "DOWN" }, "DOWN 10% maxconn:3"],
+])("with %i% of each core to do, %j becomes %s", async (load, state, reply) => {
+  await start("HAPGENT_WATCH=on\n", state);
+  await setLoad(load);
+  await machine.run("systemctl start hapgent-load");
+  expect(await machine.ask()).toBe(reply);
+  const { weight: _, ...rest } = JSON.parse(await machine.read(STATE));
+  const { weight: __, ...expected } = state as { weight?: number | null };
+  expect(rest).toEqual(expected);
+  expect(await machine.run(`stat --format=%U:%a ${STATE}`)).toBe("hapgent:644");
+  expect((await machine.run("ls -A /var/lib/hapgent")).split("\n")).toEqual(["state.json"]);
+});
+
+test("nobody ever reads half a state file, and what is the same is not written again", async () => {
+  await start("HAPGENT_WATCH=on\n", { status: "UP", weight: 100 });
+  await setLoad(20);
+  await using poller = await startPoller(machine);
+  for (let round = 1; round <= 10; round += 1) {
+    await setLoad(20 + round);
+    await machine.run("systemctl start hapgent-load");
+  }
+  const replies = Object.keys(await poller.stop());
+  expect(replies.filter((reply) => !/^UP \d+%\n$/.test(reply))).toEqual([]);
+  expect(replies).toContain("UP 70%\n");
+  const inode = await machine.run(`stat --format=%i ${STATE}`);
+  await machine.run("systemctl start hapgent-load");
+  expect(await machine.run(`stat --format=%i ${STATE}`)).toBe(inode);
+});
+
+test("a state file that is invalid is left alone", async () => {
+  await start("HAPGENT_WATCH=on\n", { status: "up" });
+  expect((await machine.try("systemctl start hapgent-load")).exitCode).not.toBe(0);
+  expect(await machine.read(STATE)).toBe('{"status":"up"}');
+  await machine.run("systemctl reset-failed");
+});
+
+test("with a runtime socket it goes through that", async () => {
+  await start(SOCKET, { status: "UP" });
+  await setLoad(40);
+  await machine.run("systemctl start hapgent-load");
+  expect(await machine.ask()).toBe("UP 60%");
+});
+
+test("the timer and cron run it every minute", async () => {
+  await start("HAPGENT_WATCH=on\n", { status: "UP" });
+  await machine.write(
+    "/etc/cron.d/hapgent-load",
+    await Bun.file(`${SCRIPTS}/hapgent-load.cron`).text(),
+  );
+  await setLoad(33);
+  await until("cron has run it", async () => (await machine.ask()) === "UP 67%", 75_000);
+  await machine.run("rm /etc/cron.d/hapgent-load");
+  await setLoad(44);
+  await machine.run("systemctl start hapgent-load.timer");
+  await until("the timer has run it", async () => (await machine.ask()) === "UP 56%", 75_000);
+  await machine.run("systemctl stop hapgent-load.timer");
+});
+
+test("an instance is taken out, deployed and put back, and no request fails", async () => {
+  await start(SOCKET, { status: "UP" });
+  for (const [name, port] of [
+    ["one", 8001],
+    ["two", 8002],
+  ] as const) {
+    const server = `python3 -m http.server --bind 127.0.0.1 --directory /srv/${name} ${port}`;
+    await machine.run(`systemd-run --unit=web-${name} ${server}`);
+  }
+  await machine.run("systemctl restart haproxy");
+  await until("both serve", async () => (await instances()) === "one two");
+  await using poller = await startPoller(machine, "http://127.0.0.1:8080/name");
+  // A deployment that takes a while, in which the service is not there at all.
+  const deployment =
+    "kill $(systemctl show -P MainPID web-one); sleep 1; printf new > /srv/one/name";
+  const restart = `systemd-run --unit=web-new python3 -m http.server --bind 127.0.0.1 -d /srv/one 8001`;
+  await machine.run(["hapgent-deploy", "deploying v42", "sh", "-c", `${deployment}; ${restart}`]);
+  await until("the new one serves", async () => (await instances()) === "new two");
+  const answers = await poller.stop();
+  expect(Object.keys(answers).toSorted()).toEqual(["new", "one", "two"]);
+  expect(await machine.ask()).toBe("UP");
+});
+
+test("an instance whose deployment fails stays out", async () => {
+  const { exitCode, stderr } = await machine.try(["hapgent-deploy", "deploying v43", "false"]);
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain("the service stays out");
+  expect(await machine.ask()).toBe("DRAIN");
+  await until("only the other serves", async () => (await instances()) === "two");
+  expect(await machine.read(STATE)).toContain("failed: deploying v43");
+});
