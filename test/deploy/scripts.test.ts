@@ -21,11 +21,36 @@ backend web
   server two 127.0.0.1:8002 weight 100 check inter 100ms
 `;
 
+/** The service does not see what is mounted on the machine's /proc. */
+const LOAD = "[Service]\nBindReadOnlyPaths=/run/loadavg:/proc/loadavg\n";
+
 let machine: Machine;
+/** On this one cron and the timer run while the other tests do. */
+let minutely: Machine;
 
 beforeAll(async () => {
-  machine = await bootMachine({
-    files: { "/etc/haproxy/haproxy.cfg": HAPROXY, "/srv/one/name": "one", "/srv/two/name": "two" },
+  machine = await bootWithScripts();
+  minutely = await bootWithScripts();
+  await start("HAPGENT_WATCH=on\n", { status: "UP" }, minutely);
+  await setLoad(33, minutely);
+  const cron = await Bun.file(`${SCRIPTS}/hapgent-load.cron`).text();
+  await minutely.write("/etc/cron.d/hapgent-load", cron);
+  await minutely.run("systemctl start hapgent-load.timer");
+});
+
+afterAll(async () => {
+  await machine[Symbol.asyncDispose]();
+  await minutely[Symbol.asyncDispose]();
+});
+
+async function bootWithScripts(): Promise<Machine> {
+  const booted = await bootMachine({
+    files: {
+      "/etc/haproxy/haproxy.cfg": HAPROXY,
+      "/srv/one/name": "one",
+      "/srv/two/name": "two",
+      "/etc/systemd/system/hapgent-load.service.d/test.conf": LOAD,
+    },
     binds: {
       "/usr/bin/hapgent": EXECUTABLE,
       "/usr/lib/systemd/system/hapgent.service": `${ROOT}deploy/systemd/hapgent.service`,
@@ -36,28 +61,25 @@ beforeAll(async () => {
       "/etc/systemd/system/hapgent-load.timer": `${SCRIPTS}/hapgent-load.timer`,
     },
   });
-  await machine.run("systemd-sysusers");
-  await machine.run("cp /proc/loadavg /run/loadavg");
-  await machine.run("mount --bind /run/loadavg /proc/loadavg");
-});
-
-afterAll(async () => {
-  await machine[Symbol.asyncDispose]();
-});
+  await booted.run("systemd-sysusers");
+  await booted.run("cp /proc/loadavg /run/loadavg");
+  await booted.run("mount --bind /run/loadavg /proc/loadavg");
+  return booted;
+}
 
 /** Starts the agent anew with these settings and this state. */
-async function start(environment: string, state: object): Promise<void> {
-  await machine.write("/etc/default/hapgent", environment);
-  await machine.write(STATE, JSON.stringify(state));
-  await machine.run("chown -R hapgent:hapgent /var/lib/hapgent");
-  await machine.run("systemctl restart hapgent");
+async function start(environment: string, state: object, on = machine): Promise<void> {
+  await on.write("/etc/default/hapgent", environment);
+  await on.write(STATE, JSON.stringify(state));
+  await on.run("chown -R hapgent:hapgent /var/lib/hapgent");
+  await on.run("systemctl restart hapgent");
 }
 
 /** Makes the machine look as if each of its cores had so much to do, in hundredths. */
-async function setLoad(perCore: number): Promise<void> {
-  const cores = Number(await machine.run("nproc"));
+async function setLoad(perCore: number, on = machine): Promise<void> {
+  const cores = Number(await on.run("nproc"));
   const load = ((perCore * cores) / 100).toFixed(2);
-  await machine.write("/run/loadavg", `${load} 0.00 0.00 1/100 12345\n`);
+  await on.write("/run/loadavg", `${load} 0.00 0.00 1/100 12345\n`);
 }
 
 /** Which instances HAProxy sends somebody to, out of so many requests. */
@@ -119,21 +141,6 @@ test("with a runtime socket it goes through that", async () => {
   expect(await machine.ask()).toBe("UP 60%");
 });
 
-test("the timer and cron run it every minute", async () => {
-  await start("HAPGENT_WATCH=on\n", { status: "UP" });
-  await machine.write(
-    "/etc/cron.d/hapgent-load",
-    await Bun.file(`${SCRIPTS}/hapgent-load.cron`).text(),
-  );
-  await setLoad(33);
-  await until("cron has run it", async () => (await machine.ask()) === "UP 67%", 75_000);
-  await machine.run("rm /etc/cron.d/hapgent-load");
-  await setLoad(44);
-  await machine.run("systemctl start hapgent-load.timer");
-  await until("the timer has run it", async () => (await machine.ask()) === "UP 56%", 75_000);
-  await machine.run("systemctl stop hapgent-load.timer");
-});
-
 test("an instance is taken out, deployed and put back, and no request fails", async () => {
   await start(SOCKET, { status: "UP" });
   for (const [name, port] of [
@@ -164,4 +171,13 @@ test("an instance whose deployment fails stays out", async () => {
   expect(await machine.ask()).toBe("DRAIN");
   await until("only the other serves", async () => (await instances()) === "two");
   expect(await machine.read(STATE)).toContain("failed: deploying v43");
+});
+
+test("the timer and cron run it every minute", async () => {
+  const hasRun = async (unit: string, line: string) =>
+    (await minutely.journal(unit)).includes(line);
+  const timed = () => hasRun("hapgent-load.service", "Finished hapgent-load.service");
+  const byCron = () => hasRun("cron.service", "(hapgent) CMD (hapgent-load");
+  await until("the timer and cron ran it", async () => (await timed()) && (await byCron()), 75_000);
+  expect(await minutely.ask()).toBe("UP 67%");
 });
