@@ -61,7 +61,7 @@ describe("Pollers", () => {
 describe("waiting for pollers", () => {
   /** Lets a wait look, and tells whether it is over. */
   async function isOver(waiting: Promise<unknown>): Promise<boolean> {
-    return await Promise.race([waiting.then(() => true), Bun.sleep(250).then(() => false)]);
+    return await Promise.race([waiting.then(() => true), Bun.sleep(150).then(() => false)]);
   }
 
   test("is over at once when there are none, or all were served the present reply", async () => {
