@@ -62,7 +62,7 @@ export class Load implements Disposable {
         const text = await ask(port);
         if (!reply.test(text)) this.#fail(JSON.stringify(text));
       } catch (error) {
-        this.#fail(String(error));
+        this.#fail(describe(error));
       }
       this.checks += 1;
       this.slowest = Math.max(this.slowest, performance.now() - start);
@@ -75,4 +75,9 @@ export class Load implements Disposable {
     this.failed += 1;
     if (this.failures.length < SAMPLES) this.failures.push(what);
   }
+}
+
+/** An error with its code: the message alone does not tell a refusal from a want of ports. */
+function describe(error: unknown): string {
+  return error instanceof Error && "code" in error ? `${error} (${error.code})` : String(error);
 }
