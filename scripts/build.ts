@@ -1,25 +1,19 @@
-// Builds the executables: dist/hapgent for this machine, with --all one for each
-// target, or for those that are named.
-import { mkdtempSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+// Builds the executables: dist/hapgent for this machine; with --all one for each target, or for those named.
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { compile } from "./compile.ts";
-import { capture } from "./run.ts";
+import { capture, scratchDirectory } from "./run.ts";
 
 const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm64-musl"];
 
 const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
-const directory = mkdtempSync(join(tmpdir(), "hapgent-build-"));
 const named = process.argv.slice(2);
-try {
-  for (const target of named[0] === "--all" ? TARGETS : named) {
-    build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
-  }
-  if (named.length === 0) build("dist/hapgent");
-} finally {
-  rmSync(directory, { recursive: true });
+const directory = scratchDirectory();
+for (const target of named[0] === "--all" ? TARGETS : named) {
+  build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
 }
+if (named.length === 0) build("dist/hapgent");
 
 /** Compiles the agent, and an empty program to tell how much of the size is the runtime's. */
 function build(outfile: string, ...flags: string[]): void {

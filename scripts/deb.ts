@@ -1,32 +1,27 @@
 // Builds the Debian package of this machine's architecture: dist/hapgent_VERSION_ARCHITECTURE.deb.
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { needTools } from "./need.ts";
-import { capture, ROOT, run } from "./run.ts";
+import { capture, ROOT, run, scratchDirectory } from "./run.ts";
 
 await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
 run(["bun", "scripts/build.ts"]);
 
-const directory = mkdtempSync(join(tmpdir(), "hapgent-deb-"));
+const directory = scratchDirectory();
 const source = join(directory, "hapgent");
-try {
-  mkdirSync(source);
-  for (const part of ["debian", "systemd", "man", "state.json"]) {
-    cpSync(`${ROOT}deploy/${part}`, join(source, part), { recursive: true });
-  }
-  cpSync(`${ROOT}deploy/completion/hapgent.bash`, join(source, "completion/hapgent"));
-  cpSync(`${ROOT}deploy/sysv/hapgent.init`, join(source, "debian/hapgent.init"));
-  cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));
-  cpSync(`${ROOT}dist/hapgent`, join(source, "hapgent"));
-  writeFileSync(join(source, "debian/changelog"), changelog());
-  run(["dpkg-buildpackage", "--unsigned-source", "--unsigned-changes", "--build=binary"], source);
-  for (const name of readdirSync(directory)) {
-    if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
-  }
-} finally {
-  rmSync(directory, { recursive: true });
+mkdirSync(source);
+for (const part of ["debian", "systemd", "man", "scripts", "state.json"]) {
+  cpSync(`${ROOT}deploy/${part}`, join(source, part), { recursive: true });
+}
+cpSync(`${ROOT}deploy/completion/hapgent.bash`, join(source, "completion/hapgent"));
+cpSync(`${ROOT}deploy/sysv/hapgent.init`, join(source, "debian/hapgent.init"));
+cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));
+cpSync(`${ROOT}dist/hapgent`, join(source, "hapgent"));
+writeFileSync(join(source, "debian/changelog"), changelog());
+run(["dpkg-buildpackage", "--unsigned-source", "--unsigned-changes", "--build=binary"], source);
+for (const name of readdirSync(directory)) {
+  if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
 }
 
 /** One entry, of the time of the last commit: a package that is built twice is the same. */

@@ -1,11 +1,10 @@
 // Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and `podman load`,
 // and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
 import { needTools } from "./need.ts";
-import { capture, ROOT, run } from "./run.ts";
+import { capture, ROOT, run, scratchDirectory } from "./run.ts";
 
 /** Of each architecture: Bun's name, and where Debian has its C library, by a package of that one. */
 const ARCHITECTURES = {
@@ -30,21 +29,17 @@ const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
 
 await needTools({ buildah: "buildah" });
 run(["bun", "scripts/build.ts", ...Object.values(ARCHITECTURES).map(({ target }) => target)]);
-const directory = mkdtempSync(join(tmpdir(), "hapgent-image-"));
+const directory = scratchDirectory();
 const buildah = [
   ...["buildah", "--root", `${directory}/root`, "--runroot", `${directory}/runroot`],
   ...["--storage-driver", "vfs"],
 ];
-try {
-  run([...buildah, "manifest", "create", "hapgent"]);
-  await build("amd64");
-  await build("arm64");
-  const all = `${ROOT}dist/hapgent-${version}-image.tar`;
-  rmSync(all, { force: true });
-  run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", `oci-archive:${all}`]);
-} finally {
-  rmSync(directory, { recursive: true });
-}
+run([...buildah, "manifest", "create", "hapgent"]);
+await build("amd64");
+await build("arm64");
+const all = `${ROOT}dist/hapgent-${version}-image.tar`;
+rmSync(all, { force: true });
+run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", `oci-archive:${all}`]);
 
 async function build(architecture: Architecture): Promise<void> {
   const context = join(directory, architecture);

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
 /** Root of the repository, with a slash at its end. */
 export const ROOT = new URL("..", import.meta.url).pathname;
 
@@ -26,4 +30,11 @@ export function run(command: string[], cwd = ROOT): void {
 export function capture(command: string[]): string {
   const { exitCode, stdout } = Bun.spawnSync(command, { cwd: ROOT, stderr: "ignore" });
   return exitCode === 0 ? stdout.toString().trim() : "";
+}
+
+/** A new directory among the temporary ones, which is removed when the program ends, also when a `run` fails. */
+export function scratchDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), "hapgent-scratch-"));
+  process.on("exit", () => rmSync(path, { recursive: true, force: true }));
+  return path;
 }

@@ -1,0 +1,39 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { ROOT } from "../../scripts/run.ts";
+import { TUNED } from "../../src/runtime.ts";
+
+/** Where each launcher sets variables: the lines that do, of which any may have several. */
+const LAUNCHERS: Record<string, RegExp> = {
+  "systemd/hapgent.service": /^Environment=(.*)$/gm,
+  "systemd/hapgent@.service": /^Environment=(.*)$/gm,
+  "sysv/hapgent.init": /^ *export (.*)$/gm,
+  "container/Dockerfile": /^ENV ((?:.*\\\n)*.*)$/gm,
+};
+
+/** With these set, the runtime runs other code or opens a debugger. */
+const HOSTILE = "BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSPECT_CONNECT_TO";
+
+function read(file: string): string {
+  return readFileSync(`${ROOT}deploy/${file}`, "utf8");
+}
+
+describe.each(Object.entries(LAUNCHERS))("%s", (file, lines) => {
+  test("sets all tuned variables, and no other one of the runtime", () => {
+    const set: Record<string, string> = {};
+    for (const [, text = ""] of read(file).matchAll(lines)) {
+      for (const [, name = "", value = ""] of text.matchAll(/(\w+)=(\S+)/g)) set[name] = value;
+    }
+    const { PATH: _, HAPGENT_STATE_FILE, ...tuned } = set;
+    expect(tuned).toEqual({ ...TUNED });
+    expect(HAPGENT_STATE_FILE).toMatch(/^\/var\/lib\/hapgent\/(%i\/)?state\.json$/);
+  });
+});
+
+test.each(["systemd/hapgent.service", "systemd/hapgent@.service", "sysv/hapgent.init"])(
+  "%s starts it with its signals blocked, and without what would run other code",
+  (file) => {
+    expect(read(file)).toContain("--block-signal=HUP,USR1,USR2");
+    expect(read(file)).toContain(HOSTILE);
+  },
+);
