@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { formatNotes, readSection } from "../scripts/notes.ts";
+
+const CHANGELOG = `# Changelog
+
+## [Unreleased]
+
+## [1.10.0] - 2026-02-01
+
+### Added
+
+- Ten.
+
+## [1.1.0] - 2026-01-01
+
+- One.
+`;
+
+test.each([
+  ["1.10.0", "### Added\n\n- Ten."],
+  ["1.1.0", "- One."],
+  ["1.1", undefined],
+  ["Unreleased", undefined],
+  ["2.0.0", undefined],
+])("the section %s is %j", (name, text) => {
+  expect(readSection(CHANGELOG, name)).toBe(text);
+});
+
+test("the notes say what is new, how to verify it and what built it", async () => {
+  const notes = await formatNotes();
+  expect(notes).toStartWith("### Added\n\n- The agent");
+  expect(notes).toContain("\n    sha256sum --check --ignore-missing SHA256SUMS\n");
+  expect(notes).toContain(`\nBuilt by Bun ${Bun.version} from commit `);
+});

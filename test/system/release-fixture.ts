@@ -1,0 +1,66 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "../../scripts/run.ts";
+
+/** What a finished command wrote, both streams together, and how it ended. */
+export interface Ended {
+  readonly text: string;
+  readonly exitCode: number;
+}
+
+/** Runs a command to its end. */
+export async function runToEnd(command: string[], env: Record<string, string> = {}, cwd = ROOT) {
+  const process = Bun.spawn(command, {
+    cwd,
+    env: { ...Bun.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr, exitCode] = await Promise.all([
+    process.stdout.text(),
+    process.stderr.text(),
+    process.exited,
+  ]);
+  return { text: stdout + stderr, exitCode } satisfies Ended;
+}
+
+/** A key made for a test, and the file that allows it, and nobody else, to sign. */
+export interface Key {
+  readonly path: string;
+  readonly signers: string;
+}
+
+/** Makes a throwaway key. */
+export async function makeKey(directory: string, name = "key"): Promise<Key> {
+  const path = join(directory, name);
+  const make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "throwaway", "-f", path];
+  const { text, exitCode } = await runToEnd(make);
+  if (exitCode !== 0) throw new Error(text);
+  const signers = `${path}.signers`;
+  writeFileSync(signers, `hapgent namespaces="file" ${readFileSync(`${path}.pub`, "utf8")}`);
+  return { path, signers };
+}
+
+/** Writes files and the SHA256SUMS of them, and signs that where there is a key. */
+export async function writeRelease(
+  directory: string,
+  files: Record<string, string | Uint8Array>,
+  key?: Key,
+): Promise<void> {
+  mkdirSync(directory, { recursive: true });
+  const lines: string[] = [];
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(directory, name), content);
+    const sum = new Bun.CryptoHasher("sha256").update(content).digest("hex");
+    lines.push(`${sum}  ${name}\n`);
+  }
+  writeFileSync(join(directory, "SHA256SUMS"), lines.join(""));
+  if (key) await sign(join(directory, "SHA256SUMS"), key);
+}
+
+/** Signs a file as scripts/sign.ts does. */
+export async function sign(file: string, key: Key, namespace = "file"): Promise<void> {
+  const command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", key.path, file];
+  await runToEnd(["rm", "-f", `${file}.sig`]);
+  const { text, exitCode } = await runToEnd(command);
+  if (exitCode !== 0) throw new Error(text);
+}
