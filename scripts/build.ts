@@ -2,10 +2,8 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
-import { compile } from "./compile.ts";
+import { compile, TARGETS } from "./compile.ts";
 import { capture, scratchDirectory } from "./run.ts";
-
-const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm64-musl"];
 
 const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
 const named = process.argv.slice(2);

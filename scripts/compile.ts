@@ -1,5 +1,8 @@
 import { run } from "./run.ts";
 
+/** What a release has an executable for: the architectures, with glibc and with musl. */
+export const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm64-musl"] as const;
+
 /** Compiles a program to an executable: the agent, and what the benchmark compares it with, alike. */
 export function compile(source: string, outfile: string, ...flags: string[]): void {
   run([
