@@ -1,27 +1,39 @@
-// Builds the Debian package of this machine's architecture: dist/hapgent_VERSION_ARCHITECTURE.deb.
+// Builds the Debian package of this machine's architecture, or of those named, amd64 and arm64:
+// dist/hapgent_VERSION_ARCHITECTURE.deb.
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { needTools } from "./need.ts";
 import { capture, ROOT, run, scratchDirectory } from "./run.ts";
 
-await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
-run(["bun", "scripts/build.ts"]);
+/** The target of the executable, by Debian's name of the architecture. */
+const TARGETS: Record<string, string> = { amd64: "linux-x64", arm64: "linux-arm64" };
 
-const directory = scratchDirectory();
-const source = join(directory, "hapgent");
-mkdirSync(source);
-for (const part of ["debian", "systemd", "man", "scripts", "state.json"]) {
-  cpSync(`${ROOT}deploy/${part}`, join(source, part), { recursive: true });
-}
-cpSync(`${ROOT}deploy/completion/hapgent.bash`, join(source, "completion/hapgent"));
-cpSync(`${ROOT}deploy/sysv/hapgent.init`, join(source, "debian/hapgent.init"));
-cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));
-cpSync(`${ROOT}dist/hapgent`, join(source, "hapgent"));
-writeFileSync(join(source, "debian/changelog"), changelog());
-run(["dpkg-buildpackage", "--unsigned-source", "--unsigned-changes", "--build=binary"], source);
-for (const name of readdirSync(directory)) {
-  if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
+await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
+const named = process.argv.slice(2);
+if (named.length === 0) named.push(capture(["dpkg", "--print-architecture"]));
+for (const architecture of named) build(architecture, TARGETS[architecture] ?? "unknown");
+
+function build(architecture: string, target: string): void {
+  run(["bun", "scripts/build.ts", target]);
+  const directory = scratchDirectory();
+  const source = join(directory, "hapgent");
+  mkdirSync(source);
+  for (const part of ["debian", "systemd", "man", "scripts", "state.json"]) {
+    cpSync(`${ROOT}deploy/${part}`, join(source, part), { recursive: true });
+  }
+  cpSync(`${ROOT}deploy/completion/hapgent.bash`, join(source, "completion/hapgent"));
+  cpSync(`${ROOT}deploy/sysv/hapgent.init`, join(source, "debian/hapgent.init"));
+  cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));
+  cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(source, "hapgent"));
+  writeFileSync(join(source, "debian/changelog"), changelog());
+  // For another architecture nothing is compiled: there is nothing to check and no compiler to need.
+  const foreign = ["--host-arch", architecture, "--no-check-builddeps"];
+  const unsigned = ["--unsigned-source", "--unsigned-changes", "--build=binary"];
+  run(["dpkg-buildpackage", ...unsigned, ...foreign], source);
+  for (const name of readdirSync(directory)) {
+    if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
+  }
 }
 
 /** One entry, of the time of the last commit: a package that is built twice is the same. */

@@ -1,10 +1,11 @@
 // Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and `podman load`,
 // and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
 import { needTools } from "./need.ts";
 import { capture, ROOT, run, scratchDirectory } from "./run.ts";
+import { packTar } from "./tar.ts";
 
 /** Of each architecture: Bun's name, and where Debian has its C library, by a package of that one. */
 const ARCHITECTURES = {
@@ -27,6 +28,8 @@ type Architecture = keyof typeof ARCHITECTURES;
 const own: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
 const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
 
+// The modes of the files that are made here are the image's.
+process.umask(0o022);
 await needTools({ buildah: "buildah" });
 run(["bun", "scripts/build.ts", ...Object.values(ARCHITECTURES).map(({ target }) => target)]);
 const directory = scratchDirectory();
@@ -37,9 +40,10 @@ const buildah = [
 run([...buildah, "manifest", "create", "hapgent"]);
 await build("amd64");
 await build("arm64");
-const all = `${ROOT}dist/hapgent-${version}-image.tar`;
-rmSync(all, { force: true });
-run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", `oci-archive:${all}`]);
+const layout = join(directory, "layout");
+run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", `oci:${layout}`]);
+// Packed by buildah (oci-archive:) it would have the time in it.
+packTar(`${ROOT}dist/hapgent-${version}-image.tar`, layout, ...readdirSync(layout));
 
 async function build(architecture: Architecture): Promise<void> {
   const context = join(directory, architecture);

@@ -17,6 +17,9 @@ const PACKAGES = [
   ...["python3", "adduser"],
 ].join(",");
 
+/** Where not only what is installed changes: logs, what dpkg, apt and systemd keep, what is in memory. */
+const NOISE = "/proc /sys /dev /run /tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd";
+
 /** What a finished command wrote and how it ended. */
 export interface Output {
   readonly stdout: string;
@@ -179,6 +182,18 @@ export class Machine implements AsyncDisposable {
 
   async journal(unit: string): Promise<string> {
     return await this.run(["journalctl", "--output=cat", `--unit=${unit}`]);
+  }
+
+  /** Every file, directory and user that an installation can leave. */
+  async inventory(): Promise<string[]> {
+    const prune = NOISE.split(" ").flatMap((path) => ["-path", path, "-prune", "-o"]);
+    const files = await this.run(["find", "/", "-xdev", ...prune, "-print"]);
+    // Copies of the lists of users, which tools make before they write.
+    const kept = files
+      .split("\n")
+      .filter((path) => !/^\/etc\/(passwd|group|shadow|gshadow)-$/.test(path));
+    const users = [await this.read("/etc/passwd"), await this.read("/etc/group")];
+    return [...kept.toSorted((a, b) => a.localeCompare(b)), ...users];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
