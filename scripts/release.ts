@@ -16,6 +16,7 @@ import { formatNotes, readSection } from "./notes.ts";
 import { capture, ROOT, run } from "./run.ts";
 import { formatSbom } from "./sbom.ts";
 import { signRelease } from "./sign.ts";
+import { packTar } from "./tar.ts";
 import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
 
 const DIRECTORY = `${ROOT}dist/release`;
@@ -97,12 +98,7 @@ function pack(name: string, isFast: boolean): void {
   }
   cpSync(`${ROOT}dist/${name}`, join(content, "hapgent"));
   const tar = join(DIRECTORY, `${name}.tar`);
-  run([
-    // Whoever packs it, whenever, with whatever umask: the archive is the same.
-    ...["tar", "--create", "--file", tar, "--format=gnu", "--sort=name", "--mtime=@0"],
-    ...["--owner=0", "--group=0", "--numeric-owner", "--mode=a+rX,u+w,go-w"],
-    ...["--directory", directory, name],
-  ]);
+  packTar(tar, directory, name);
   rmSync(directory, { recursive: true });
   run(["zstd", "--quiet", "-T0", isFast ? "-1" : "-19", tar]);
   run(["gzip", "--no-name", isFast ? "-1" : "-9", tar]);
@@ -125,7 +121,8 @@ async function writeInstaller(): Promise<void> {
 
 async function writeSums(): Promise<void> {
   const lines: string[] = [];
-  for (const name of readdirSync(DIRECTORY).toSorted()) {
+  const names = readdirSync(DIRECTORY).toSorted((a, b) => a.localeCompare(b, "en"));
+  for (const name of names) {
     lines.push(`${await hashFile(join(DIRECTORY, name))}  ${name}\n`);
   }
   writeFileSync(join(DIRECTORY, "SHA256SUMS"), lines.join(""));

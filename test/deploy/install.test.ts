@@ -1,0 +1,133 @@
+import { beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { bootMachine, type Machine } from "./machine.ts";
+import { baseRelease } from "./release.ts";
+
+const STATE = "/var/lib/hapgent/state.json";
+const BINARY = "/usr/local/bin/hapgent";
+const TARGET = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
+const INSTALL = "sh /srv/release/install.sh --from file:///srv/release";
+
+let release: string;
+
+beforeAll(async () => {
+  release = await baseRelease();
+});
+
+/** Boots a machine that sees the release, and maybe a command of ours. */
+async function boot(init: "systemd" | "sysv", command?: string): Promise<Machine> {
+  const files = [
+    "install.sh",
+    "SHA256SUMS",
+    "SHA256SUMS.sig",
+    `hapgent-${version}-${TARGET}.tar.gz`,
+  ];
+  const binds = Object.fromEntries(
+    files.map((name) => [`/srv/release/${name}`, join(release, name)]),
+  );
+  if (command !== undefined) binds[command] = command;
+  return await bootMachine({ init, binds });
+}
+
+/** What is installed: names, sizes, modes and times of change. */
+async function listInstalled(machine: Machine): Promise<string> {
+  const find = "find /usr/local /etc /var/lib/hapgent -xdev -type f -printf";
+  return await machine.run([...find.split(" "), "%p %s %m %u %C@\\n"]);
+}
+
+async function pid(machine: Machine): Promise<string> {
+  return (await machine.try("pgrep -x hapgent")).stdout.trim();
+}
+
+/** Installs, again, over an older executable, and uninstalls; the state outlives all of it. */
+async function playLife(machine: Machine): Promise<void> {
+  const before = await machine.inventory();
+  const dry = await machine.run(`${INSTALL} --dry-run`);
+  expect(dry).toContain(`would: mv -f ${BINARY}.new ${BINARY}`);
+  expect(await machine.inventory()).toEqual(before);
+
+  const first = await machine.run(INSTALL);
+  expect(first).toContain("checksum checked\n");
+  expect(first).toContain(`installed: hapgent ${version} (`);
+  expect(await machine.ask()).toBe("UP");
+  expect(await machine.run(`stat --format=%U:%G:%a ${STATE}`)).toBe("hapgent:hapgent:644");
+
+  // What was there before the second time is what is there after it, to the time of change.
+  await machine.run("pkill -USR2 -x hapgent");
+  await machine.answers("DOWN");
+  const [files, running] = [await listInstalled(machine), await pid(machine)];
+  expect(await machine.run(INSTALL)).toContain(`nothing to change: hapgent ${version} (`);
+  expect(await listInstalled(machine)).toBe(files);
+  expect(await pid(machine)).toBe(running);
+  expect(await machine.ask()).toBe("DOWN");
+
+  // Another executable is replaced, and what ran it is restarted, with the state that it saved.
+  await machine.run([
+    "sh",
+    "-c",
+    `cp ${BINARY} /tmp/old && echo >>/tmp/old && mv /tmp/old ${BINARY}`,
+  ]);
+  expect(await machine.run(INSTALL)).toContain("installed: ");
+  await machine.answers("DOWN");
+  expect(await pid(machine)).not.toBe(running);
+  expect(await pid(machine)).toMatch(/^\d+$/);
+
+  // An operator's state that is no state is theirs as well.
+  await machine.write(STATE, "broken");
+  await machine.run(INSTALL);
+  expect(await machine.read(STATE)).toBe("broken");
+
+  expect(await machine.run(`${INSTALL} --uninstall --dry-run`)).toContain(`would: rm ${BINARY}\n`);
+  expect(await pid(machine)).not.toBe("");
+  await machine.run("sh /srv/release/install.sh --uninstall");
+  expect(await pid(machine)).toBe("");
+  expect(await machine.read(STATE)).toBe("broken");
+  expect(await machine.run("sh /srv/release/install.sh --uninstall")).toContain(
+    "nothing to remove",
+  );
+  const left = (await machine.inventory()).filter((path) => !before.includes(path));
+  expect(left.filter((path) => path.startsWith("/") && !isDirectory(path))).toEqual([STATE]);
+}
+
+/** Directories that an installation makes and leaves, empty or not. */
+function isDirectory(path: string): boolean {
+  return path === "/var/lib/hapgent" || /^\/usr\/local\/(lib|share)\/[a-z0-9/-]+$/.test(path);
+}
+
+test("under systemd: dry run, install, again, upgrade, uninstall; the signature is checked", async () => {
+  await using machine = await boot("systemd", Bun.which("ssh-keygen") ?? "ssh-keygen");
+  expect(await machine.run(`${INSTALL} --dry-run`)).toStartWith("signature checked\n");
+  await playLife(machine);
+}, 120_000);
+
+test("under systemd it is enabled, and hardened as the unit says", async () => {
+  await using machine = await boot("systemd");
+  await machine.run(INSTALL);
+  expect(await machine.run("systemctl is-enabled hapgent")).toBe("enabled");
+  expect(await machine.property("hapgent", "FragmentPath")).toBe(
+    "/usr/local/lib/systemd/system/hapgent.service",
+  );
+  expect(await machine.read(`/proc/${await pid(machine)}/status`)).toMatch(/^NoNewPrivs:\t1$/m);
+});
+
+test("under System V: the same, and it starts at boot", async () => {
+  await using machine = await boot("sysv");
+  await playLife(machine);
+  await machine.run(`rm ${STATE}`);
+  await machine.write(STATE, '{"status": "DRAIN"}');
+  await machine.run(INSTALL);
+  await machine.switchOff();
+  await machine.boot();
+  await machine.answers("DRAIN");
+}, 120_000);
+
+test("it leaves a machine alone that has the package", async () => {
+  await using machine = await boot("sysv");
+  await machine.write("/usr/bin/hapgent", "");
+  const before = await machine.inventory();
+  const { stderr, exitCode } = await machine.try(INSTALL);
+  expect(stderr).toBe("install.sh: a package has installed /usr/bin/hapgent: use that one\n");
+  expect(exitCode).toBe(1);
+  expect(await machine.inventory()).toEqual(before);
+});

@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { appendFileSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { runToEnd } from "../system/release-fixture.ts";
+import { output } from "./machine.ts";
+import { baseRelease, copyTree, makeRelease, releaseKey } from "./release.ts";
+
+const TARGETS = ["linux-arm64", "linux-arm64-musl", "linux-x64", "linux-x64-musl"];
+
+/** A tree that a release can be made of, to spoil. */
+const tree = join(tmpdir(), "release-spoilt");
+let release: string;
+
+beforeAll(async () => {
+  release = await baseRelease();
+  await copyTree(tree);
+});
+
+afterAll(() => rmSync(tree, { recursive: true }));
+
+test("it has an executable and archives of each target, packages, image, checksums, signatures", () => {
+  const executables = TARGETS.map((target) => `hapgent-${version}-${target}`);
+  expect(new Set(readdirSync(release))).toEqual(
+    new Set([
+      ...executables.flatMap((name) => [name, `${name}.sig`, `${name}.tar.gz`, `${name}.tar.zst`]),
+      ...["amd64", "arm64"].map((architecture) => `hapgent_${version}_${architecture}.deb`),
+      ...[`hapgent-${version}-image.tar`, "hapgent.cdx.json", "NOTES.md", "install.sh"],
+      ...["SHA256SUMS", "SHA256SUMS.sig"],
+    ]),
+  );
+});
+
+test("another directory, umask, time zone and language give the same files", async () => {
+  const directory = join(tmpdir(), "release-again/elsewhere");
+  const env = { TZ: "Asia/Kathmandu", LC_ALL: "C.UTF-8", LANG: "tr_TR.UTF-8" };
+  const again = await makeRelease(directory, { umask: "077", env });
+  const read = (from: string, name: string) => readFileSync(join(from, name), "utf8");
+  expect(read(again, "SHA256SUMS")).toBe(read(release, "SHA256SUMS"));
+  // Signatures are not in the list, but of the list and of the executables.
+  for (const name of readdirSync(release).filter((file) => file.endsWith(".sig"))) {
+    expect(read(again, name)).toBe(read(release, name));
+  }
+  rmSync(directory, { recursive: true });
+});
+
+test("who downloads it can verify it, with the two commands of its notes", async () => {
+  const { signers } = await releaseKey();
+  const notes = readFileSync(join(release, "NOTES.md"), "utf8");
+  const commands = notes.match(/^ {4}.+$/gm) ?? [];
+  expect(commands).toHaveLength(2);
+  const script = commands.join("\n").replace(" -f allowed_signers ", ` -f ${signers} `);
+  const said = await output(["sh", "-ec", script], { cwd: release });
+  expect(said).toContain('Good "file" signature for hapgent with ED25519 key');
+  expect(said.match(/: OK$/gm)).toHaveLength(readdirSync(release).length - TARGETS.length - 2);
+});
+
+test.each(TARGETS)(
+  "an archive of %s has what is needed to install it, owned by root",
+  async (target) => {
+    const name = `hapgent-${version}-${target}`;
+    const list = async (suffix: string) =>
+      await output(
+        ["tar", "--list", "--verbose", "--numeric-owner", "--file", `${name}.tar.${suffix}`],
+        {
+          cwd: release,
+        },
+      );
+    const text = await list("zst");
+    expect(await list("gz")).toBe(text);
+    const rows = text.split("\n").map((row) => row.replaceAll(/ +/g, " ").split(" "));
+    expect(new Set(rows.map(([, owner, , date]) => `${owner} ${date}`))).toEqual(
+      new Set(["0/0 1970-01-01"]),
+    );
+    const modes = Object.fromEntries(rows.map(([mode, , , , , path = ""]) => [path, mode]));
+    expect(modes).toMatchObject({
+      [`${name}/hapgent`]: "-rwxr-xr-x",
+      [`${name}/README.md`]: "-rw-r--r--",
+      [`${name}/LICENSE`]: "-rw-r--r--",
+      [`${name}/deploy/man/hapgent.8`]: "-rw-r--r--",
+      [`${name}/deploy/completion/hapgent.bash`]: "-rw-r--r--",
+      [`${name}/deploy/systemd/hapgent.service`]: "-rw-r--r--",
+      [`${name}/deploy/sysv/hapgent.init`]: "-rwxr-xr-x",
+    });
+  },
+);
+
+test.each(TARGETS)("an archive of %s has the executable that is beside it", async (target) => {
+  const name = `hapgent-${version}-${target}`;
+  const compare = `tar --extract --to-stdout --file ${name}.tar.zst ${name}/hapgent | cmp - ${name}`;
+  await output(["sh", "-c", compare], { cwd: release });
+});
+
+test.each([
+  ["amd64", "linux-x64"],
+  ["arm64", "linux-arm64"],
+])("the package of %s needs no newer C library than it says", async (architecture, target) => {
+  const file = join(release, `hapgent_${version}_${architecture}.deb`);
+  const depends = await output(["dpkg-deb", "--field", file, "Depends"]);
+  expect(depends).toContain("libc6 (>= 2.17)");
+  expect(await output(["dpkg-deb", "--field", file, "Architecture"])).toBe(architecture);
+  const executable = join(release, `hapgent-${version}-${target}`);
+  const elf = await output(["readelf", "--wide", "--dynamic", "--version-info", executable]);
+  const versions = [...elf.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
+  expect(Math.max(...versions)).toBeLessThanOrEqual(17);
+  const libraries = [...elf.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, library]) => library);
+  for (const library of libraries) {
+    expect(library).toMatch(/^(lib(c|m|dl|pthread)\.so\.\d|ld-linux-.+\.so\.\d)$/);
+  }
+});
+
+test.each([
+  [
+    "a change",
+    () => appendFileSync(join(tree, "README.md"), "x"),
+    "expected a clean tree, got changes",
+  ],
+  [
+    "a file that git does not know",
+    () => appendFileSync(join(tree, "new"), "x"),
+    "expected a clean tree, got changes: ?? new",
+  ],
+  [
+    "the tag of another version",
+    () => output(["sh", "-c", `git tag -d v${version} && git tag v9.9.9`], { cwd: tree }),
+    `expected the tag v${version} here, as package.json has it, got v9.9.9`,
+  ],
+  [
+    "no section in the changelog",
+    () =>
+      output(["sed", "-i", `s/^## \\[${version}\\]/## [9.9.9]/`, "CHANGELOG.md"], { cwd: tree }),
+    `expected a section [${version}] in CHANGELOG.md`,
+  ],
+])("a tree with %s is refused at once", async (_, spoil, problem) => {
+  await spoil();
+  const { text, exitCode } = await runToEnd(["bun", "scripts/release.ts"], {}, tree);
+  await output(
+    [
+      "sh",
+      "-c",
+      `git checkout . && git clean -fq && git tag -f v${version} && git tag -l | grep -vx v${version} | xargs -r git tag -d`,
+    ],
+    { cwd: tree },
+  );
+  expect(text).toContain(`no release: ${problem}`);
+  expect(text).not.toContain("compile");
+  expect(exitCode).toBe(1);
+});

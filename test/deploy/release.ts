@@ -1,0 +1,70 @@
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { needTools } from "../../scripts/need.ts";
+import { ROOT } from "../../scripts/run.ts";
+import { type Key, makeKey } from "../system/release-fixture.ts";
+import { output } from "./machine.ts";
+
+/** The only author of a copy, always at the same time. */
+const AUTHOR = {
+  ...{ GIT_AUTHOR_NAME: "test", GIT_AUTHOR_EMAIL: "test@example.org" },
+  ...{ GIT_COMMITTER_NAME: "test", GIT_COMMITTER_EMAIL: "test@example.org" },
+  ...{ GIT_AUTHOR_DATE: "2026-01-01T00:00:00Z", GIT_COMMITTER_DATE: "2026-01-01T00:00:00Z" },
+};
+
+/** The throwaway key of this run. */
+export async function releaseKey(): Promise<Key> {
+  const directory = join(tmpdir(), "release-key");
+  const path = join(directory, "key");
+  if (existsSync(path)) return { path, signers: `${path}.signers` };
+  mkdirSync(directory);
+  return await makeKey(directory);
+}
+
+/**
+ * Copies the tree as it is, with one commit of it that has the version's tag and section of the changelog, and
+ * where a throwaway key may sign: everything that a release needs.
+ */
+export async function copyTree(directory: string): Promise<void> {
+  await needTools({ git: "git" });
+  mkdirSync(directory, { recursive: true });
+  const copy = `git ls-files -z --cached --others --exclude-standard |
+    tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$0"`;
+  await output(["sh", "-c", copy, directory], { cwd: ROOT });
+  const changelog = Bun.file(join(directory, "CHANGELOG.md"));
+  const text = await changelog.text();
+  if (!text.includes(`## [${version}]`)) {
+    await changelog.write(text.replace("## [Unreleased]\n", `$&\n## [${version}] - 2026-01-01\n`));
+  }
+  const { signers } = await releaseKey();
+  await output(["sh", "-c", `cat "$0" >>deploy/allowed_signers`, signers], { cwd: directory });
+  const commit = `git init --quiet && git add --all && git commit --quiet --message=Release &&
+    git tag v${version}`;
+  await output(["sh", "-c", commit], { cwd: directory, env: AUTHOR });
+}
+
+/** Makes a signed release of a copy of the tree, hardly compressed, and returns its directory. */
+export async function makeRelease(
+  directory: string,
+  { umask = "022", env = {} }: { umask?: string; env?: Record<string, string> } = {},
+): Promise<string> {
+  await copyTree(directory);
+  const { path } = await releaseKey();
+  const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
+  await output(["sh", "-c", command, path], { cwd: directory, env, limit: 290 });
+  return join(directory, "dist/release");
+}
+
+/** A signed release, made once in a run. */
+export async function baseRelease(): Promise<string> {
+  const release = join(tmpdir(), "release");
+  if (!existsSync(release)) {
+    const tree = join(tmpdir(), "release-tree");
+    const made = await makeRelease(tree);
+    await output(["mv", made, release]);
+    rmSync(join(tree, "dist"), { recursive: true });
+  }
+  return release;
+}
