@@ -1,4 +1,5 @@
-// Builds the executables: dist/hapgent for this machine; with --all one for each target, or for those named.
+// Builds the executables: dist/hapgent for this machine; with --all one for each target, or for
+// those named.
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";

@@ -27,7 +27,8 @@ function build(architecture: string, target: string): void {
   cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));
   cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(source, "hapgent"));
   writeFileSync(join(source, "debian/changelog"), changelog());
-  // For another architecture nothing is compiled: there is nothing to check and no compiler to need.
+  // For another architecture nothing is compiled: there is nothing to check and no compiler to
+  // need.
   const foreign = ["--host-arch", architecture, "--no-check-builddeps"];
   const unsigned = ["--unsigned-source", "--unsigned-changes", "--build=binary"];
   run(["dpkg-buildpackage", ...unsigned, ...foreign], source);

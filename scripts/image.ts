@@ -1,5 +1,5 @@
-// Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and `podman load`,
-// and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
+// Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and
+// `podman load`, and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
@@ -7,7 +7,9 @@ import { needTools } from "./need.ts";
 import { capture, ROOT, run, scratchDirectory } from "./run.ts";
 import { packTar } from "./tar.ts";
 
-/** Of each architecture: Bun's name, and where Debian has its C library, by a package of that one. */
+/**
+ * Of each architecture: Bun's name, and where Debian has its C library, by a package of that one.
+ */
 const ARCHITECTURES = {
   amd64: {
     target: "linux-x64",
@@ -79,8 +81,8 @@ async function build(architecture: Architecture): Promise<void> {
 }
 
 /**
- * Removes from an unpacked archive what is different each time, so that the image's ID stays the same, and
- * returns the names of the files that make it up.
+ * Removes from an unpacked archive what is different each time, so that the image's ID stays the
+ * same, and returns the names of the files that make it up.
  */
 function forgetBuild(content: string): string[] {
   const manifest = join(content, "manifest.json");

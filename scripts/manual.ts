@@ -1,5 +1,5 @@
-// Writes the man page and the bash completion from src/usage.ts, the one place that describes the command
-// line: deploy/man/hapgent.8 and deploy/completion/hapgent.bash. A unit test compares them.
+// Writes the man page and the bash completion from src/usage.ts, the one place that describes the
+// command line: deploy/man/hapgent.8 and deploy/completion/hapgent.bash. A unit test compares them.
 import { version } from "../package.json";
 import {
   COMMANDS,

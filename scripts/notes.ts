@@ -1,4 +1,5 @@
-// Prints the release notes of this version: its section of CHANGELOG.md, and how to verify the files.
+// Prints the release notes of this version: its section of CHANGELOG.md, and how to verify the
+// files.
 import { version } from "../package.json";
 import { capture, ROOT } from "./run.ts";
 import { NAMESPACE, SIGNER } from "./sign.ts";

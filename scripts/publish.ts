@@ -1,5 +1,6 @@
-// Publishes dist/release: its files as a release of the repository, and its image. Run by CI, which sets GH_TOKEN;
-// IMAGE says where the image goes (registry/owner/hapgent, as IMAGE_USER), and without it none is pushed.
+// Publishes dist/release: its files as a release of the repository, and its image. Run by CI, which
+// sets GH_TOKEN; IMAGE says where the image goes (registry/owner/hapgent, as IMAGE_USER), and
+// without it none is pushed.
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

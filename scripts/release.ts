@@ -1,5 +1,5 @@
-// Makes a release in dist/release: executables, archives, Debian packages, images, bill of materials, notes,
-// checksums and, with a key, signatures.
+// Makes a release in dist/release: executables, archives, Debian packages, images, bill of
+// materials, notes, checksums and, with a key, signatures.
 //
 //   bun scripts/release.ts              from a clean, tagged tree; to be signed with scripts/sign.ts
 //   bun scripts/release.ts --key FILE   the same, signed and verified
@@ -88,7 +88,10 @@ function take(name: string): void {
   copyFileSync(`${ROOT}dist/${name}`, join(DIRECTORY, name));
 }
 
-/** Packs an executable, with what belongs to it, as .tar.zst and, where there is no zstd, as .tar.gz. */
+/**
+ * Packs an executable, with what belongs to it, as .tar.zst and, where there is no zstd, as
+ * .tar.gz.
+ */
 function pack(name: string, isFast: boolean): void {
   const directory = join(DIRECTORY, ".pack");
   const content = join(directory, name);
@@ -104,7 +107,10 @@ function pack(name: string, isFast: boolean): void {
   run(["gzip", "--no-name", isFast ? "-1" : "-9", tar]);
 }
 
-/** The installer, with the keys in it that may sign: who has it needs nothing else to verify the rest. */
+/**
+ * The installer, with the keys in it that may sign: who has it needs nothing else to verify the
+ * rest.
+ */
 async function writeInstaller(): Promise<void> {
   const text = await Bun.file(`${ROOT}deploy/install.sh`).text();
   const place = "SIGNERS=''\n";
@@ -128,7 +134,9 @@ async function writeSums(): Promise<void> {
   writeFileSync(join(DIRECTORY, "SHA256SUMS"), lines.join(""));
 }
 
-/** Signs all, and verifies all as who downloads it would: a key that nobody knows is worth nothing. */
+/**
+ * Signs all, and verifies all as who downloads it would: a key that nobody knows is worth nothing.
+ */
 async function signAndVerify(key: string): Promise<void> {
   await signRelease(DIRECTORY, key);
   for (const name of readdirSync(DIRECTORY).filter((file) => !file.endsWith(".sig"))) {

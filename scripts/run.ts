@@ -32,7 +32,10 @@ export function capture(command: string[]): string {
   return exitCode === 0 ? stdout.toString().trim() : "";
 }
 
-/** A new directory among the temporary ones, which is removed when the program ends, also when a `run` fails. */
+/**
+ * A new directory among the temporary ones, which is removed when the program ends, also when a
+ * `run` fails.
+ */
 export function scratchDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "hapgent-scratch-"));
   process.on("exit", () => rmSync(path, { recursive: true, force: true }));

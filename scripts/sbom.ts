@@ -1,4 +1,5 @@
-// Prints the software bill of materials, in CycloneDX 1.6: the Bun runtime, and every package of bun.lock.
+// Prints the software bill of materials, in CycloneDX 1.6: the Bun runtime, and every package of
+// bun.lock.
 import lock from "../bun.lock";
 import { description, license, name, version } from "../package.json";
 import { capture } from "./run.ts";
@@ -41,7 +42,10 @@ export function formatSbom(): string {
   return `${JSON.stringify(bom, null, 2)}\n`;
 }
 
-/** The packages of the lockfile: `required` are those in the executable; the others build and test it. */
+/**
+ * The packages of the lockfile: `required` are those in the executable; the others build and test
+ * it.
+ */
 function listPackages() {
   const shipped = new Set<string>();
   addDependencies(shipped, lock.workspaces[""]?.dependencies);

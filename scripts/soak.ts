@@ -1,5 +1,5 @@
-// Checks and signals for minutes: bun scripts/soak.ts [CHECKS]. The agent must hold at the end what it held
-// after the first of its rounds; the last line is the verdict.
+// Checks and signals for minutes: bun scripts/soak.ts [CHECKS]. The agent must hold at the end what
+// it held after the first of its rounds; the last line is the verdict.
 
 import { TUNED } from "../src/runtime.ts";
 import { formatState } from "../src/state.ts";
@@ -72,7 +72,8 @@ async function runRound(agent: AgentProcess): Promise<{ usage: Usage; load: Load
   });
   await load.finish();
   agent.log.length = 0;
-  // The last clients and the last save may still be there; a descriptor that stays is in the verdict.
+  // The last clients and the last save may still be there; a descriptor that stays is in the
+  // verdict.
   await until("at rest", () => readUsage(agent.pid).descriptors === atRest, 5000).catch(() => 0);
   return { usage: readUsage(agent.pid), load };
 }

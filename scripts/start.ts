@@ -1,5 +1,6 @@
 // Runs the agent from source. It installs its packages and needs no file in /etc: without
-// HAPGENT_STATE_FILE it serves a private copy of a sample state, which is gone when the agent stops.
+// HAPGENT_STATE_FILE it serves a private copy of a sample state, which is gone when the agent
+// stops.
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,6 +1,9 @@
 import { run } from "./run.ts";
 
-/** Packs a directory's entries: whoever does it, whenever and with whatever umask, the archive is the same. */
+/**
+ * Packs a directory's entries: whoever does it, whenever and with whatever umask, the archive is
+ * the same.
+ */
 export function packTar(archive: string, directory: string, ...names: string[]): void {
   run([
     ...["tar", "--create", "--file", archive, "--format=gnu", "--sort=name", "--mtime=@0"],

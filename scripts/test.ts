@@ -1,5 +1,6 @@
-// Runs test suites: bun scripts/test.ts check unit system faults [--full]. Installs what they need and lacks;
-// its last line sums up all of them. With --full the fault battery has its full counts, for minutes.
+// Runs test suites: bun scripts/test.ts check unit system faults [--full]. Installs what they need
+// and lacks; its last line sums up all of them. With --full the fault battery has its full counts,
+// for minutes.
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,7 +24,9 @@ const FAULT_TOOLS = {
   unshare: "util-linux",
 };
 
-/** What test:deploy builds with, boots, installs into and looks at, beside what is in SYSTEM_TOOLS. */
+/**
+ * What test:deploy builds with, boots, installs into and looks at, beside what is in SYSTEM_TOOLS.
+ */
 const DEPLOY_TOOLS = {
   ...{ mmdebstrap: "mmdebstrap", setpriv: "util-linux", ip: "iproute2", git: "git" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
@@ -77,8 +80,8 @@ console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 
 /**
- * Runs test files with Bun's own runner, in an environment that a launcher makes; a skipped test counts as
- * failed, and so does a file without tests.
+ * Runs test files with Bun's own runner, in an environment that a launcher makes; a skipped test
+ * counts as failed, and so does a file without tests.
  */
 function runTests(pattern: string, flags: string[] = [], launcher: string[] = []): Result {
   const files = [...new Bun.Glob(pattern).scanSync(ROOT)].toSorted((a, b) => a.localeCompare(b));

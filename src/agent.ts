@@ -3,7 +3,10 @@ import { formatReply, type ReplyMode } from "./reply.ts";
 import { FAILED, type State, type Status } from "./state.ts";
 import { identify, loadState, removeLeftover } from "./state-file.ts";
 
-/** What a signal or a command asks for: to read the file, or to take on a state made of the present one. */
+/**
+ * What a signal or a command asks for: to read the file, or to take on a state made of the present
+ * one.
+ */
 export type StateEvent = { readonly cause: string; readonly done?: (outcome: Outcome) => void } & (
   | { readonly kind: "reload" }
   | { readonly kind: "set"; readonly change: (state: State) => State }
@@ -32,8 +35,9 @@ export function withStatus(status: Status, reason?: string): (state: State) => S
 }
 
 /**
- * Holds the state and the reply made of it. Events are handled one after another, each to its end, in the
- * order in which they came; the reply changes as soon as the new state is known, before it is saved.
+ * Holds the state and the reply made of it. Events are handled one after another, each to its end,
+ * in the order in which they came; the reply changes as soon as the new state is known, before it
+ * is saved.
  */
 export class Agent {
   /** The bytes that answer a check. */
@@ -72,8 +76,9 @@ export class Agent {
   /** Takes an event, to be handled when those before it are. */
   push(event: StateEvent): void {
     const events = this.#waiting;
-    // Of two signals of one kind in a row only the second has an effect, and of four that alternate (set,
-    // reload, set, reload) only the last two: a storm of signals costs three saves, not thousands.
+    // Of two signals of one kind in a row only the second has an effect, and of four that alternate
+    // (set, reload, set, reload) only the last two: a storm of signals costs three saves, not
+    // thousands.
     const last = events.at(-1);
     if (last?.kind === event.kind && !last.done && !event.done) events.pop();
     events.push(event);
@@ -91,7 +96,10 @@ export class Agent {
     await this.#working;
   }
 
-  /** Reads the file if it is not the one that was last read. While a change is being saved memory is right. */
+  /**
+   * Reads the file if it is not the one that was last read. While a change is being saved memory is
+   * right.
+   */
   async refresh(): Promise<void> {
     if ((await identify(this.#file)) === this.#identity || this.#isSaving) return;
     await this.request({ kind: "reload", cause: "watch" });
@@ -113,7 +121,8 @@ export class Agent {
 
   async #reload({ cause }: StateEvent): Promise<Outcome> {
     const file = this.#file;
-    // Before it is read: what is written to it meanwhile is another one, to be read at the next check.
+    // Before it is read: what is written to it meanwhile is another one, to be read at the next
+    // check.
     const identity = this.#watch ? await identify(file) : "";
     // Of checks that come at once the first has read it.
     if (cause === "watch" && identity === this.#identity) return LOADED;

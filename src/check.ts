@@ -7,8 +7,8 @@ import { type State, StateError } from "./state.ts";
 import { loadState } from "./state-file.ts";
 
 /**
- * `hapgent check [FILE] [--json]`: prints the reply that a state file gives, with warnings where HAProxy
- * reads it otherwise than its author may think; or each problem.
+ * `hapgent check [FILE] [--json]`: prints the reply that a state file gives, with warnings where
+ * HAProxy reads it otherwise than its author may think; or each problem.
  *
  * @returns the exit code: 0, or 1 when the file is not valid.
  */

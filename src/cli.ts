@@ -1,14 +1,18 @@
 import { version } from "../package.json";
 import type { Environment } from "./config.ts";
 
-/** The commit that this executable was built from; the build defines it, `bun src/main.ts` does not. */
+/**
+ * The commit that this executable was built from; the build defines it, `bun src/main.ts` does not.
+ */
 declare const HAPGENT_COMMIT: string | undefined;
 
 /** Exit codes of the program, all of them. */
 export const EXIT = {
   /** Stopped by a signal; did what was asked. */
   ok: 0,
-  /** The address cannot be bound; the file is invalid, no well-formed reply, a command was refused. */
+  /**
+   * The address cannot be bound; the file is invalid, no well-formed reply, a command was refused.
+   */
   failure: 1,
   /** A wrong argument or environment variable. */
   usage: 2,
@@ -26,8 +30,8 @@ export function usageError(command: string, error: unknown): UsageError {
 }
 
 /**
- * Runs the command that the command line names, and returns its exit code. Each command's modules are
- * loaded only when it runs; without arguments there is no command, but the agent.
+ * Runs the command that the command line names, and returns its exit code. Each command's modules
+ * are loaded only when it runs; without arguments there is no command, but the agent.
  */
 export async function runCommand(args: readonly string[], env: Environment): Promise<number> {
   const [command = "", ...rest] = args;

@@ -86,7 +86,10 @@ export function readConfig(env: Environment): Config {
   };
 }
 
-/** The socket that systemd passed, by the rules of sd_listen_fds(3): meant for another pid, it is ignored. */
+/**
+ * The socket that systemd passed, by the rules of sd_listen_fds(3): meant for another pid, it is
+ * ignored.
+ */
 function readListenFds(env: Environment): { fd: number } | undefined {
   const { LISTEN_PID, LISTEN_FDS } = env;
   if (LISTEN_PID === undefined) return undefined;

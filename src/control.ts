@@ -29,8 +29,8 @@ interface Client {
 }
 
 /**
- * Opens the runtime socket (mode 0600): one command a line, one line in answer, `ok ...`, `error: ...` or
- * JSON, in the manner of HAProxy's own. A socket that nobody serves any more is taken over.
+ * Opens the runtime socket (mode 0600): one command a line, one line in answer, `ok ...`, `error:
+ * ...` or JSON, in the manner of HAProxy's own. A socket that nobody serves any more is taken over.
  *
  * @returns a function that closes the socket and removes it.
  * @throws {ControlError} when the path is in use or cannot be bound.
@@ -38,7 +38,8 @@ interface Client {
 export async function openControl(path: string, agent: Agent, pollers: Pollers) {
   await removeStale(path);
   let clients = 0;
-  // The mode of a socket is that of its creation: with a chmod it would be open to all for a moment.
+  // The mode of a socket is that of its creation: with a chmod it would be open to all for a
+  // moment.
   const umask = process.umask(0o177);
   try {
     const server = Bun.listen<Client>({

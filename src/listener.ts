@@ -2,10 +2,15 @@ import type { Socket, SocketHandler } from "bun";
 import type { Config } from "./config.ts";
 import { reasonOf } from "./log.ts";
 
-/** A client that has not closed yet is closed at a sweep of the runtime, every 4 s, once it is this old. */
+/**
+ * A client that has not closed yet is closed at a sweep of the runtime, every 4 s, once it is this
+ * old.
+ */
 const LINGER_MS = 1000;
 
-/** At most so many connections wait for their client to close, however many descriptors there are. */
+/**
+ * At most so many connections wait for their client to close, however many descriptors there are.
+ */
 const LINGER_CAP = 256;
 
 const REASONS: Record<string, string> = {
@@ -35,16 +40,19 @@ export interface ListenOptions {
   readonly served?: ((address: string | undefined) => void) | undefined;
 }
 
-/** The data of a connection: when it was opened (ms), or undefined when it is to be closed at once. */
+/**
+ * The data of a connection: when it was opened (ms), or undefined when it is to be closed at once.
+ */
 type Opened = number | undefined;
 
 /**
- * Answers every connection with the bytes of `reply()`, in one write, and ignores what the client sends.
+ * Answers every connection with the bytes of `reply()`, in one write, and ignores what the client
+ * sends.
  *
- * The connection is then only half closed, and what arrives is discarded until the client closes: to close
- * with unread bytes would make the kernel send a reset, which can destroy the reply on its way. A client
- * that never closes is closed after 1 to 5 s; and beyond `lingerCap` such connections a new one is closed
- * at once, because with no descriptor left the accept loop would spin.
+ * The connection is then only half closed, and what arrives is discarded until the client closes:
+ * to close with unread bytes would make the kernel send a reset, which can destroy the reply on its
+ * way. A client that never closes is closed after 1 to 5 s; and beyond `lingerCap` such connections
+ * a new one is closed at once, because with no descriptor left the accept loop would spin.
  *
  * @throws {ListenError} naming the address and the reason.
  */
@@ -75,7 +83,8 @@ export function listen(listenOn: Config["listen"], options: ListenOptions): List
         client.data = performance.now();
         client.timeout(1);
       }
-      // One beyond the cap must be gone before the next comes: those that linger keep the reply fresh.
+      // One beyond the cap must be gone before the next comes: those that linger keep the reply
+      // fresh.
       if (!refresh || client.data === undefined) {
         answer(client);
         return;

@@ -8,8 +8,9 @@ let dropped = 0;
 /**
  * Writes one line about one event to stderr: `hapgent: MESSAGE key=value ...`.
  *
- * It never blocks and never throws: a log that nobody reads, that is closed or whose disk is full must
- * not stop the answers. What could not be written is counted and reported with the next line that can.
+ * It never blocks and never throws: a log that nobody reads, that is closed or whose disk is full
+ * must not stop the answers. What could not be written is counted and reported with the next line
+ * that can.
  */
 export function log(message: string, fields: LogFields = {}): void {
   if (isBlocked) {
@@ -27,7 +28,10 @@ export function log(message: string, fields: LogFields = {}): void {
   }
 }
 
-/** One log line, newline included; a value that holds anything but plain characters is quoted as JSON. */
+/**
+ * One log line, newline included; a value that holds anything but plain characters is quoted as
+ * JSON.
+ */
 export function formatLine(message: string, fields: LogFields): string {
   let line = `hapgent: ${message}`;
   for (const [key, value] of Object.entries(fields)) {
@@ -38,7 +42,10 @@ export function formatLine(message: string, fields: LogFields): string {
   return `${line}\n`;
 }
 
-/** A pipe that is full takes the line later: until then further lines are dropped, not kept in memory. */
+/**
+ * A pipe that is full takes the line later: until then further lines are dropped, not kept in
+ * memory.
+ */
 function waitFor(flushed: Promise<unknown>): void {
   isBlocked = true;
   flushed.then(

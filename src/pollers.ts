@@ -44,9 +44,9 @@ export class Pollers {
   }
 
   /**
-   * Waits until all known pollers have been served the present reply, for so many seconds at most, and no
-   * longer than somebody wants to know. It looks ten times a second: a check costs nothing more meanwhile,
-   * and pollers that ask no more are forgotten in time.
+   * Waits until all known pollers have been served the present reply, for so many seconds at most,
+   * and no longer than somebody wants to know. It looks ten times a second: a check costs nothing
+   * more meanwhile, and pollers that ask no more are forgotten in time.
    *
    * @returns those that have not; none when all have.
    */

@@ -4,9 +4,9 @@ import type { State, Status } from "./state.ts";
 export type ReplyMode = "exact" | "full";
 
 /**
- * The words that put a server into a status whatever it was before. HAProxy keeps what a reply leaves
- * out: `up` alone never undoes `drain`, `ready` alone never undoes `down` (configuration manual,
- * "agent-check"). `maint` needs no health word: a server in maintenance has no health.
+ * The words that put a server into a status whatever it was before. HAProxy keeps what a reply
+ * leaves out: `up` alone never undoes `drain`, `ready` alone never undoes `down` (configuration
+ * manual, "agent-check"). `maint` needs no health word: a server in maintenance has no health.
  */
 const FULL_WORDS: Readonly<Record<Status, string>> = {
   UP: "ready up",
@@ -19,10 +19,11 @@ const FULL_WORDS: Readonly<Record<Status, string>> = {
 };
 
 /**
- * The line that HAProxy reads: `STATUS[ WEIGHT%][ maxconn:N][ #REASON]\n`. A reason is left out where
- * no health word stands before it: there HAProxy would take it for an unknown word.
+ * The line that HAProxy reads: `STATUS[ WEIGHT%][ maxconn:N][ #REASON]\n`. A reason is left out
+ * where no health word stands before it: there HAProxy would take it for an unknown word.
  *
- * @param mode `full` names health, administrative state and weight (100% when unset) in every reply.
+ * @param mode `full` names health, administrative state and weight (100% when unset) in every
+ * reply.
  */
 export function formatReply(state: State, mode: ReplyMode): string {
   const { status, weight, maxconn, reason } = state;

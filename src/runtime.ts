@@ -2,8 +2,9 @@ import type { Environment } from "./config.ts";
 import { log, reasonOf } from "./log.ts";
 
 /**
- * The environment in which the runtime is smallest and calmest; it reads these variables once, when the
- * process starts. Every launcher that we ship sets them. What each is worth: scripts/benchmark/README.md.
+ * The environment in which the runtime is smallest and calmest; it reads these variables once, when
+ * the process starts. Every launcher that we ship sets them. What each is worth:
+ * scripts/benchmark/README.md.
  */
 export const TUNED: Readonly<Record<string, string>> = {
   // No just-in-time compiler: it buys nothing for a cached reply and costs memory and threads.
@@ -27,9 +28,9 @@ export const TUNED: Readonly<Record<string, string>> = {
 const SIGNALS = "HUP USR1 USR2";
 
 /**
- * Starts the program through a shell in which these signals cannot end it: ignored for the moment that the
- * shell takes, then blocked by coreutils' env, so that they wait for the handlers. Another env (busybox's)
- * cannot block: there they are ignored, that is lost, until the handlers are set.
+ * Starts the program through a shell in which these signals cannot end it: ignored for the moment
+ * that the shell takes, then blocked by coreutils' env, so that they wait for the handlers. Another
+ * env (busybox's) cannot block: there they are ignored, that is lost, until the handlers are set.
  */
 const LAUNCH = `trap '' ${SIGNALS}
 /usr/bin/env --block-signal=HUP >/dev/null 2>&1 &&
@@ -37,11 +38,12 @@ exec /usr/bin/env --block-signal=${SIGNALS.replaceAll(" ", ",")} "$0"
 exec "$0"`;
 
 /**
- * Makes this process the tuned one, by executing the program once more in place (the pid stays) with the
- * variables set; returns where they are set already, or must not be, or where it cannot be done.
+ * Makes this process the tuned one, by executing the program once more in place (the pid stays)
+ * with the variables set; returns where they are set already, or must not be, or where it cannot be
+ * done.
  *
- * A signal that comes in the first milliseconds, before this runs, still ends the process: only a launcher
- * can prevent that (`env --block-signal=HUP,USR1,USR2 hapgent`, with the variables set).
+ * A signal that comes in the first milliseconds, before this runs, still ends the process: only a
+ * launcher can prevent that (`env --block-signal=HUP,USR1,USR2 hapgent`, with the variables set).
  */
 export function becomeTuned(env: Environment): void {
   const isTuned = Object.entries(TUNED).every(([name, value]) => env[name] === value);

@@ -42,7 +42,10 @@ export async function serve(env: Environment): Promise<void> {
       socket,
     });
 
-    /** Ends the program once everybody has heard the goodbye, and replies and saves in flight are done. */
+    /**
+     * Ends the program once everybody has heard the goodbye, and replies and saves in flight are
+     * done.
+     */
     async function stop(cause: string): Promise<void> {
       stopping += 1;
       log("stopping", { cause });

@@ -1,9 +1,9 @@
 import { type Agent, withStatus } from "./agent.ts";
 
 /**
- * Turns signals into events of the agent; SIGTERM and SIGINT call `stop`. Until this has run the default
- * action of SIGHUP, SIGUSR1 and SIGUSR2 ends the process, so it comes before the address is bound: whoever
- * got an answer may signal.
+ * Turns signals into events of the agent; SIGTERM and SIGINT call `stop`. Until this has run the
+ * default action of SIGHUP, SIGUSR1 and SIGUSR2 ends the process, so it comes before the address is
+ * bound: whoever got an answer may signal.
  */
 export function receiveSignals(agent: Agent, stop: (cause: string) => void): void {
   const up = { kind: "set", cause: "SIGUSR1", change: withStatus("UP") } as const;

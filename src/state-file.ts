@@ -22,8 +22,8 @@ export async function loadState(path: string): Promise<State> {
 }
 
 /**
- * What tells one version of the file from the next: inode, size and time of change; or why it has none.
- * It follows symlinks, so that the swap of a linked directory is a new version too.
+ * What tells one version of the file from the next: inode, size and time of change; or why it has
+ * none. It follows symlinks, so that the swap of a linked directory is a new version too.
  */
 export async function identify(path: string): Promise<string> {
   try {
@@ -36,13 +36,17 @@ export async function identify(path: string): Promise<string> {
 
 /** Removes what a save that was killed may have left beside the state file. */
 export async function removeLeftover(path: string): Promise<void> {
-  // Nothing there is the usual case; and what cannot be removed is in nobody's way but the next save's.
+  // Nothing there is the usual case; and what cannot be removed is in nobody's way but the next
+  // save's.
   await Bun.file(temporaryName(path))
     .delete()
     .catch(() => undefined);
 }
 
-/** The hidden file beside `path` that a save writes and then renames; one name, so that none pile up. */
+/**
+ * The hidden file beside `path` that a save writes and then renames; one name, so that none pile
+ * up.
+ */
 export function temporaryName(path: string): string {
   const slash = path.lastIndexOf("/") + 1;
   return `${path.slice(0, slash)}.${path.slice(slash)}.hapgent`;

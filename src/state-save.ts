@@ -5,7 +5,10 @@ import { reasonOf } from "./log.ts";
 import { formatState, type State, StateError } from "./state.ts";
 import { loadState, SIZE_LIMIT, temporaryName } from "./state-file.ts";
 
-/** Refusals that make a save write in place: no right to the directory, or the file is a mount point. */
+/**
+ * Refusals that make a save write in place: no right to the directory, or the file is a mount
+ * point.
+ */
 const IN_PLACE: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EBUSY"]);
 
 /** How a save went. */
@@ -17,13 +20,16 @@ export interface SaveOutcome {
 }
 
 /**
- * Saves the state so that the file is whole at every moment, even when process or machine die: a temporary
- * file beside it, fsync, rename, fsync of the directory. Mode and owner stay; a new file has mode 0644. A
- * symlink is followed. Where the directory does not allow a rename, the text is written in place. What is
- * no valid state is first set aside as `<name>.rejected`: it may be somebody's work.
+ * Saves the state so that the file is whole at every moment, even when process or machine die: a
+ * temporary file beside it, fsync, rename, fsync of the directory. Mode and owner stay; a new file
+ * has mode 0644. A symlink is followed. Where the directory does not allow a rename, the text is
+ * written in place. What is no valid state is first set aside as `<name>.rejected`: it may be
+ * somebody's work.
  *
- * @throws {StateError} when what is there is no regular file, or is larger than a state file can be.
- * @throws the system's error when the state was not saved, or what is there cannot be set aside; the old
+ * @throws {StateError} when what is there is no regular file, or is larger than a state file can
+ * be.
+ * @throws the system's error when the state was not saved, or what is there cannot be set aside;
+ * the old
  * text is then still there.
  */
 export async function saveState(path: string, state: State): Promise<SaveOutcome> {
@@ -65,7 +71,10 @@ async function setAsideInvalid(target: string, old: Stats): Promise<string | und
   return rejected;
 }
 
-/** Makes `name` hold `text` at once or not at all, with the mode and owner of the file that it replaces. */
+/**
+ * Makes `name` hold `text` at once or not at all, with the mode and owner of the file that it
+ * replaces.
+ */
 async function replaceFile(name: string, text: string | Buffer, temporary: string, old?: Stats) {
   await rm(temporary, { force: true });
   // Exclusive: in a directory that others can write, nobody's symlink is followed.
@@ -90,8 +99,9 @@ async function replaceFile(name: string, text: string | Buffer, temporary: strin
 }
 
 /**
- * Writes `text` over a file's old one, in one write padded with newlines (white space to JSON) to the old
- * size: killed before the truncation, the file is valid all the same, and a full disk is not asked for more.
+ * Writes `text` over a file's old one, in one write padded with newlines (white space to JSON) to
+ * the old size: killed before the truncation, the file is valid all the same, and a full disk is
+ * not asked for more.
  */
 async function overwriteFile(name: string, text: string, oldSize: number): Promise<void> {
   const file = await open(name, "r+");

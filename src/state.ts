@@ -46,7 +46,8 @@ export class StateError extends Error {
 }
 
 /**
- * Parses the text of a state file. `null` counts as absent; of a key that comes twice the last counts.
+ * Parses the text of a state file. `null` counts as absent; of a key that comes twice the last
+ * counts.
  *
  * @throws {StateError} when the text is not JSON, or not a state.
  */

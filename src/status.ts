@@ -24,8 +24,8 @@ interface Options {
 }
 
 /**
- * `hapgent status [HOST:PORT] [--timeout S] [--wait S] [--json]`: asks as HAProxy does and prints the line.
- * Without an address it asks the agent that the environment describes.
+ * `hapgent status [HOST:PORT] [--timeout S] [--wait S] [--json]`: asks as HAProxy does and prints
+ * the line. Without an address it asks the agent that the environment describes.
  *
  * @returns the exit code: 0 when the reply is well-formed, 1 otherwise.
  */
@@ -81,7 +81,9 @@ function show(text: string): string {
   return JSON.stringify(text.slice(0, SHOWN));
 }
 
-/** Whether HAProxy knows every word; a description is one of its own and comes after a health word. */
+/**
+ * Whether HAProxy knows every word; a description is one of its own and comes after a health word.
+ */
 function isWellFormed(reply: string): boolean {
   const words = reply.split(/[ \t,]+/).filter((word) => word !== "");
   const health = words.findIndex((word) => HEALTH.test(word));

@@ -1,7 +1,10 @@
 /** A row of the help: a term and what it means. */
 type Row = readonly [term: string, meaning: string];
 
-/** The command lines. This module is the one place that describes them: help, man page and completion. */
+/**
+ * The command lines. This module is the one place that describes them: help, man page and
+ * completion.
+ */
 export const COMMANDS: readonly Row[] = [
   ["hapgent", "run the agent"],
   ["hapgent check [FILE] [--json]", "print the reply that a state file gives, and warnings"],

@@ -3,7 +3,9 @@ import fc from "fast-check";
 import { formatState, parseState, STATUSES, StateError } from "../src/state.ts";
 import { anyState } from "./arbitraries.ts";
 
-/** Every message has, for each problem, a path (or none for the whole), an expectation and a value. */
+/**
+ * Every message has, for each problem, a path (or none for the whole), an expectation and a value.
+ */
 const PROBLEM = /^((status|weight|maxconn|reason|".*"): )?expected .+$/;
 
 function errorOf(text: string): string {

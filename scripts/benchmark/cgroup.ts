@@ -14,7 +14,10 @@ export interface LimitedGroup extends Disposable {
   readonly launcher: string[];
 }
 
-/** Finds where memory can be limited: version 1 below the group that we are in, version 2 at the top. */
+/**
+ * Finds where memory can be limited: version 1 below the group that we are in, version 2 at the
+ * top.
+ */
 export function findHierarchy(): Hierarchy | undefined {
   const own = /^\d+:memory:(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
   const candidates: Hierarchy[] = [
@@ -61,7 +64,10 @@ function makeGroup({ parent }: Hierarchy): string {
   return path;
 }
 
-/** Removes a group, which takes a moment when what ran in it was just killed; what still runs is killed. */
+/**
+ * Removes a group, which takes a moment when what ran in it was just killed; what still runs is
+ * killed.
+ */
 function removeGroup(path: string): void {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -34,7 +34,9 @@ export function drawCharts(result: Result, directory: string): void {
   if (releases.length > 0) writeFileSync(`${directory}releases.svg`, drawReleases(releases));
 }
 
-/** Private memory over the number of checks, on a logarithmic scale that begins with none at all. */
+/**
+ * Private memory over the number of checks, on a logarithmic scale that begins with none at all.
+ */
 function drawMemory({ subjects }: Result): string {
   const box = { x: 56, y: 60, width: 560, height: 250 };
   const names = pick(subjects, ["agent", "untuned", "bare", "epoll", "against"]);

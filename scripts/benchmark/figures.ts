@@ -118,7 +118,9 @@ function append<K>(lists: Map<K, number[]>, key: K, value: number): void {
   else lists.set(key, [value]);
 }
 
-/** Median, least and greatest of at least one value; of an even number, the mean of the middle two. */
+/**
+ * Median, least and greatest of at least one value; of an even number, the mean of the middle two.
+ */
 function spread(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b).map((value) => Math.round(value * 1000) / 1000);
   const at = (index: number) => sorted[index] ?? Number.NaN;

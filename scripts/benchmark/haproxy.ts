@@ -8,15 +8,18 @@ import { type Subject, WORK } from "./subjects.ts";
 
 type ServerLines = (typeof SERVER_LINES)[number];
 
-/** Time between two checks of a server line, in milliseconds: 100, 2000 and 5000 checks a second. */
+/**
+ * Time between two checks of a server line, in milliseconds: 100, 2000 and 5000 checks a second.
+ */
 const INTERVAL: Record<ServerLines, number> = { 1: 10, 50: 25, 500: 100 };
 
 /** For how long is measured, in milliseconds. */
 const WINDOW = 500;
 
 /**
- * Measures the CPU time that a check of a real HAProxy costs, and counts the checks that failed. It must
- * run in a network namespace of its own: the checks are counted as connections that the kernel accepted.
+ * Measures the CPU time that a check of a real HAProxy costs, and counts the checks that failed. It
+ * must run in a network namespace of its own: the checks are counted as connections that the kernel
+ * accepted.
  */
 export async function measureHaproxy(
   measurements: Measurements,
@@ -54,7 +57,8 @@ async function checkWithHaproxy(program: Program, lines: ServerLines) {
   });
   const log = haproxy.stdout.text();
   pin(haproxy.pid, 1);
-  // Every server line once: from then on it is the rhythm of a HAProxy that has been running for long.
+  // Every server line once: from then on it is the rhythm of a HAProxy that has been running for
+  // long.
   await until("HAProxy has checked", () => countAccepted() - before >= lines);
   const [accepted, cpu] = [countAccepted(), readCpu(program.pid)];
   await Bun.sleep(WINDOW);

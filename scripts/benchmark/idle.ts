@@ -5,11 +5,15 @@ import { countSwitches, readMemory } from "./process.ts";
 import { progress } from "./progress.ts";
 import type { Subject } from "./subjects.ts";
 
-/** How long after the start the wakeups count, and for how long they are counted, in milliseconds. */
+/**
+ * How long after the start the wakeups count, and for how long they are counted, in milliseconds.
+ */
 const SETTLE = 5000;
 const WATCH = 20_000;
 
-/** Measures memory, threads and wakeups of programs that nobody asks, all of them at the same time. */
+/**
+ * Measures memory, threads and wakeups of programs that nobody asks, all of them at the same time.
+ */
 export async function measureIdle(
   measurements: Measurements,
   subjects: readonly Subject[],

@@ -33,7 +33,9 @@ const MILLION: readonly Step[] = Array.from({ length: 10 }, () => {
 const SERVER_CPU = 0;
 const CLIENT_CPU = 1;
 
-/** How long a program rests after its load, and when in that time its wakeups begin to count, in ms. */
+/**
+ * How long a program rests after its load, and when in that time its wakeups begin to count, in ms.
+ */
 const REST = 10_000;
 const REST_SETTLE = 1000;
 

@@ -13,8 +13,9 @@ const LADDER = [
 const DEADLINE = 1000;
 
 /**
- * Finds the smallest limit of memory under which a program starts. The page cache that it fills counts
- * against the limit: with the binary there already it needs little, read from the disk by itself much more.
+ * Finds the smallest limit of memory under which a program starts. The page cache that it fills
+ * counts against the limit: with the binary there already it needs little, read from the disk by
+ * itself much more.
  */
 export async function measureLimits(
   measurements: Measurements,

@@ -35,8 +35,8 @@ export function countSwitches(pid: number): number {
 }
 
 /**
- * CPU seconds so far, user and system, of all threads. The scheduler's own count, in nanoseconds, of what
- * /proc/PID/stat gives in hundredths of a second.
+ * CPU seconds so far, user and system, of all threads. The scheduler's own count, in nanoseconds,
+ * of what /proc/PID/stat gives in hundredths of a second.
  */
 export function readCpu(pid: number): number {
   return sumTasks(pid, "schedstat", (text) => Number(text.split(" ")[0]) / 1e9);

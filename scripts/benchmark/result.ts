@@ -6,7 +6,10 @@ import type { FigureName, Measurements, MemoryPoint, Spread } from "./figures.ts
 import { judge, type Verdict } from "./limits.ts";
 import type { Subject, SubjectName } from "./subjects.ts";
 
-/** Results of releases and their charts; those of other runs lie in `latest`, outside of the repository. */
+/**
+ * Results of releases and their charts; those of other runs lie in `latest`, outside of the
+ * repository.
+ */
 export const RESULTS = `${ROOT}scripts/benchmark/results/`;
 
 /** What was measured of one program. */

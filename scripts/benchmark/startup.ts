@@ -12,7 +12,8 @@ const SETTLE = 300;
 
 /**
  * Measures the time from the launch to the first reply, and what is resident then: how much of the
- * executable that is depends on the page cache, so it is read after a start that found nothing there.
+ * executable that is depends on the page cache, so it is read after a start that found nothing
+ * there.
  */
 export async function measureStarts(
   measurements: Measurements,

@@ -4,7 +4,9 @@ import { compile } from "../compile.ts";
 import { needTools } from "../need.ts";
 import { ROOT, run } from "../run.ts";
 
-/** Where all that is measured lies: in the repository, as a file system in memory cannot be evicted. */
+/**
+ * Where all that is measured lies: in the repository, as a file system in memory cannot be evicted.
+ */
 export const WORK = `${ROOT}dist/benchmark/`;
 
 /** Debian package by the command that it brings. */
@@ -33,7 +35,9 @@ export interface Subject {
   readonly listens: boolean;
 }
 
-/** Builds all programs that are measured, and the two that measure; a short run needs fewer tools. */
+/**
+ * Builds all programs that are measured, and the two that measure; a short run needs fewer tools.
+ */
 export async function buildSubjects(isShort: boolean): Promise<void> {
   await needTools(isShort ? TOOLS : { ...TOOLS, ...MORE_TOOLS });
   mkdirSync(WORK, { recursive: true });
@@ -52,7 +56,8 @@ export async function buildSubjects(isShort: boolean): Promise<void> {
 /**
  * The programs, in the order of the table's columns.
  *
- * @param against Command line of another agent, which listens where HAPGENT_IP and HAPGENT_PORT say.
+ * @param against Command line of another agent, which listens where HAPGENT_IP and HAPGENT_PORT
+ * say.
  */
 export function listSubjects(against: string | undefined): Subject[] {
   const env = { HAPGENT_IP: "127.0.0.1", HAPGENT_STATE_FILE: `${WORK}state.json` };

@@ -68,7 +68,9 @@ function formatRatio(value: number | undefined, base: number | undefined): strin
   return value === undefined || !base ? "" : (value / base).toFixed(2);
 }
 
-/** Says of each subject and number of connections who was at the end of its core: client or server. */
+/**
+ * Says of each subject and number of connections who was at the end of its core: client or server.
+ */
 function formatBottlenecks({ subjects }: Result): string[] {
   const lines: string[] = [];
   for (const connections of CONNECTIONS) {
@@ -96,8 +98,8 @@ function formatDisturbance({ subjects }: Result): string[] {
   return [`DISTURBED: other programs used ${others.toFixed(0)}% of a core; speeds mean little.`];
 }
 
-function formatVerdict({ what, value, limit, holds, isTime }: Verdict): string {
-  const note = isTime && !holds ? " (a time: fails nothing)" : "";
+function formatVerdict({ what, value, limit, holds, isShownOnly }: Verdict): string {
+  const note = isShownOnly && !holds ? " (fails nothing)" : "";
   return `${holds ? "holds" : "FAILS"}  ${what}: ${round(value)}, limit ${round(limit)}${note}`;
 }
 

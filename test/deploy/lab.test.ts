@@ -36,7 +36,10 @@ function groups(): string[] {
   return found.toSorted();
 }
 
-/** Starts a shell that starts a lab, in which a machine boots; gives the ids of both and of all below. */
+/**
+ * Starts a shell that starts a lab, in which a machine boots; gives the ids of both and of all
+ * below.
+ */
 async function startLab() {
   const shell = Bun.spawn(["sh", "-c", `${COMMAND} & wait`], {
     stdio: ["ignore", "pipe", "inherit"],

@@ -1,9 +1,9 @@
 // Runs a command in a world of its own: bun test/deploy/lab.ts COMMAND...
 //
-// The command gets its own process and mount namespaces, a TMPDIR and a HOME on a tmpfs that only it sees,
-// and control groups of its own. Whatever it mounts, boots or starts ends with it, however it ends: the
-// kernel takes the namespaces down with their first process, and this program then removes what is left, an
-// empty directory and empty control groups.
+// The command gets its own process and mount namespaces, a TMPDIR and a HOME on a tmpfs that only
+// it sees, and control groups of its own. Whatever it mounts, boots or starts ends with it, however
+// it ends: the kernel takes the namespaces down with their first process, and this program then
+// removes what is left, an empty directory and empty control groups.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -11,13 +11,18 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { until } from "../system/harness.ts";
 
-/** What a base root has beyond the essential packages: both kinds of init, and what tests look with. */
+/**
+ * What a base root has beyond the essential packages: both kinds of init, and what tests look with.
+ */
 const PACKAGES = [
   ...["systemd", "sysvinit-core", "dbus", "procps", "iproute2", "socat", "cron", "haproxy"],
   ...["python3", "adduser"],
 ].join(",");
 
-/** Where not only what is installed changes: logs, what dpkg, apt and systemd keep, what is in memory. */
+/**
+ * Where not only what is installed changes: logs, what dpkg, apt and systemd keep, what is in
+ * memory.
+ */
 const NOISE = "/proc /sys /dev /run /tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd";
 
 /** What a finished command wrote and how it ended. */
@@ -83,7 +88,10 @@ const INITS = {
 
 export interface MachineOptions {
   readonly init?: keyof typeof INITS;
-  /** The directory that it is a copy of, when it is not the base root; `/` has all tools of this machine. */
+  /**
+   * The directory that it is a copy of, when it is not the base root; `/` has all tools of this
+   * machine.
+   */
   readonly base?: string;
   /** Files that are there before it boots: texts by path. */
   readonly files?: Record<string, string>;

@@ -1,5 +1,5 @@
-// Asks every 10 ms until it is sent SIGTERM, then prints how often it was answered what: an agent, by its
-// port, as HAProxy does; or a web server, by a URL.
+// Asks every 10 ms until it is sent SIGTERM, then prints how often it was answered what: an agent,
+// by its port, as HAProxy does; or a web server, by a URL.
 import { ask } from "../system/harness.ts";
 
 const [, , target = ""] = process.argv;

@@ -24,8 +24,8 @@ export async function releaseKey(): Promise<Key> {
 }
 
 /**
- * Copies the tree as it is, with one commit of it that has the version's tag and section of the changelog, and
- * where a throwaway key may sign: everything that a release needs.
+ * Copies the tree as it is, with one commit of it that has the version's tag and section of the
+ * changelog, and where a throwaway key may sign: everything that a release needs.
  */
 export async function copyTree(directory: string): Promise<void> {
   await needTools({ git: "git" });

@@ -4,7 +4,9 @@ import { ROOT } from "../../scripts/run.ts";
 import { temporaryDirectory } from "../temporary.ts";
 import { EXECUTABLE, runAgent } from "./harness.ts";
 
-/** Builds a copy of the sources in a directory of its own, and returns the sha256 of what came out. */
+/**
+ * Builds a copy of the sources in a directory of its own, and returns the sha256 of what came out.
+ */
 async function build(directory: string): Promise<string> {
   mkdirSync(directory);
   for (const name of ["package.json", "bunfig.toml", "tsconfig.json", "src", "scripts"]) {

@@ -182,7 +182,8 @@ describe.concurrent("the runtime socket", () => {
     expect(answers).toEqual(weights.map((weight) => `ok saved: UP ${weight}%`));
     expect(agent.file()).toBe(formatState({ status: "UP", weight: 100 }));
 
-    // A signal in the middle of a save, then a command: each to its end, in the order in which they came.
+    // A signal in the middle of a save, then a command: each to its end, in the order in which they
+    // came.
     const sequence: ["SIGUSR1" | "SIGUSR2", string][] = [
       ["SIGUSR2", "MAINT"],
       ["SIGUSR1", "DRAIN"],
@@ -483,7 +484,9 @@ function bad(line: string) {
   return { stdout: "", stderr: `${line}\n`, exitCode: 1 };
 }
 
-/** Starts an agent whose runtime socket must be refused, and returns the reason: all that it says. */
+/**
+ * Starts an agent whose runtime socket must be refused, and returns the reason: all that it says.
+ */
 async function refuse(path: string): Promise<string> {
   using directory = temporaryDirectory();
   const agent = Bun.spawn([EXECUTABLE], {

@@ -87,7 +87,10 @@ export interface AgentOptions {
   launcher?: string[];
   /** What is run, when not `dist/hapgent`: a copy of it. */
   executable?: string;
-  /** A descriptor that is the agent's stderr: there is no log then, and an answer tells that it listens. */
+  /**
+   * A descriptor that is the agent's stderr: there is no log then, and an answer tells that it
+   * listens.
+   */
   stderr?: number;
   /** Called with each process as soon as it is there, long before it listens. */
   onSpawn?: (pid: number) => void;

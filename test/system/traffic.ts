@@ -3,7 +3,10 @@ import type { HaproxyProcess } from "./haproxy.ts";
 /** Milliseconds between requests: 100 a second. */
 const PAUSE = 10;
 
-/** A client that sends 100 requests a second through HAProxy: `await using traffic = new Traffic(haproxy)`. */
+/**
+ * A client that sends 100 requests a second through HAProxy: `await using traffic = new
+ * Traffic(haproxy)`.
+ */
 export class Traffic implements AsyncDisposable {
   /** Requests by what answered them: a server's name, or how they failed. */
   readonly answers: Record<string, number> = {};
@@ -55,15 +58,17 @@ export function startService(name: string, port = 0) {
   });
   return {
     port: server.port ?? 0,
-    /** Stops as a well-behaved service does: takes no further request and completes those under way. */
+    /**
+     * Stops as a well-behaved service does: takes no further request and completes those under way.
+     */
     stop: () => server.stop(),
     [Symbol.asyncDispose]: () => server.stop(true),
   };
 }
 
 /**
- * A proxy with two servers: one with an agent that is asked every 20 ms, and `other`. A request that fails
- * is not tried again: it counts.
+ * A proxy with two servers: one with an agent that is asked every 20 ms, and `other`. A request
+ * that fails is not tried again: it counts.
  */
 export function twoServers(agentPort: number, port: number, otherPort: number): string {
   return `

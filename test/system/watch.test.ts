@@ -224,8 +224,8 @@ function replaceFile(file: string, text: string): void {
 }
 
 /**
- * As Kubernetes updates a ConfigMap: `state.json` links to `..data/state.json` and `..data` to a directory,
- * which another one replaces.
+ * As Kubernetes updates a ConfigMap: `state.json` links to `..data/state.json` and `..data` to a
+ * directory, which another one replaces.
  */
 function swapDirectory(file: string, text: string): void {
   const directory = dirname(file);

@@ -1,6 +1,9 @@
 import type { Socket } from "bun";
 
-/** How long a client that never closes holds its connection, when the agent does not close it before. */
+/**
+ * How long a client that never closes holds its connection, when the agent does not close it
+ * before.
+ */
 const HOLD_MS = 1000;
 
 const MEGABYTE = new Uint8Array(2 ** 20);
@@ -58,7 +61,10 @@ export async function runClients(
   await Promise.all(Array.from({ length: concurrency }, work));
 }
 
-/** Connects, does its mischief and holds the connection until it is closed by the agent, or for so long. */
+/**
+ * Connects, does its mischief and holds the connection until it is closed by the agent, or for so
+ * long.
+ */
 async function connect(
   port: number,
   misbehave: (socket: Socket) => void,

@@ -9,7 +9,10 @@ import { runClients, stubborn } from "./clients.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** A library that gives a program another time of day, here that of a file which may change at any time. */
+/**
+ * A library that gives a program another time of day, here that of a file which may change at any
+ * time.
+ */
 const LIBRARY = [...new Bun.Glob("/usr/lib/*/faketime/libfaketime.so.1").scanSync("/")][0] ?? "";
 
 test("the time of day set forward and back a day: answers on, acts, does not spin", async () => {

@@ -15,7 +15,10 @@ import {
 const OLD = '{"status":"UP","weight":42}';
 const NEW = formatState({ status: "DOWN", weight: 42 });
 
-/** A disk's fault: how the agent is launched in $DIR, what it logs of a save, and what the file is then. */
+/**
+ * A disk's fault: how the agent is launched in $DIR, what it logs of a save, and what the file is
+ * then.
+ */
 interface Fault {
   name: string;
   launcher: (directory: string) => string[];

@@ -14,8 +14,9 @@ const POLL_MS = times(5000, 1000);
 const AWAY_MS = times(60_000, 2000);
 
 /**
- * HAProxy gives up after 10 ms (agent-inter) while it has not seen the connection open, which the kernel does
- * for the agent: then it was HAProxy that got no time. For the reply it waits 1 s (timeout check).
+ * HAProxy gives up after 10 ms (agent-inter) while it has not seen the connection open, which the
+ * kernel does for the agent: then it was HAProxy that got no time. For the reply it waits 1 s
+ * (timeout check).
  */
 const STALL = /timeout, check duration: \d\dms/;
 

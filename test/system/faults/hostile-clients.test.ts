@@ -46,7 +46,8 @@ test.each([
     expect(after.memory - before.memory).toBeLessThan(limit);
     expect(after.threads).toBe(before.threads);
 
-    // Its count of lingering connections is right: it still lets as many linger as at first, and no more.
+    // Its count of lingering connections is right: it still lets as many linger as at first, and no
+    // more.
     const others = countSockets(agent.pid);
     let held = 0;
     const clients = runClients(agent.port, [silent], 2 * LINGER_CAP, 2 * LINGER_CAP);

@@ -46,7 +46,9 @@ const FILES: [string, string | Uint8Array | ((path: string) => void), string?][]
   ["a status that is the name of a method", '{"status":"constructor"}'],
 ];
 
-/** Longest that reading may take, with room for a busy machine: the signal, the log line, two polls. */
+/**
+ * Longest that reading may take, with room for a busy machine: the signal, the log line, two polls.
+ */
 const MILLISECONDS = 100;
 
 test.each(FILES)("a state file that is %s is read within 100 ms, at start too", async (...file) => {
@@ -76,7 +78,10 @@ test("all of them over and over cost no memory", async () => {
   expect(after).toMatchObject({ descriptors: before.descriptors, threads: before.threads });
 });
 
-/** Puts something in the state file's place, has it read and returns how many milliseconds that took. */
+/**
+ * Puts something in the state file's place, has it read and returns how many milliseconds that
+ * took.
+ */
 async function read(agent: AgentProcess, content: (typeof FILES)[number][1]): Promise<number> {
   rmSync(agent.stateFile, { recursive: true, force: true });
   if (typeof content === "function") content(agent.stateFile);

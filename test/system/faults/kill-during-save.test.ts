@@ -8,7 +8,10 @@ import { times } from "./scale.ts";
 
 const KILLS = times(500, 60);
 
-/** A kill comes at most so long after the first signal, in milliseconds: a first save takes about ten. */
+/**
+ * A kill comes at most so long after the first signal, in milliseconds: a first save takes about
+ * ten.
+ */
 const LONGEST_MS = 30;
 
 const STATE: State = { status: "UP", weight: 42, maxconn: 7 };

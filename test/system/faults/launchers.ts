@@ -8,8 +8,8 @@ export const BOUND_BY_PERMISSIONS = ["setpriv", "--bounding-set", "-dac_override
 export const UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
 
 /**
- * Runs a shell script in a mount namespace of its own, where it may mount what it likes, then the agent; all
- * of it is gone with the agent. Its files are seen from outside below /proc/PID/root.
+ * Runs a shell script in a mount namespace of its own, where it may mount what it likes, then the
+ * agent; all of it is gone with the agent. Its files are seen from outside below /proc/PID/root.
  */
 export function inMounts(script: string): string[] {
   return inShell(script, ["unshare", "--mount", "--propagation=private"]);

@@ -6,8 +6,8 @@ import { countSockets, readUsage, type Usage } from "../proc.ts";
 const CHECKS = 500;
 
 /**
- * One of each signal and a few hundred checks. The first save loads the module that saves (0.5 MB), which
- * stays; memory is compared with what the agent holds after this.
+ * One of each signal and a few hundred checks. The first save loads the module that saves (0.5 MB),
+ * which stays; memory is compared with what the agent holds after this.
  */
 export async function warmUp(agent: AgentProcess, connections = 32): Promise<void> {
   const sockets = countSockets(agent.pid);
@@ -28,8 +28,9 @@ export async function warmUp(agent: AgentProcess, connections = 32): Promise<voi
 export const GROWTH_LIMIT = 300;
 
 /**
- * What the agent holds once all clients are gone. What they left is collected while checks go on (idle, the
- * agent does not even wake up for that), so there are some more as long as it holds too much.
+ * What the agent holds once all clients are gone. What they left is collected while checks go on
+ * (idle, the agent does not even wake up for that), so there are some more as long as it holds too
+ * much.
  */
 export async function settle(
   agent: AgentProcess,

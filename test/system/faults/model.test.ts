@@ -28,7 +28,9 @@ type Event =
   | { kind: "set"; status: Status }
   | { kind: "restart"; signal: NodeJS.Signals };
 
-/** The agent as it is described: what it must answer and what its file must hold after each event. */
+/**
+ * The agent as it is described: what it must answer and what its file must hold after each event.
+ */
 class Model {
   state: State = { status: "FAIL" };
   file: Content | undefined;
@@ -52,7 +54,8 @@ class Model {
   /** Whether a save succeeds now. */
   get saves(): boolean {
     if (this.mode === 0o755) return true;
-    // What is no state cannot be set aside there, and so it is not overwritten; empty, it is nothing.
+    // What is no state cannot be set aside there, and so it is not overwritten; empty, it is
+    // nothing.
     return this.mode === 0o555 && (this.file?.state !== undefined || this.file?.text === "");
   }
 
@@ -201,7 +204,10 @@ class System implements AsyncDisposable {
     });
   }
 
-  /** Signals, and waits until the save is over: its log line, or another file in the old one's place. */
+  /**
+   * Signals, and waits until the save is over: its log line, or another file in the old one's
+   * place.
+   */
   async #set(status: Status, model: Model): Promise<void> {
     const signal = status === "UP" ? "SIGUSR1" : "SIGUSR2";
     const old = this.#inode();

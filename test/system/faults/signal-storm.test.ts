@@ -26,7 +26,8 @@ test.each([
       // The polls run in this process too: they get their turn.
       if (i % 10 === 0) await new Promise(setImmediate);
     }
-    // Of signals that are pending together the kernel decides the order; so the last one comes alone.
+    // Of signals that are pending together the kernel decides the order; so the last one comes
+    // alone.
     await until("all delivered", () => readPendingSignals(agent.pid) === 0n);
     await until("all handled", async () => {
       const lines = agent.log.length;

@@ -87,7 +87,9 @@ test("stderr a pipe whose reader goes away: answers on", async () => {
   await worksOn(agent);
 });
 
-/** Events that all log, beside polls: all answered at once, the last one done, and no memory kept. */
+/**
+ * Events that all log, beside polls: all answered at once, the last one done, and no memory kept.
+ */
 async function worksOn(agent: AgentProcess): Promise<void> {
   using load = new Load(agent.port, { connections: 2, pause: 1 });
   let memory = 0;
