@@ -1,7 +1,7 @@
 import { log, reasonOf } from "./log.ts";
 import { formatReply, type ReplyMode } from "./reply.ts";
 import { FAILED, type State, type Status } from "./state.ts";
-import { identify, loadState, removeLeftover } from "./state-file.ts";
+import { type Identity, identify, isSame, loadState, removeLeftover } from "./state-file.ts";
 
 /**
  * What a signal or a command asks for: to read the file, or to take on a state made of the present
@@ -55,7 +55,7 @@ export class Agent {
   readonly #waiting: StateEvent[] = [];
   #working: Promise<void> | undefined;
   /** What the file was when it was last read. */
-  #identity = "";
+  #identity: Identity = {};
   #isSaving = false;
 
   constructor({ file, mode, watch }: AgentOptions) {
@@ -101,7 +101,7 @@ export class Agent {
    * right.
    */
   async refresh(): Promise<void> {
-    if ((await identify(this.#file)) === this.#identity || this.#isSaving) return;
+    if (isSame(await identify(this.#file), this.#identity) || this.#isSaving) return;
     await this.request({ kind: "reload", cause: "watch" });
   }
 
@@ -123,9 +123,9 @@ export class Agent {
     const file = this.#file;
     // Before it is read: what is written to it meanwhile is another one, to be read at the next
     // check.
-    const identity = this.#watch ? await identify(file) : "";
+    const identity = this.#watch ? await identify(file) : {};
     // Of checks that come at once the first has read it.
-    if (cause === "watch" && identity === this.#identity) return LOADED;
+    if (cause === "watch" && isSame(identity, this.#identity)) return LOADED;
     try {
       this.#become(await loadState(file), cause);
       return LOADED;

@@ -22,16 +22,33 @@ export async function loadState(path: string): Promise<State> {
 }
 
 /**
- * What tells one version of the file from the next: inode, size and time of change; or why it has
- * none. It follows symlinks, so that the swap of a linked directory is a new version too.
+ * What tells one version of the file from the next, or why there is none. It follows symlinks, so
+ * that the swap of a linked directory is a new version too.
  */
-export async function identify(path: string): Promise<string> {
+export interface Identity {
+  readonly inode?: number;
+  readonly size?: number;
+  /** Time of change, in milliseconds with a fraction. */
+  readonly time?: number;
+  readonly reason?: string;
+}
+
+/** Looks at a file without reading it. */
+export async function identify(path: string): Promise<Identity> {
   try {
     const { ino, size, mtimeMs } = await Bun.file(path).stat();
-    return `${ino} ${size} ${mtimeMs}`;
+    return { inode: ino, size, time: mtimeMs };
   } catch (error) {
-    return reasonOf(error);
+    return { reason: reasonOf(error) };
   }
+}
+
+/** Whether two looks saw the same version. As a text its first large number would cost 0.1 MB. */
+export function isSame(one: Identity, other: Identity): boolean {
+  const { inode, size, time, reason } = one;
+  return (
+    inode === other.inode && size === other.size && time === other.time && reason === other.reason
+  );
 }
 
 /** Removes what a save that was killed may have left beside the state file. */
