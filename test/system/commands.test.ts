@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { freePort, runAgent, startAgent, temporaryDirectory } from "./harness.ts";
 
 describe.concurrent("hapgent check", () => {
-  test("prints the reply, then what HAProxy reads otherwise than its author may think", async () => {
+  test("prints the reply, then what HAProxy reads otherwise than one may think", async () => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     writeFileSync(file, '{"status":"READY","weight":50,"maxconn":0,"reason":"back"}');
@@ -131,7 +131,7 @@ describe.concurrent("hapgent status", () => {
     expect(run).toEqual({ stdout: "", stderr, exitCode: 1 });
   });
 
-  test("asks the agent of its environment, over IPv6 too, and without one's address any", async () => {
+  test("asks the agent of its environment, over IPv6 too, or any other", async () => {
     for (const [hostname, ip] of [
       ["127.0.0.1", "0.0.0.0"],
       ["::1", "::"],

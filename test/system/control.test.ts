@@ -7,8 +7,8 @@ import { EXECUTABLE, runAgent, startAgent, temporaryDirectory, until } from "./h
 import { countSockets, readUsage } from "./proc.ts";
 
 const COMMANDS =
-  "show state | show pollers | set status STATUS [REASON] | set weight N | set maxconn N | reload " +
-  "| wait SECONDS | help";
+  "show state | show pollers | set status STATUS [REASON] | set weight N | set maxconn N | " +
+  "reload | wait SECONDS | help";
 
 /** An agent with a runtime socket. */
 function startControlled(state: State | string = { status: "UP" }) {
@@ -16,7 +16,7 @@ function startControlled(state: State | string = { status: "UP" }) {
 }
 
 describe.concurrent("the runtime socket", () => {
-  test("has mode 0600 whatever the umask is, is told in the log and gone after SIGTERM", async () => {
+  test("has mode 0600 whatever the umask, is in the log, is gone after SIGTERM", async () => {
     const launcher = ["sh", "-c", 'umask 0; exec "$@"', "sh"];
     await using agent = await startAgent({ state: { status: "UP" }, socket: true, launcher });
     expect(await agent.logs(/listening/)).toEndWith(` socket=${agent.socket}`);
@@ -282,7 +282,7 @@ describe.concurrent("a client of the runtime socket", () => {
     expect(agent.log.filter((entry) => entry.includes("cause="))).toEqual([]);
   });
 
-  test("may send 1 KiB in a line, with a carriage return, and no more without a newline", async () => {
+  test("may send 1 KiB in a line, with a carriage return, and no more", async () => {
     await using agent = await startControlled();
     using client = await Client.connect(agent.socket);
     client.send(`${"set status DRAIN".padEnd(1023)}\r\n`);
@@ -450,7 +450,7 @@ describe.concurrent("wait", () => {
     expect(performance.now() - start).toBeWithin(1000, 2000);
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /^error: not served within 1 s to 127\.0\.0\.2 \(UP, [\d.]+ s ago\), 127\.0\.0\.4 \(UP, [\d.]+ s ago\)\n$/,
+      /^error: not served within 1 s to 127\.0\.0\.2 \(UP, [\d.]+ s ago\), 127\.0\.0\.4 \(UP, .*\n$/,
     );
     expect(await agent.ctl("wait", "0")).toMatchObject({ exitCode: 1 });
   });

@@ -49,7 +49,7 @@ describe.concurrent("the goodbye", () => {
     },
   );
 
-  test("is over after the grace when a poller does not come, and then nobody is answered", async () => {
+  test("is over after the grace when a poller does not come, and then silent", async () => {
     await using agent = await startPolled(2);
     agent.signal("SIGTERM");
     const start = performance.now();
@@ -91,7 +91,7 @@ describe.concurrent("the goodbye", () => {
     },
   );
 
-  test("is what is answered whatever the state becomes; that is saved for the next start", async () => {
+  test("is answered whatever the state becomes; that is saved for the next start", async () => {
     await using agent = await startPolled(60, { HAPGENT_WATCH: "on" });
     agent.signal("SIGTERM");
     await agent.logs(/goodbye/);

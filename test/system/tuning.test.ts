@@ -30,6 +30,14 @@ describe.concurrent("an agent that is started", () => {
     expect(readEnvironment(agent.pid)).toMatchObject(TUNED);
   });
 
+  test("with everything on keeps under 2.5 MB to itself", async () => {
+    const options = { HAPGENT_REPLY: "full", HAPGENT_WATCH: "on", HAPGENT_STOP_STATUS: "DOWN" };
+    const env = { ...TUNED, ...options };
+    await using agent = await startAgent({ state: { status: "UP" }, socket: true, env });
+    expect(await agent.ask()).toBe("ready up 100%\n");
+    expect(readUsage(agent.pid).memory).toBeLessThan(2.5 * 1024);
+  });
+
   test("with the settings, or told not to, stays the process that it is", async () => {
     await using tuned = await startAgent({ state: { status: "UP" }, env: TUNED });
     expect(readEnvironment(tuned.pid)).not.toHaveProperty("HAPGENT_TUNE");

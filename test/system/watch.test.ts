@@ -126,7 +126,7 @@ describe.concurrent("a file that is watched", () => {
     expect(await agent.ask()).toBe("READY 1%\n");
   });
 
-  test("is read by SIGHUP as ever: a bad one makes FAIL, and the next good one ends it", async () => {
+  test("is read by SIGHUP as ever: a bad one makes FAIL, a good one ends it", async () => {
     await using agent = await startAgent({ state: { status: "UP" }, env: WATCH });
     agent.change({ status: "DRAIN" });
     await agent.answers("DRAIN\n");
