@@ -35,6 +35,7 @@ const DEPLOY_TOOLS = {
   ...{ "podman-compose": "podman-compose", iptables: "iptables" },
   ...{ "/usr/lib/podman/netavark": "netavark", "/usr/lib/podman/aardvark-dns": "aardvark-dns" },
   ...{ "qemu-aarch64-static": "qemu-user-static" },
+  "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-arm64-cross",
 };
 
 const SUITES: Record<string, () => Promise<Result>> = {

@@ -160,7 +160,9 @@ test("an instance is taken out, deployed and put back, and no request fails", as
   await machine.run(["hapgent-deploy", "deploying v42", "sh", "-c", `${deployment}; ${restart}`]);
   await until("the new one serves", async () => (await instances()) === "new two");
   const answers = await poller.stop();
-  expect(Object.keys(answers).toSorted()).toEqual(["new", "one", "two"]);
+  expect(Object.keys(answers).filter((answer) => !/^(new|one|two)$/.test(answer))).toEqual([]);
+  expect(answers["one"]).toBeGreaterThan(0);
+  expect(answers["two"]).toBeGreaterThan(20);
   expect(await machine.ask()).toBe("UP");
 });
 
