@@ -1,12 +1,11 @@
 // Publishes dist/release: its files as a release of the repository, and its image. Run by CI, which
 // sets GH_TOKEN; IMAGE says where the image goes (registry/owner/hapgent, as IMAGE_USER), and
 // without it none is pushed.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { needTools } from "./need.ts";
-import { ROOT, run } from "./run.ts";
+import { ROOT, run, scratchDirectory } from "./run.ts";
 import { findProblem, SIGNERS } from "./verify.ts";
 
 const directory = `${ROOT}dist/release`;
@@ -28,10 +27,8 @@ const notes = ["--notes-file", join(directory, "NOTES.md")];
 run(["gh", "release", "create", `v${version}`, "--verify-tag", ...notes, ...files]);
 
 function pushImage(image: string): void {
-  const temporary = mkdtempSync(join(tmpdir(), "hapgent-publish-"));
-  process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
   // A file, because a command line can be read by everybody on the machine.
-  const login = join(temporary, "auth.json");
+  const login = join(scratchDirectory(), "auth.json");
   const auth = Buffer.from(`${IMAGE_USER}:${GH_TOKEN}`).toString("base64");
   const registry = image.slice(0, image.indexOf("/"));
   writeFileSync(login, JSON.stringify({ auths: { [registry]: { auth } } }), { mode: 0o600 });

@@ -13,7 +13,7 @@ import { version } from "../package.json";
 import { TARGETS } from "./compile.ts";
 import { needTools } from "./need.ts";
 import { formatNotes, readSection } from "./notes.ts";
-import { capture, ROOT, run } from "./run.ts";
+import { capture, ROOT, run, scratchDirectory } from "./run.ts";
 import { formatSbom } from "./sbom.ts";
 import { signRelease } from "./sign.ts";
 import { packTar } from "./tar.ts";
@@ -23,7 +23,7 @@ const DIRECTORY = `${ROOT}dist/release`;
 
 /** What an archive has beside the executable. */
 const EXTRAS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
-const DEPLOY = ["completion", "man", "systemd", "sysv", "state.json"];
+const DEPLOY = ["completion", "man", "scripts", "systemd", "sysv", "state.json"];
 
 if (import.meta.main) {
   const { values: options } = parseArgs({
@@ -93,7 +93,7 @@ function take(name: string): void {
  * .tar.gz.
  */
 function pack(name: string, isFast: boolean): void {
-  const directory = join(DIRECTORY, ".pack");
+  const directory = scratchDirectory();
   const content = join(directory, name);
   for (const part of EXTRAS) cpSync(ROOT + part, join(content, part));
   for (const part of DEPLOY) {
@@ -102,7 +102,6 @@ function pack(name: string, isFast: boolean): void {
   cpSync(`${ROOT}dist/${name}`, join(content, "hapgent"));
   const tar = join(DIRECTORY, `${name}.tar`);
   packTar(tar, directory, name);
-  rmSync(directory, { recursive: true });
   run(["zstd", "--quiet", "-T0", isFast ? "-1" : "-19", tar]);
   run(["gzip", "--no-name", isFast ? "-1" : "-9", tar]);
 }

@@ -1,10 +1,9 @@
 // Signs the files of dist/release with an SSH key: bun scripts/sign.ts [--key FILE]
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { needTools } from "./need.ts";
-import { ROOT, run } from "./run.ts";
+import { ROOT, run, scratchDirectory } from "./run.ts";
 
 /** Who signs, as deploy/allowed_signers names them, and for what (ssh-keygen(1), `-I` and `-n`). */
 export const SIGNER = "hapgent";
@@ -39,10 +38,7 @@ export async function signRelease(directory: string, key?: string): Promise<void
     );
     process.exit(1);
   }
-  const temporary = mkdtempSync(join(tmpdir(), "hapgent-key-"));
-  process.on("exit", () => rmSync(temporary, { recursive: true, force: true }));
-  const file = join(temporary, "key");
+  const file = join(scratchDirectory(), "key");
   writeFileSync(file, `${text.trim()}\n`, { mode: 0o600 });
-  chmodSync(file, 0o600);
   await signRelease(directory, file);
 }
