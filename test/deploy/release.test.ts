@@ -1,11 +1,19 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { appendFileSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { runToEnd } from "../system/release-fixture.ts";
 import { output } from "./machine.ts";
-import { baseRelease, copyTree, makeRelease, releaseKey } from "./release.ts";
+import { baseRelease, cloneTree, makeRelease, releaseKey } from "./release.ts";
 
 const TARGETS = ["linux-arm64", "linux-arm64-musl", "linux-x64", "linux-x64-musl"];
 
@@ -15,7 +23,7 @@ let release: string;
 
 beforeAll(async () => {
   release = await baseRelease();
-  await copyTree(tree);
+  await cloneTree(tree);
 });
 
 afterAll(() => rmSync(tree, { recursive: true }));
@@ -135,15 +143,50 @@ test.each([
 ])("a tree with %s is refused at once", async (_, spoil, problem) => {
   await spoil();
   const { text, exitCode } = await runToEnd(["bun", "scripts/release.ts"], {}, tree);
-  await output(
-    [
-      "sh",
-      "-c",
-      `git checkout . && git clean -fq && git tag -f v${version} && git tag -l | grep -vx v${version} | xargs -r git tag -d`,
-    ],
-    { cwd: tree },
-  );
+  const mend = `git checkout --quiet . && git clean --force --quiet &&
+    git tag --delete $(git tag) && git tag v${version}`;
+  await output(["sh", "-c", mend], { cwd: tree });
   expect(text).toContain(`no release: ${problem}`);
   expect(text).not.toContain("compile");
   expect(exitCode).toBe(1);
+});
+
+describe("publishing", () => {
+  const calls = join(tree, "calls");
+
+  /** Publishes with commands in place of gh and skopeo that write down how they were called. */
+  async function publish() {
+    const bin = join(tree, "dist/bin");
+    const note = `#!/bin/sh\necho "$(basename $0)" "$@" >>${calls}\n`;
+    for (const name of ["gh", "skopeo"]) await Bun.write(join(bin, name), note);
+    await output(["chmod", "-R", "+x", bin]);
+    const env = { PATH: `${bin}:${Bun.env["PATH"]}`, GH_TOKEN: "secret", IMAGE_USER: "someone" };
+    const image = { IMAGE: "registry.example.org/someone/hapgent" };
+    return await runToEnd(["bun", "scripts/publish.ts"], { ...env, ...image }, tree);
+  }
+
+  beforeAll(() => {
+    mkdirSync(join(tree, "dist"));
+    symlinkSync(release, join(tree, "dist/release"));
+  });
+
+  test("uploads the image, then a release with every file, and shows no secret", async () => {
+    expect(await publish()).toMatchObject({ exitCode: 0 });
+    const [skopeo = "", gh = ""] = readFileSync(calls, "utf8").split("\n");
+    expect(skopeo).toMatch(
+      /^skopeo copy --all .* docker:\/\/registry.example.org\/someone\/hapgent:/,
+    );
+    expect(gh).toStartWith(`gh release create v${version} --verify-tag --notes-file `);
+    for (const name of readdirSync(release)) expect(gh).toContain(`/dist/release/${name}`);
+    expect(skopeo + gh).not.toContain("secret");
+    rmSync(calls);
+  });
+
+  test("does nothing when the release is not signed by a key of deploy/allowed_signers", async () => {
+    await Bun.write(join(tree, "deploy/allowed_signers"), "# none\n");
+    const { text, exitCode } = await publish();
+    expect(text).toContain("NOT verified: no release key is published");
+    expect(exitCode).toBe(1);
+    expect(existsSync(calls)).toBe(false);
+  });
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
@@ -24,12 +24,14 @@ export async function releaseKey(): Promise<Key> {
 }
 
 /**
- * Copies the tree as it is, with one commit of it that has the version's tag and section of the
+ * The tree as it is, once in a run, as one commit that has the version's tag and section of the
  * changelog, and where a throwaway key may sign: everything that a release needs.
  */
-export async function copyTree(directory: string): Promise<void> {
+async function baseTree(): Promise<string> {
+  const directory = join(tmpdir(), "release-tree");
+  if (existsSync(directory)) return directory;
   await needTools({ git: "git" });
-  mkdirSync(directory, { recursive: true });
+  mkdirSync(directory);
   const copy = `git ls-files -z --cached --others --exclude-standard |
     tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$0"`;
   await output(["sh", "-c", copy, directory], { cwd: ROOT });
@@ -43,14 +45,21 @@ export async function copyTree(directory: string): Promise<void> {
   const commit = `git init --quiet && git add --all && git commit --quiet --message=Release &&
     git tag v${version}`;
   await output(["sh", "-c", commit], { cwd: directory, env: AUTHOR });
+  return directory;
 }
 
-/** Makes a signed release of a copy of the tree, hardly compressed, and returns its directory. */
+/** Clones the tree of the release into a directory. */
+export async function cloneTree(directory: string, umask = "022"): Promise<void> {
+  const clone = `umask ${umask} && git clone --quiet "$0" "$1"`;
+  await output(["sh", "-c", clone, await baseTree(), directory]);
+}
+
+/** Makes a signed release in a clone of the tree, hardly compressed, and returns its directory. */
 export async function makeRelease(
   directory: string,
   { umask = "022", env = {} }: { umask?: string; env?: Record<string, string> } = {},
 ): Promise<string> {
-  await copyTree(directory);
+  await cloneTree(directory, umask);
   const { path } = await releaseKey();
   const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
   await output(["sh", "-c", command, path], { cwd: directory, env, limit: 290 });
@@ -61,10 +70,9 @@ export async function makeRelease(
 export async function baseRelease(): Promise<string> {
   const release = join(tmpdir(), "release");
   if (!existsSync(release)) {
-    const tree = join(tmpdir(), "release-tree");
-    const made = await makeRelease(tree);
-    await output(["mv", made, release]);
-    rmSync(join(tree, "dist"), { recursive: true });
+    const directory = join(tmpdir(), "release-first");
+    renameSync(await makeRelease(directory), release);
+    rmSync(directory, { recursive: true });
   }
   return release;
 }
