@@ -1,9 +1,9 @@
 // Makes a release in dist/release: executables, archives, Debian packages, images, bill of
 // materials, notes, checksums and, with a key, signatures.
 //
-//   bun scripts/release.ts              from a clean, tagged tree; to be signed with scripts/sign.ts
+//   bun scripts/release.ts              from a clean, tagged tree; scripts/sign.ts signs it
 //   bun scripts/release.ts --key FILE   the same, signed and verified
-//   bun scripts/release.ts --dry-run    of whatever the tree is: what a release would refuse is only told
+//   bun scripts/release.ts --dry-run    whatever the tree is: what would be refused is only told
 //
 // With --fast the archives are hardly compressed. The same commit gives the same files.
 import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";

@@ -55,7 +55,8 @@ export async function findProblem(file: string, signers: string): Promise<string
   if (line === undefined) return `SHA256SUMS has no line for ${name}`;
   const checksum = await hashFile(file);
   if (line.slice(0, 64) !== checksum) {
-    return `it was changed, or is not whole: SHA256SUMS has ${line.slice(0, 64)}, it is ${checksum}`;
+    const expected = line.slice(0, 64);
+    return `it was changed, or is not whole: expected the checksum ${expected}, got ${checksum}`;
   }
   return existsSync(`${file}.sig`) ? findSignatureProblem(file, signers) : undefined;
 }

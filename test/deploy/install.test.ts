@@ -95,7 +95,7 @@ function isDirectory(path: string): boolean {
   return path === "/var/lib/hapgent" || /^\/usr\/local\/(lib|share)\/[a-z0-9/-]+$/.test(path);
 }
 
-test("under systemd: dry run, install, again, upgrade, uninstall; the signature is checked", async () => {
+test("under systemd: dry run, install, again, upgrade, uninstall; verified", async () => {
   await using machine = await boot("systemd", Bun.which("ssh-keygen") ?? "ssh-keygen");
   expect(await machine.run(`${INSTALL} --dry-run`)).toStartWith("signature checked\n");
   await playLife(machine);

@@ -28,7 +28,7 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(tree, { recursive: true }));
 
-test("it has an executable and archives of each target, packages, image, checksums, signatures", () => {
+test("it has executables, archives, packages, an image, checksums and signatures", () => {
   const executables = TARGETS.map((target) => `hapgent-${version}-${target}`);
   expect(new Set(readdirSync(release))).toEqual(
     new Set([
@@ -96,8 +96,8 @@ test.each(TARGETS)(
 
 test.each(TARGETS)("an archive of %s has the executable that is beside it", async (target) => {
   const name = `hapgent-${version}-${target}`;
-  const compare = `tar --extract --to-stdout --file ${name}.tar.zst ${name}/hapgent | cmp - ${name}`;
-  await output(["sh", "-c", compare], { cwd: release });
+  const extract = `tar --extract --to-stdout --file ${name}.tar.zst ${name}/hapgent`;
+  await output(["sh", "-c", `${extract} | cmp - ${name}`], { cwd: release });
 });
 
 test.each([
@@ -182,7 +182,7 @@ describe("publishing", () => {
     rmSync(calls);
   });
 
-  test("does nothing when the release is not signed by a key of deploy/allowed_signers", async () => {
+  test("does nothing when no key of deploy/allowed_signers has signed it", async () => {
     await Bun.write(join(tree, "deploy/allowed_signers"), "# none\n");
     const { text, exitCode } = await publish();
     expect(text).toContain("NOT verified: no release key is published");

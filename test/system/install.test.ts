@@ -68,7 +68,8 @@ async function makePath(directory: string, machine: Machine): Promise<string> {
     symlinkSync(Bun.which(isBusybox ? "busybox" : name) ?? name, join(path, name));
   }
   for (const name of ["uname", "getconf"]) rmSync(join(path, name), { force: true });
-  const uname = `#!/bin/sh\ncase $1 in -m) echo ${arch};; -s) echo Linux;; *) echo Linux ${arch};; esac\n`;
+  const cases = `-m) echo ${arch};; -s) echo Linux;; *) echo Linux ${arch};;`;
+  const uname = `#!/bin/sh\ncase $1 in ${cases} esac\n`;
   await Bun.write(join(path, "uname"), uname);
   await Bun.write(join(path, "getconf"), `#!/bin/sh\nexit ${libc === "glibc" ? 0 : 1}\n`);
   await runToEnd(["chmod", "+x", join(path, "uname"), join(path, "getconf")]);

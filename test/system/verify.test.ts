@@ -46,7 +46,7 @@ describe.concurrent("it is not, and told why", () => {
     [
       "when one byte more is there",
       (path) => appendFileSync(path(NAME), "x"),
-      "it was changed, or is not whole: SHA256SUMS has ",
+      "it was changed, or is not whole: expected the checksum ",
     ],
     [
       "when it was changed together with its checksum",

