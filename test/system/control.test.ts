@@ -450,7 +450,7 @@ describe.concurrent("wait", () => {
     expect(performance.now() - start).toBeWithin(1000, 2000);
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
-      /^error: not served within 1 s to 127\.0\.0\.2 \(UP, [\d.]+ s ago\), 127\.0\.0\.4 \(UP, .*\n$/,
+      /^error: not served within 1 s to 127\.0\.0\.2 \(UP, .*\), 127\.0\.0\.4 \(UP, .*\)\n$/,
     );
     expect(await agent.ctl("wait", "0")).toMatchObject({ exitCode: 1 });
   });

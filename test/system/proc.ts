@@ -50,11 +50,15 @@ export function cpuTime(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }
 
+/** What the descriptors of a process are: paths, `socket:[1]`, `anon_inode:[eventpoll]` and so on. */
+export function readDescriptors(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).map((fd) => readLink(`${directory}/${fd}`));
+}
+
 /** Descriptors of a process that are sockets: the listening one and its clients. */
 export function countSockets(pid: number): number {
-  const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).filter((fd) => readLink(`${directory}/${fd}`).startsWith("socket:"))
-    .length;
+  return readDescriptors(pid).filter((name) => name.startsWith("socket:")).length;
 }
 
 /** A descriptor may be gone before its link is read. */

@@ -1,19 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { countSwitches } from "../../scripts/benchmark/process.ts";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState } from "../../src/state.ts";
 import { askFrom } from "./client.ts";
-import { type AgentProcess, startAgent, temporaryDirectory, until } from "./harness.ts";
+import { startAgent, temporaryDirectory, until } from "./harness.ts";
+import { readDescriptors } from "./proc.ts";
 
 const WATCH = { ...TUNED, HAPGENT_WATCH: "on" };
 
@@ -168,14 +161,12 @@ describe.concurrent("a file that is watched", () => {
       replaceFile(agent.stateFile, JSON.stringify({ status: "UP", weight: i }));
       await agent.ask();
     }
-    const descriptors = readdirSync(`/proc/${agent.pid}/fd`).map((fd) =>
-      readlinkSync(`/proc/${agent.pid}/fd/${fd}`),
-    );
+    const descriptors = readDescriptors(agent.pid);
     expect(descriptors.filter((name) => /inotify|timerfd|state\.json/.test(name))).toEqual([]);
     let switches = -1;
     await until("2 s without a context switch", async () => {
       const before = switches;
-      switches = countSwitches(agent);
+      switches = countSwitches(agent.pid);
       if (switches === before) return true;
       await Bun.sleep(2000);
       return false;
@@ -206,16 +197,6 @@ describe.concurrent("a poller of an agent that watches its file", () => {
     ]);
   });
 });
-
-/** Voluntary and other context switches of all threads. */
-function countSwitches(agent: AgentProcess): number {
-  const tasks = `/proc/${agent.pid}/task`;
-  const counts = readdirSync(tasks).flatMap((task) => {
-    const status = readFileSync(`${tasks}/${task}/status`, "utf8");
-    return [...status.matchAll(/ctxt_switches:\s+(\d+)/g)].map(([, count]) => Number(count));
-  });
-  return counts.reduce((sum, count) => sum + count, 0);
-}
 
 /** As editors and atomic writers do. */
 function replaceFile(file: string, text: string): void {
