@@ -75,7 +75,8 @@ describe.concurrent("what HAProxy makes of an agent's word", () => {
     await haproxy.shows({ status, last_agt: `via agent : ${word}` });
     await agent.stop("SIGKILL");
     await haproxy.shows({ status, agent_status: "L4CON", last_agt: "Connection refused" });
-    expect(haproxy.failedChecks()).toHaveLength(1);
+    // A check that was under way when the agent was killed may have failed otherwise before.
+    expect(haproxy.failedChecks().at(-1)).toContain("reason: Layer4");
   });
 
   test("an operator's drain stays with UP, and is undone by READY", async () => {
