@@ -1,6 +1,15 @@
 // Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and
 // `podman load`, and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
 import { needTools } from "./need.ts";
@@ -112,6 +121,8 @@ async function collect(architecture: Architecture, context: string): Promise<voi
   const copy = (from: string, to: string) => {
     mkdirSync(dirname(join(context, to)), { recursive: true });
     cpSync(from, join(context, to), { dereference: true });
+    // A checkout has the modes that its maker's umask left.
+    chmodSync(join(context, to), statSync(from).mode & 0o100 ? 0o755 : 0o644);
   };
   copy(`${ROOT}dist/hapgent-${version}-${target}`, "rootfs/usr/bin/hapgent");
   copy(loaderFile, `rootfs${loader}`);
