@@ -53,9 +53,18 @@ export class Client implements Disposable {
   }
 }
 
-/** Asks an agent on 127.0.0.1 as the poller with this address. */
-export async function askFrom(address: string, port: number): Promise<string> {
-  const socat = Bun.spawn(["socat", "-", `TCP4:127.0.0.1:${port},bind=${address}`], {
+/**
+ * An address of this machine that nobody else asks. On 127.0.0.1 clients of other tests, whose
+ * agents have ended, may ask whatever has got their port by now: they would be pollers, too.
+ */
+export const QUIET = "127.5.0.1";
+
+/** Asks an agent as the poller with this address. */
+export async function askFrom(
+  address: string,
+  { hostname, port }: { hostname: string; port: number },
+): Promise<string> {
+  const socat = Bun.spawn(["socat", "-", `TCP4:${hostname}:${port},bind=${address}`], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   return await socat.stdout.text();

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState, type State } from "../../src/state.ts";
-import { askFrom, Client } from "./client.ts";
+import { askFrom, Client, QUIET } from "./client.ts";
 import { EXECUTABLE, runAgent, startAgent, temporaryDirectory, until } from "./harness.ts";
 import { countSockets, readUsage } from "./proc.ts";
 
@@ -12,7 +12,7 @@ const COMMANDS =
 
 /** An agent with a runtime socket. */
 function startControlled(state: State | string = { status: "UP" }) {
-  return startAgent({ state, socket: true, env: TUNED });
+  return startAgent({ state, socket: true, env: TUNED, hostname: QUIET });
 }
 
 describe.concurrent("the runtime socket", () => {
@@ -69,7 +69,7 @@ describe.concurrent("the runtime socket", () => {
     const state = { status: "DOWN", weight: 5, maxconn: 7, reason: 'a "b"' } as const;
     await using agent = await startControlled(state);
     expect(await agent.ctl("show", "pollers")).toEqual(good("[]"));
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     await agent.ask();
     const shown = JSON.stringify({ state, reply: 'DOWN 5% maxconn:7 #a "b"' });
     expect(await agent.ctl("show", "state")).toEqual(good(shown));
@@ -86,13 +86,13 @@ describe.concurrent("the runtime socket", () => {
     await using agent = await startControlled();
     for (let i = 0; i < 100; i += 1) {
       const client = await Bun.connect({
-        hostname: "127.0.0.1",
+        hostname: agent.hostname,
         port: agent.port,
         socket: { data: () => undefined },
       });
       client.terminate();
     }
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     const { stdout } = await agent.ctl("show", "pollers");
     const addresses: unknown[] = JSON.parse(stdout).map(
       (poller: { address: unknown }) => poller.address,
@@ -293,7 +293,7 @@ describe.concurrent("a client of the runtime socket", () => {
 
   test("is closed after 5 s in which it sends nothing, and not while it waits", async () => {
     await using agent = await startControlled();
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     await agent.ctl("set", "status", "DRAIN");
     const start = performance.now();
     using idle = await Client.connect(agent.socket);
@@ -345,7 +345,7 @@ describe.concurrent("a client of the runtime socket", () => {
 
   test("that leaves while it waits leaves nothing behind", async () => {
     await using agent = await startControlled();
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     await agent.ctl("set", "status", "DRAIN");
     const sockets = countSockets(agent.pid);
     const leave = async (count: number) => {
@@ -421,30 +421,29 @@ describe.concurrent("wait", () => {
     await using agent = await startControlled();
     expect(await agent.ctl("wait", "60")).toEqual(good("ok served to all of 0 pollers: UP"));
     await agent.ask();
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     expect(await agent.ctl("wait", "60")).toEqual(good("ok served to all of 2 pollers: UP"));
   });
 
   test("answers as soon as the last poller was served, the agent's own socket in use", async () => {
     await using agent = await startControlled();
     await agent.ask();
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     await agent.ctl("set", "status", "DRAIN");
     using client = await Client.connect(agent.socket);
     client.send("wait 60\n");
     await agent.ask();
     expect((await agent.ctl("show", "pollers")).stdout).toContain('"reply":"UP"');
     expect(client.text).toBe("");
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     expect(await client.answers(1)).toEqual(["ok served to all of 2 pollers: DRAIN"]);
   });
 
   test("names those that were not served in time", async () => {
     await using agent = await startControlled();
-    for (const address of ["127.0.0.2", "127.0.0.3", "127.0.0.4"])
-      await askFrom(address, agent.port);
+    for (const address of ["127.0.0.2", "127.0.0.3", "127.0.0.4"]) await askFrom(address, agent);
     await agent.ctl("set", "status", "DOWN", "why");
-    await askFrom("127.0.0.3", agent.port);
+    await askFrom("127.0.0.3", agent);
     const start = performance.now();
     const { stderr, exitCode } = await agent.ctl("wait", "1");
     expect(performance.now() - start).toBeWithin(1000, 2000);
@@ -462,14 +461,14 @@ describe.concurrent("wait", () => {
     using client = await Client.connect(agent.socket);
     client.send("wait 60\n");
     agent.signal("SIGUSR2");
-    await agent.logs(/new=DOWN/);
-    await askFrom("127.0.0.2", agent.port);
+    await until("saved", () => agent.file().includes("DOWN"));
+    await askFrom("127.0.0.2", agent);
     agent.change({ status: "MAINT" });
     await agent.logs(/new=MAINT/);
     // All were served DOWN or UP, and nobody MAINT.
     await agent.ask();
     expect(client.text).toBe("");
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     expect(await client.answers(1)).toEqual(["ok served to all of 2 pollers: MAINT"]);
   });
 });

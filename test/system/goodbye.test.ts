@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState, type State } from "../../src/state.ts";
-import { askFrom } from "./client.ts";
+import { askFrom, QUIET } from "./client.ts";
 import { startHaproxy } from "./haproxy.ts";
 import { type AgentProcess, startAgent, until } from "./harness.ts";
 import { startService, Traffic, twoServers } from "./traffic.ts";
@@ -14,8 +14,13 @@ async function startPolled(
   state: State = { status: "UP", weight: 50 },
 ): Promise<AgentProcess> {
   const goodbye = { HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: String(grace) };
-  const agent = await startAgent({ state, socket: true, env: { ...TUNED, ...goodbye, ...env } });
-  await askFrom("127.0.0.2", agent.port);
+  const agent = await startAgent({
+    state,
+    socket: true,
+    hostname: QUIET,
+    env: { ...TUNED, ...goodbye, ...env },
+  });
+  await askFrom("127.0.0.2", agent);
   return agent;
 }
 
@@ -31,15 +36,15 @@ describe.concurrent("the goodbye", () => {
     "is answered after %s, and is over once the last poller has heard it",
     async (signal) => {
       await using agent = await startPolled(60);
-      await askFrom("127.0.0.3", agent.port);
+      await askFrom("127.0.0.3", agent);
       const file = agent.file();
       agent.signal(signal);
       await agent.logs(/goodbye/);
-      expect(await askFrom("127.0.0.3", agent.port)).toBe("DOWN 50%\n");
+      expect(await askFrom("127.0.0.3", agent)).toBe("DOWN 50%\n");
       for (let i = 0; i < 20; i += 1) {
-        expect(await askFrom("127.0.0.3", agent.port)).toBe("DOWN 50%\n");
+        expect(await askFrom("127.0.0.3", agent)).toBe("DOWN 50%\n");
       }
-      expect(await askFrom("127.0.0.2", agent.port)).toBe("DOWN 50%\n");
+      expect(await askFrom("127.0.0.2", agent)).toBe("DOWN 50%\n");
       expect(await timeToEnd(agent)).toBeLessThan(1500);
       expect(agent.file()).toBe(file);
       expect(agent.log.slice(1)).toEqual([
@@ -73,7 +78,7 @@ describe.concurrent("the goodbye", () => {
     ["the pollers have heard it before", "DOWN", true],
   ])("is over at once when %s", async (_, status, isPolled) => {
     const env = { ...TUNED, HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: "60" };
-    await using agent = await startAgent({ state: { status }, env });
+    await using agent = await startAgent({ state: { status }, hostname: QUIET, env });
     if (isPolled) await agent.ask();
     agent.signal("SIGTERM");
     expect(await timeToEnd(agent)).toBeLessThan(1500);
@@ -122,7 +127,7 @@ describe.concurrent("the goodbye", () => {
 
     // 127.0.0.1 has heard it, 127.0.0.2 not yet.
     expect((await agent.ctl("wait", "0")).stderr).toMatch(/^error: .* to 127\.0\.0\.2 \(UP 50%, /);
-    await askFrom("127.0.0.2", agent.port);
+    await askFrom("127.0.0.2", agent);
     expect(await timeToEnd(agent)).toBeLessThan(1500);
     expect(agent.file()).toBe(formatState({ status: "UP", weight: 7 }));
     await using next = await startAgent({ stateFile: agent.stateFile, env: TUNED });

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { countSwitches } from "../../scripts/benchmark/process.ts";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState } from "../../src/state.ts";
-import { askFrom } from "./client.ts";
+import { askFrom, QUIET } from "./client.ts";
 import { startAgent, temporaryDirectory, until } from "./harness.ts";
 import { readDescriptors } from "./proc.ts";
 
@@ -175,20 +175,22 @@ describe.concurrent("a file that is watched", () => {
 });
 
 describe.concurrent("a poller of an agent that watches its file", () => {
+  const POLLED = { state: { status: "UP" }, hostname: QUIET, socket: true };
+
   test("that closes its half at once is served", async () => {
-    await using agent = await startAgent({ state: { status: "UP" }, env: WATCH, socket: true });
+    await using agent = await startAgent({ ...POLLED, env: WATCH });
     for (let i = 0; i < 20; i += 1) {
-      expect(await askFrom(`127.0.0.${2 + i}`, agent.port)).toBe("UP\n");
+      expect(await askFrom(`127.0.0.${2 + i}`, agent)).toBe("UP\n");
     }
     expect((await agent.ctl("wait", "0")).stdout).toBe("ok served to all of 20 pollers: UP\n");
   });
 
   test("that hangs up before the answer is none", async () => {
-    await using agent = await startAgent({ state: { status: "UP" }, env: WATCH, socket: true });
+    await using agent = await startAgent({ ...POLLED, env: WATCH });
     for (let i = 0; i < 100; i += 1) {
-      const hostname = "127.0.0.1";
+      const { hostname, port } = agent;
       const socket = { data: () => undefined };
-      (await Bun.connect({ hostname, port: agent.port, socket })).terminate();
+      (await Bun.connect({ hostname, port, socket })).terminate();
     }
     expect(await agent.ask()).toBe("UP\n");
     const { stdout } = await agent.ctl("show", "pollers");
