@@ -18,6 +18,9 @@ export interface Outcome {
   readonly text: string;
 }
 
+/** How long a check waits for a disk that hangs, in milliseconds. */
+const PATIENCE_MS = 200;
+
 /** What an agent works with. */
 export interface AgentOptions {
   /** Path of the state file. */
@@ -54,6 +57,8 @@ export class Agent {
   /** Events that wait for the one being handled. */
   readonly #waiting: StateEvent[] = [];
   #working: Promise<void> | undefined;
+  /** A look at the file that has taken too long, until it comes back. */
+  #hanging: Promise<void> | undefined;
   /** What the file was when it was last read. */
   #identity: Identity = {};
   #isSaving = false;
@@ -98,11 +103,27 @@ export class Agent {
 
   /**
    * Reads the file if it is not the one that was last read. While a change is being saved memory is
-   * right.
+   * right. A disk that hangs holds up a check for so long only, and those after it not at all.
    */
   async refresh(): Promise<void> {
+    if (this.#hanging !== undefined) return;
+    const look = this.#look();
+    const { promise: tooLate, resolve } = Promise.withResolvers<"too late">();
+    const timer = setTimeout(resolve, PATIENCE_MS, "too late");
+    const outcome = await Promise.race([look, tooLate]);
+    clearTimeout(timer);
+    if (outcome === "too late") this.#hanging ??= this.#outlast(look);
+  }
+
+  async #look(): Promise<void> {
     if (isSame(await identify(this.#file), this.#identity) || this.#isSaving) return;
     await this.request({ kind: "reload", cause: "watch" });
+  }
+
+  async #outlast(look: Promise<void>): Promise<void> {
+    log("state file does not answer, the last state stays", { file: this.#file });
+    await look;
+    this.#hanging = undefined;
   }
 
   /** From now on answers this status, whatever the state is; it is not saved. */
