@@ -151,6 +151,23 @@ test.each<[string, Record<string, string>]>([
   await answersAtOnce();
 });
 
+test("a disk that hangs under a file that is watched holds up a check by 0.2 s, once", async () => {
+  const env = { ...TUNED, HAPGENT_WATCH: "on" };
+  await using agent = await startAgent({ state: OLD, env });
+  {
+    await using _ = await injectInto(agent.pid, "statx:delay_enter=2s");
+    const start = performance.now();
+    const replies = await Promise.all(Array.from({ length: 20 }, () => agent.ask()));
+    for (let i = 0; i < 50; i += 1) replies.push(await agent.ask());
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(new Set(replies)).toEqual(new Set(["UP 42%\n"]));
+    await agent.logs(/state file does not answer/);
+  }
+  // Once the disk answers again, so does the agent with what is there.
+  writeFileSync(agent.stateFile, NEW);
+  await agent.answers("DOWN 42%\n");
+});
+
 test("a symlink is followed and stays one, and what it points to may be missing", async () => {
   using directory = temporaryDirectory();
   const stateFile = `${directory.path}/state.json`;
@@ -229,4 +246,24 @@ function inside(agent: AgentProcess, path: string): string {
 
 function seen(agent: AgentProcess, path: string): string {
   return readFileSync(inside(agent, path), "utf8");
+}
+
+/** Traces a process that runs, so that its system calls fail or wait until this is disposed of. */
+async function injectInto(pid: number, injection: string): Promise<AsyncDisposable> {
+  const options = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${injection}`];
+  const tracer = Bun.spawn(["strace", ...options, "-p", String(pid)], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const threads = readdirSync(`/proc/${pid}/task`);
+  await until("traced", () =>
+    threads.every((thread) =>
+      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
+    ),
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      tracer.kill("SIGKILL");
+      await tracer.exited;
+    },
+  };
 }
