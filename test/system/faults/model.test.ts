@@ -136,6 +136,8 @@ test("the agent does what its model does, whatever happens in whatever order", a
     );
     return system.events;
   });
+  // All to their end, also when one has failed: each has a process and a directory to take down.
+  await Promise.allSettled(lanes);
   const events = await Promise.all(lanes);
   console.log(`${SEQUENCES} sequences, ${events.reduce((sum, count) => sum + count, 0)} events`);
 });
