@@ -13,13 +13,18 @@ interface Result {
 }
 
 /** A Debian package that a suite needs, by the command that it brings. */
-const SYSTEM_TOOLS = { curl: "curl", haproxy: "haproxy", socat: "socat", prlimit: "util-linux" };
+const SYSTEM_TOOLS = {
+  curl: "curl",
+  haproxy: "haproxy",
+  socat: "socat",
+  prlimit: "util-linux",
+  setpriv: "util-linux",
+};
 
 const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,
   faketime: "faketime",
   fincore: "util-linux",
-  setpriv: "util-linux",
   strace: "strace",
   unshare: "util-linux",
 };
@@ -28,7 +33,7 @@ const FAULT_TOOLS = {
  * What test:deploy builds with, boots, installs into and looks at, beside what is in SYSTEM_TOOLS.
  */
 const DEPLOY_TOOLS = {
-  ...{ mmdebstrap: "mmdebstrap", setpriv: "util-linux", ip: "iproute2", git: "git" },
+  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },

@@ -7,10 +7,10 @@ const [hostname = "127.0.0.1", runs = "1"] = process.argv.slice(2);
 const socket = Bun.listen({ hostname, port: 0, socket: { data: () => undefined } });
 if (!("fd" in socket)) throw new Error("expected a descriptor");
 console.log(socket.port);
-// The shell becomes the agent, whose process id it knows.
+// The shell becomes the agent, whose process id it knows; it dies with this process.
 const launch = 'echo $$; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0"';
 for (let run = 0; run < Number(runs); run += 1) {
-  Bun.spawnSync(["sh", "-c", launch, EXECUTABLE], {
+  Bun.spawnSync(["setpriv", "--pdeathsig", "KILL", "sh", "-c", launch, EXECUTABLE], {
     stdio: ["ignore", "inherit", "inherit", Number(socket.fd)],
   });
 }

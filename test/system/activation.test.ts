@@ -26,6 +26,11 @@ class ActivatedAgent implements AsyncDisposable {
     void collectLines(this.#fixture.stderr, this.log);
   }
 
+  /** Waits until an agent listens. */
+  async starts(): Promise<void> {
+    await until("the agent listens", () => this.listening.length > 0 && this.printed.length > 1);
+  }
+
   get port(): number {
     return Number(this.printed[0]);
   }
@@ -38,22 +43,22 @@ class ActivatedAgent implements AsyncDisposable {
   /** Ends the present agent and waits for the next one. */
   async restart(): Promise<void> {
     const count = this.listening.length;
-    process.kill(Number(this.printed.at(-1)), "SIGTERM");
+    // What it prints and what it logs come by different ways.
+    const pid = await until("its process id", () => this.printed[count]);
+    process.kill(Number(pid), "SIGTERM");
     await until("the next agent", () => this.listening.length > count);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#fixture.kill("SIGKILL");
     await this.#fixture.exited;
-    // Killed first: it starts no other. The agent may have ended.
-    if (this.printed.length > 1) Bun.spawnSync(["kill", "-KILL", this.printed.at(-1) ?? ""]);
     this.#directory[Symbol.dispose]();
   }
 }
 
 async function startActivated({ runs = 1, env = TUNED, hostname = "127.0.0.1" } = {}) {
   const agent = new ActivatedAgent(runs, env, hostname);
-  await until("the agent listens", () => agent.listening.length > 0);
+  await agent.starts();
   return agent;
 }
 
