@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import { until } from "../system/harness.ts";
 import { bootMachine, type Machine } from "./machine.ts";
 import { baseRelease } from "./release.ts";
 
@@ -56,6 +57,8 @@ async function playLife(machine: Machine): Promise<void> {
   // What was there before the second time is what is there after it, to the time of change.
   await machine.run("pkill -USR2 -x hapgent");
   await machine.answers("DOWN");
+  // The answer comes before the save.
+  await until("saved", async () => (await machine.read(STATE)).includes("DOWN"));
   const [files, running] = [await listInstalled(machine), await pid(machine)];
   expect(await machine.run(INSTALL)).toContain(`nothing to change: hapgent ${version} (`);
   expect(await listInstalled(machine)).toBe(files);
