@@ -60,7 +60,7 @@ const SUITES: Record<string, () => Promise<Result>> = {
     await needTools({ ...SYSTEM_TOOLS, ...DEPLOY_TOOLS });
     run(["bun", "scripts/build.ts"]);
     const lab = ["bun", "test/deploy/lab.ts"];
-    return runTests("test/deploy/*.test.ts", ["--timeout=300000"], lab);
+    return runTests("test/deploy/*.test.ts", ["--timeout=900000"], lab);
   },
 };
 

@@ -27,7 +27,7 @@ const RESTRICTED =
 let machine: Machine;
 
 beforeAll(async () => {
-  await output(["bun", "scripts/image.ts"], { cwd: ROOT, limit: 240 });
+  await output(["bun", "scripts/image.ts"], { cwd: ROOT, limit: 600 });
   const haproxy = join(tmpdir(), "haproxy.tar");
   await output(["tar", "-C", await baseRoot(), "--exclude=./usr/share", "-cf", haproxy, "."]);
   machine = await bootMachine({
@@ -183,7 +183,7 @@ test("the image for arm64 holds all that it needs", async () => {
 
 test("the same commit makes the same images", async () => {
   const before = [await imageId("amd64"), await imageId("arm64")];
-  await output(["bun", "scripts/image.ts"], { cwd: ROOT, limit: 240 });
+  await output(["bun", "scripts/image.ts"], { cwd: ROOT, limit: 600 });
   expect([await imageId("amd64"), await imageId("arm64")]).toEqual(before);
 });
 

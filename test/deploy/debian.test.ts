@@ -14,7 +14,7 @@ let packageFile: string;
 let nextFile: string;
 
 beforeAll(async () => {
-  await output(["bun", "scripts/deb.ts"], { cwd: ROOT, limit: 240 });
+  await output(["bun", "scripts/deb.ts"], { cwd: ROOT, limit: 600 });
   architecture = await output(["dpkg", "--print-architecture"]);
   packageFile = `${ROOT}dist/hapgent_${version}_${architecture}.deb`;
   nextFile = await makeNextVersion();
@@ -135,7 +135,7 @@ test("piuparts finds nothing left, broken or changed", async () => {
   const chroot = `--existing-chroot=${await baseRoot()}`;
   const options = ["--distribution=bookworm", "--no-eatmydata", "--skip-minimize"];
   const command = ["piuparts", ...options, chroot, "--warn-on-others", packageFile];
-  const { stdout, stderr, exitCode } = await outcome(command, { limit: 240 });
+  const { stdout, stderr, exitCode } = await outcome(command, { limit: 600 });
   expect({ tail: exitCode === 0 ? "" : stdout.slice(-4000) + stderr, exitCode }).toEqual({
     tail: "",
     exitCode: 0,

@@ -136,6 +136,12 @@ export class Machine implements AsyncDisposable {
   async switchOff(): Promise<void> {
     this.#process?.kill("SIGKILL");
     await this.#process?.exited;
+    // Its first process ends after all others; only then are its mounts gone, and can be made again.
+    const status = Bun.file(`/proc/${this.leader}/status`);
+    await until("the machine is off", async () => {
+      const text = await status.text().catch(() => "");
+      return text === "" || /^State:\tZ/m.test(text);
+    });
   }
 
   /** A command that runs another one in all of its namespaces, with root's environment. */
