@@ -50,7 +50,7 @@ export function becomeTuned(env: Environment): void {
   const { HAPGENT_TUNE = "on" } = env;
   if (isTuned || HAPGENT_TUNE !== "on" || !Bun.isStandaloneExecutable) return;
   // The runtime closes all descriptors on the way, that of a socket from systemd too.
-  if (env["LISTEN_PID"] === String(process.pid)) {
+  if (env["LISTEN_PID"] === String(process.pid) && env["LISTEN_FDS"] !== undefined) {
     log("not tuned: the passed socket would be lost; set the variables in the unit");
     return;
   }
