@@ -29,8 +29,7 @@ export interface SaveOutcome {
  * @throws {StateError} when what is there is no regular file, or is larger than a state file can
  * be.
  * @throws the system's error when the state was not saved, or what is there cannot be set aside;
- * the old
- * text is then still there.
+ * the old text is then still there.
  */
 export async function saveState(path: string, state: State): Promise<SaveOutcome> {
   const target = await followLinks(path);
@@ -43,7 +42,7 @@ export async function saveState(path: string, state: State): Promise<SaveOutcome
     await replaceFile(target, text, temporaryName(target), old);
     return outcome;
   } catch (error) {
-    const code = errorCode(error);
+    const code = reasonOf(error);
     if (!old || !IN_PLACE.has(code)) throw error;
     await overwriteFile(target, text, old.size);
     return { ...outcome, inPlace: code };
@@ -125,9 +124,5 @@ async function followLinks(path: string): Promise<string> {
 }
 
 function ignoreMissing(error: unknown): undefined {
-  if (errorCode(error) !== "ENOENT") throw error;
-}
-
-function errorCode(error: unknown): string {
-  return error instanceof Error && "code" in error ? String(error.code) : "";
+  if (reasonOf(error) !== "ENOENT") throw error;
 }
