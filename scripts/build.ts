@@ -3,12 +3,13 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
-import { compile, TARGETS } from "./compile.ts";
-import { capture, scratchDirectory } from "./run.ts";
+import { compile, TARGETS } from "./lib/executable.ts";
+import { capture } from "./lib/shell.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
 
 const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
 const named = process.argv.slice(2);
-const directory = scratchDirectory();
+const { path: directory } = temporaryDirectory();
 for (const target of named[0] === "--all" ? TARGETS : named) {
   build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
 }

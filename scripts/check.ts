@@ -1,5 +1,5 @@
 // Checks types, lint and format.
-import { run } from "./run.ts";
+import { run } from "./lib/shell.ts";
 
 run(["bun", "x", "tsc", "--project", "."]);
 run(["bun", "x", "biome", "check", "--error-on-warnings", "."]);

@@ -3,8 +3,9 @@
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
-import { needTools } from "./need.ts";
-import { capture, ROOT, run, scratchDirectory } from "./run.ts";
+import { capture, ROOT, run } from "./lib/shell.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
+import { needTools } from "./lib/tools.ts";
 
 /** The target of the executable, by Debian's name of the architecture. */
 const TARGETS: Record<string, string> = { amd64: "linux-x64", arm64: "linux-arm64" };
@@ -16,7 +17,7 @@ for (const architecture of named) build(architecture, TARGETS[architecture] ?? "
 
 function build(architecture: string, target: string): void {
   run(["bun", "scripts/build.ts", target]);
-  const directory = scratchDirectory();
+  const { path: directory } = temporaryDirectory();
   const source = join(directory, "hapgent");
   mkdirSync(source);
   for (const part of ["debian", "systemd", "man", "scripts", "state.json"]) {

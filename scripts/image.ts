@@ -12,9 +12,10 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json";
-import { needTools } from "./need.ts";
-import { capture, ROOT, run, scratchDirectory } from "./run.ts";
-import { packTar } from "./tar.ts";
+import { capture, ROOT, run } from "./lib/shell.ts";
+import { packTar } from "./lib/tar.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
+import { needTools } from "./lib/tools.ts";
 
 /**
  * Of each architecture: Bun's name, and where Debian has its C library, by a package of that one.
@@ -43,7 +44,7 @@ const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
 process.umask(0o022);
 await needTools({ buildah: "buildah" });
 run(["bun", "scripts/build.ts", ...Object.values(ARCHITECTURES).map(({ target }) => target)]);
-const directory = scratchDirectory();
+const { path: directory } = temporaryDirectory();
 const buildah = [
   ...["buildah", "--root", `${directory}/root`, "--runroot", `${directory}/runroot`],
   ...["--storage-driver", "vfs"],

@@ -10,7 +10,7 @@ import {
   STATE_FIELDS,
   VARIABLES,
 } from "../src/usage.ts";
-import { ROOT } from "./run.ts";
+import { ROOT } from "./lib/shell.ts";
 
 /** The generated files: text by path. */
 export const MANUALS: Readonly<Record<string, string>> = {

@@ -1,7 +1,7 @@
 // Prints the release notes of this version: its section of CHANGELOG.md, and how to verify the
 // files.
 import { version } from "../package.json";
-import { capture, ROOT } from "./run.ts";
+import { capture, ROOT } from "./lib/shell.ts";
 import { NAMESPACE, SIGNER } from "./sign.ts";
 
 if (import.meta.main) console.log(await formatNotes());

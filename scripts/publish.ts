@@ -4,8 +4,9 @@
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
-import { needTools } from "./need.ts";
-import { ROOT, run, scratchDirectory } from "./run.ts";
+import { ROOT, run } from "./lib/shell.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
+import { needTools } from "./lib/tools.ts";
 import { findProblem, SIGNERS } from "./verify.ts";
 
 const directory = `${ROOT}dist/release`;
@@ -28,7 +29,7 @@ run(["gh", "release", "create", `v${version}`, "--verify-tag", ...notes, ...file
 
 function pushImage(image: string): void {
   // A file, because a command line can be read by everybody on the machine.
-  const login = join(scratchDirectory(), "auth.json");
+  const login = join(temporaryDirectory().path, "auth.json");
   const auth = Buffer.from(`${IMAGE_USER}:${GH_TOKEN}`).toString("base64");
   const registry = image.slice(0, image.indexOf("/"));
   writeFileSync(login, JSON.stringify({ auths: { [registry]: { auth } } }), { mode: 0o600 });

@@ -10,13 +10,14 @@ import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
-import { TARGETS } from "./compile.ts";
-import { needTools } from "./need.ts";
+import { TARGETS } from "./lib/executable.ts";
+import { capture, ROOT, run } from "./lib/shell.ts";
+import { packTar } from "./lib/tar.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
+import { needTools } from "./lib/tools.ts";
 import { formatNotes, readSection } from "./notes.ts";
-import { capture, ROOT, run, scratchDirectory } from "./run.ts";
 import { formatSbom } from "./sbom.ts";
 import { signRelease } from "./sign.ts";
-import { packTar } from "./tar.ts";
 import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
 
 const DIRECTORY = `${ROOT}dist/release`;
@@ -93,7 +94,7 @@ function take(name: string): void {
  * .tar.gz.
  */
 function pack(name: string, isFast: boolean): void {
-  const directory = scratchDirectory();
+  const { path: directory } = temporaryDirectory();
   const content = join(directory, name);
   for (const part of EXTRAS) cpSync(ROOT + part, join(content, part));
   for (const part of DEPLOY) {

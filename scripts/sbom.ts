@@ -2,7 +2,7 @@
 // bun.lock.
 import lock from "../bun.lock";
 import { description, license, name, version } from "../package.json";
-import { capture } from "./run.ts";
+import { capture } from "./lib/shell.ts";
 
 if (import.meta.main) console.log(formatSbom());
 

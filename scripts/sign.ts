@@ -2,8 +2,9 @@
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { needTools } from "./need.ts";
-import { ROOT, run, scratchDirectory } from "./run.ts";
+import { ROOT, run } from "./lib/shell.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
+import { needTools } from "./lib/tools.ts";
 
 /** Who signs, as deploy/allowed_signers names them, and for what (ssh-keygen(1), `-I` and `-n`). */
 export const SIGNER = "hapgent";
@@ -38,7 +39,7 @@ export async function signRelease(directory: string, key?: string): Promise<void
     );
     process.exit(1);
   }
-  const file = join(scratchDirectory(), "key");
+  const file = join(temporaryDirectory().path, "key");
   writeFileSync(file, `${text.trim()}\n`, { mode: 0o600 });
   await signRelease(directory, file);
 }

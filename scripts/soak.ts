@@ -3,10 +3,11 @@
 
 import { TUNED } from "../src/runtime.ts";
 import { formatState } from "../src/state.ts";
-import { type AgentProcess, startAgent, until } from "../test/system/harness.ts";
-import { Load } from "../test/system/load.ts";
-import { readUsage, type Usage } from "../test/system/proc.ts";
-import { run } from "./run.ts";
+import { type AgentProcess, startAgent } from "./lib/agent.ts";
+import { Load } from "./lib/load.ts";
+import { readUsage, type Usage } from "./lib/proc.ts";
+import { run } from "./lib/shell.ts";
+import { until } from "./lib/until.ts";
 
 /** Checks of a round, after which what the agent holds is read. */
 const ROUND = 100_000;

@@ -1,19 +1,18 @@
 // Runs the agent from source. It installs its packages and needs no file in /etc: without
 // HAPGENT_STATE_FILE it serves a private copy of a sample state, which is gone when the agent
 // stops.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "./run.ts";
+import { run } from "./lib/shell.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
 
 const SAMPLE = { status: "UP", weight: 100 };
 
 run(["bun", "install", "--frozen-lockfile", "--silent"]);
 
 if (process.env["HAPGENT_STATE_FILE"] === undefined) {
-  const directory = mkdtempSync(join(tmpdir(), "hapgent-"));
-  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-  process.env["HAPGENT_STATE_FILE"] = join(directory, "state.json");
+  const { path } = temporaryDirectory();
+  process.env["HAPGENT_STATE_FILE"] = join(path, "state.json");
   writeFileSync(process.env["HAPGENT_STATE_FILE"], `${JSON.stringify(SAMPLE, null, 2)}\n`);
 }
 

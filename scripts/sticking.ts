@@ -1,7 +1,7 @@
 // Plays every change of status to a real HAProxy and prints how its server ends, in Markdown.
-import { formatMatrix, playMatrix } from "../test/system/matrix.ts";
-import { needTools } from "./need.ts";
-import { run } from "./run.ts";
+import { formatMatrix, playMatrix } from "./lib/matrix.ts";
+import { run } from "./lib/shell.ts";
+import { needTools } from "./lib/tools.ts";
 
 await needTools({ haproxy: "haproxy" });
 run(["bun", "scripts/build.ts"]);

@@ -4,8 +4,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { needTools } from "./need.ts";
-import { ROOT, run, succeeds } from "./run.ts";
+import { ROOT, run, succeeds } from "./lib/shell.ts";
+import { needTools } from "./lib/tools.ts";
 
 interface Result {
   passed: number;

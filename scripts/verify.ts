@@ -5,8 +5,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { needTools } from "./need.ts";
-import { ROOT } from "./run.ts";
+import { ROOT } from "./lib/shell.ts";
+import { needTools } from "./lib/tools.ts";
 import { NAMESPACE, SIGNER } from "./sign.ts";
 
 /** The keys that may sign a release. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 import { Agent, type StateEvent, withStatus } from "../src/agent.ts";
-import { temporaryDirectory } from "./temporary.ts";
 
 const HUP: StateEvent = { kind: "reload", cause: "SIGHUP" };
 const USR1: StateEvent = { kind: "set", change: withStatus("UP"), cause: "SIGUSR1" };

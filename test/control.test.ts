@@ -1,12 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
+import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 import { Agent } from "../src/agent.ts";
 import { execute } from "../src/control.ts";
 import { Pollers } from "../src/pollers.ts";
 import { formatState, type State } from "../src/state.ts";
 import { RUNTIME_COMMANDS } from "../src/usage.ts";
-import { temporaryDirectory } from "./temporary.ts";
 
 /** An agent with this state, and what its runtime socket answers. */
 async function startAgent(directory: { path: string }, state: State) {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
+import { ROOT } from "../scripts/lib/shell.ts";
 import { MANUALS } from "../scripts/manual.ts";
-import { ROOT } from "../scripts/run.ts";
 import { VARIABLES } from "../src/usage.ts";
 
 test.each(Object.entries(MANUALS))("%s is what scripts/manual.ts writes", async (path, text) => {

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { dependencies, devDependencies, version } from "../package.json";
-import { ROOT } from "../scripts/run.ts";
+import { ROOT } from "../scripts/lib/shell.ts";
 import { formatSbom } from "../scripts/sbom.ts";
 
 /** What CycloneDX 1.6 demands of the fields that we use. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { ROOT } from "../scripts/run.ts";
+import { ROOT } from "../scripts/lib/shell.ts";
 
 const TEXT = await Bun.file(`${ROOT}SECURITY.md`).text();
 const ROWS = [...TEXT.matchAll(/^\| (.+?) +\|.+\| `([^`]+)`: "([^"]+)" +\|$/gm)];

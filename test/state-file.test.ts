@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 import { StateError } from "../src/state.ts";
 import { loadState, removeLeftover, temporaryName } from "../src/state-file.ts";
-import { temporaryDirectory } from "./temporary.ts";
 
 async function messageOf(path: string): Promise<string> {
   return loadState(path).then(

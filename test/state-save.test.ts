@@ -11,9 +11,9 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 import { formatState, type State } from "../src/state.ts";
 import { saveState } from "../src/state-save.ts";
-import { temporaryDirectory } from "./temporary.ts";
 
 const STATE: State = { status: "DOWN", weight: 50 };
 

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { until } from "../../test/system/harness.ts";
+import { readCpu } from "../lib/proc.ts";
+import { until } from "../lib/until.ts";
 import { type Measurements, SERVER_LINES } from "./figures.ts";
 import { launch, type Program, pin } from "./launch.ts";
-import { readCpu } from "./process.ts";
 import { progress } from "./progress.ts";
 import { type Subject, WORK } from "./subjects.ts";
 

@@ -1,7 +1,6 @@
-import { readUsage } from "../../test/system/proc.ts";
+import { countSwitches, readMemory, readUsage } from "../lib/proc.ts";
 import type { Measurements } from "./figures.ts";
 import { launch, type Program } from "./launch.ts";
-import { countSwitches, readMemory } from "./process.ts";
 import { progress } from "./progress.ts";
 import type { Subject } from "./subjects.ts";
 

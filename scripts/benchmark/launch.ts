@@ -1,4 +1,4 @@
-import { freePort } from "../../test/system/harness.ts";
+import { freePort } from "../lib/port.ts";
 import { type Subject, WORK } from "./subjects.ts";
 
 /** Milliseconds within which a program has to give its first reply, unless said otherwise. */
@@ -64,9 +64,4 @@ async function readLine(stream: ReadableStream<Uint8Array>): Promise<string> {
 export function pin(pid: number, cpu: number): void {
   if (navigator.hardwareConcurrency < 2) return;
   Bun.spawnSync(["taskset", "--all-tasks", "--cpu-list", "--pid", String(cpu), String(pid)]);
-}
-
-/** Drops a file's pages from the page cache; nothing may run from it. */
-export function evict(file: string): void {
-  Bun.spawnSync(["dd", `of=${file}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"]);
 }

@@ -1,7 +1,6 @@
-import { readUsage } from "../../test/system/proc.ts";
+import { countSwitches, readCpu, readMachineCpu, readMemory, readUsage } from "../lib/proc.ts";
 import type { CONNECTIONS, Measurements } from "./figures.ts";
 import { launch, type Program, pin } from "./launch.ts";
-import { countSwitches, readCpu, readMachineCpu, readMemory } from "./process.ts";
 import { progress } from "./progress.ts";
 import { type Subject, WORK } from "./subjects.ts";
 

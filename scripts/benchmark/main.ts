@@ -1,7 +1,7 @@
 // Measures the agent beside the runtime's floor and the physical limit. The README says how to read
 // it.
 import { parseArgs } from "node:util";
-import { findHierarchy } from "./cgroup.ts";
+import { findMemoryController } from "../lib/cgroup.ts";
 import { drawCharts } from "./charts.ts";
 import { Measurements } from "./figures.ts";
 import { measureHaproxy } from "./haproxy.ts";
@@ -77,7 +77,7 @@ async function measureAll(): Promise<void> {
   await measureLoads(measurements, pick("agent", "untuned", "bare", "epoll", "against"), ROUNDS);
   notes.push("1,000,000 checks: the agent only, once.");
 
-  const hierarchy = findHierarchy();
+  const hierarchy = findMemoryController();
   if (hierarchy) await measureLimits(measurements, pick("agent", "bare", "epoll"), hierarchy);
   else notes.push("least memory limit: not measured, no control group can be made here.");
 

@@ -1,6 +1,7 @@
-import { type findHierarchy, limitMemory } from "./cgroup.ts";
+import { type MemoryController, MemoryGroup } from "../lib/cgroup.ts";
+import { evict } from "../lib/page-cache.ts";
 import type { Measurements } from "./figures.ts";
-import { evict, launch } from "./launch.ts";
+import { launch } from "./launch.ts";
 import { progress } from "./progress.ts";
 import type { Subject } from "./subjects.ts";
 
@@ -20,7 +21,7 @@ const DEADLINE = 1000;
 export async function measureLimits(
   measurements: Measurements,
   subjects: readonly Subject[],
-  hierarchy: NonNullable<ReturnType<typeof findHierarchy>>,
+  controller: MemoryController,
 ): Promise<void> {
   for (const subject of subjects) {
     const { name, file } = subject;
@@ -28,10 +29,10 @@ export async function measureLimits(
     progress(`least memory limit: ${subject.title}`);
 
     // Read by us, the pages are charged to our own group.
-    evict(file);
+    await evict(file);
     await Bun.file(file).bytes();
     const starts = async (megabytes: number) => {
-      using group = limitMemory(hierarchy, megabytes);
+      using group = new MemoryGroup(controller, megabytes);
       try {
         await using _ = await launch(subject, { launcher: group.launcher, deadline: DEADLINE });
         return true;
@@ -40,9 +41,9 @@ export async function measureLimits(
       }
     };
     measurements.add(name, "limitWarmMB", await findLeast(starts));
-    const startsCold = (megabytes: number) => {
-      evict(file);
-      return starts(megabytes);
+    const startsCold = async (megabytes: number) => {
+      await evict(file);
+      return await starts(megabytes);
     };
     measurements.add(name, "limitColdMB", await findLeast(startsCold));
   }

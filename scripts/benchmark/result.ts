@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { version } from "../../package.json";
-import { capture, ROOT, run } from "../run.ts";
+import { capture, ROOT, run } from "../lib/shell.ts";
 import type { FigureName, Measurements, MemoryPoint, Spread } from "./figures.ts";
 import { judge, type Verdict } from "./limits.ts";
 import type { Subject, SubjectName } from "./subjects.ts";

@@ -1,6 +1,7 @@
+import { evict } from "../lib/page-cache.ts";
+import { readMemory } from "../lib/proc.ts";
 import type { Measurements } from "./figures.ts";
-import { evict, launch } from "./launch.ts";
-import { readMemory } from "./process.ts";
+import { launch } from "./launch.ts";
 import { progress } from "./progress.ts";
 import type { Subject } from "./subjects.ts";
 
@@ -33,7 +34,7 @@ export async function measureStarts(
 }
 
 async function measureColdStart(measurements: Measurements, subject: Subject): Promise<void> {
-  if (subject.file !== undefined) evict(subject.file);
+  if (subject.file !== undefined) await evict(subject.file);
   await using program = await launch(subject);
   if (subject.listens && subject.file !== undefined) {
     measurements.add(subject.name, "startColdMs", program.startMs);

@@ -1,8 +1,8 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { TUNED } from "../../src/runtime.ts";
-import { compile } from "../compile.ts";
-import { needTools } from "../need.ts";
-import { ROOT, run } from "../run.ts";
+import { compile } from "../lib/executable.ts";
+import { ROOT, run } from "../lib/shell.ts";
+import { needTools } from "../lib/tools.ts";
 
 /**
  * Where all that is measured lies: in the repository, as a file system in memory cannot be evicted.

@@ -2,9 +2,10 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ROOT } from "../../scripts/run.ts";
-import { EXECUTABLE, until } from "../system/harness.ts";
-import { bootMachine, type Machine, type Output, outcome, output, startPoller } from "./machine.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { type Output, outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { bootMachine, type Machine, startPoller } from "./machine.ts";
 
 const ANSIBLE = `${ROOT}deploy/ansible`;
 const STATE = "/etc/hapgent/state.json";

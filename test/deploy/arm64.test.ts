@@ -1,10 +1,11 @@
 // The executable for 64-bit ARM, run by QEMU where the machine is another.
 import { beforeAll, expect, test } from "bun:test";
 import { version } from "../../package.json";
-import { needTools } from "../../scripts/need.ts";
-import { ROOT, run } from "../../scripts/run.ts";
+import { type AgentOptions, startAgent } from "../../scripts/lib/agent.ts";
+import { ROOT, run } from "../../scripts/lib/shell.ts";
+import { needTools } from "../../scripts/lib/tools.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
-import { type AgentOptions, startAgent, until } from "../system/harness.ts";
 
 const LIBRARIES = "/usr/aarch64-linux-gnu";
 const OPTIONS: AgentOptions = {

@@ -3,10 +3,13 @@ import { readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { ROOT } from "../../scripts/run.ts";
+import { ask } from "../../scripts/lib/check.ts";
+import { freePort } from "../../scripts/lib/port.ts";
+import { output, ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
-import { ask, freePort, temporaryDirectory, until } from "../system/harness.ts";
-import { baseRoot, bootMachine, type Machine, output } from "./machine.ts";
+import { baseRoot, bootMachine, type Machine } from "./machine.ts";
 
 const IMAGE = `hapgent:${version}`;
 const CONTAINER = `${ROOT}deploy/container`;

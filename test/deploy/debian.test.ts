@@ -3,9 +3,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { ROOT } from "../../scripts/run.ts";
-import { until } from "../system/harness.ts";
-import { baseRoot, bootMachine, type Machine, outcome, output, startPoller } from "./machine.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { baseRoot, bootMachine, type Machine, startPoller } from "./machine.ts";
 
 const NEXT = `${version}+next`;
 const STATE = "/var/lib/hapgent/state.json";

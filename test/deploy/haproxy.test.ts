@@ -1,11 +1,11 @@
 // What the system tests show with the installed HAProxy, with the newer one of another Debian.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { needTools } from "../../scripts/need.ts";
-import { ROOT } from "../../scripts/run.ts";
-import { formatMatrix, playMatrix } from "../system/matrix.ts";
+import { formatMatrix, playMatrix } from "../../scripts/lib/matrix.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { needTools } from "../../scripts/lib/tools.ts";
 import { showStates } from "../system/states.ts";
-import { temporaryDirectory } from "../temporary.ts";
 
 const directory = temporaryDirectory();
 let haproxy: string[] = [];

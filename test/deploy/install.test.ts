@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { until } from "../system/harness.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { bootMachine, type Machine } from "./machine.ts";
 import { baseRelease } from "./release.ts";
 

@@ -1,18 +1,13 @@
 import { beforeAll, describe, expect, test } from "bun:test";
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdtempSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { ROOT } from "../../scripts/run.ts";
-import { EXECUTABLE, startAgent, temporaryDirectory } from "../system/harness.ts";
-import { outcome, output } from "./machine.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { swapDirectory } from "../../scripts/lib/config-map.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
 /** What the tests look at in a container. */
 interface Container {
@@ -168,18 +163,13 @@ test("the sidecar's commands work: it starts as FAIL, says what the service writ
 
 test("the sidecar follows a ConfigMap as the kubelet swaps it", async () => {
   using directory = temporaryDirectory();
-  const put = (name: string, text: string) => {
-    mkdirSync(join(directory.path, name));
-    writeFileSync(join(directory.path, name, "state.json"), text);
-    symlinkSync(name, join(directory.path, "..data_tmp"));
-    renameSync(join(directory.path, "..data_tmp"), join(directory.path, "..data"));
-  };
+  const file = join(directory.path, "state.json");
   const [map] = parse(read("configmap.yaml")) as unknown as { data: Record<string, string> }[];
-  put("..1", map?.data["state.json"] ?? "");
-  symlinkSync("..data/state.json", join(directory.path, "state.json"));
+  swapDirectory(file, map?.data["state.json"] ?? "");
+  symlinkSync("..data/state.json", file);
   const { agent } = await startSidecar("configmap.yaml", directory.path);
   await using _ = agent;
   expect(await agent.ask()).toBe("UP 100%\n");
-  put("..2", '{"status": "DRAIN", "weight": 50}');
+  swapDirectory(file, '{"status": "DRAIN", "weight": 50}');
   expect(await agent.ask()).toBe("DRAIN 50%\n");
 });

@@ -2,17 +2,15 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { until } from "../system/harness.ts";
+import { readChildren } from "../../scripts/lib/proc.ts";
+import { until } from "../../scripts/lib/until.ts";
 
 const LAB = `${import.meta.dir}/lab.ts`;
 const COMMAND = `${process.execPath} ${LAB} ${process.execPath} ${import.meta.dir}/lab-fixture.ts`;
 
 /** All processes below one, by their parents. */
 function descendants(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-  return children === ""
-    ? []
-    : children.split(" ").flatMap((id) => [Number(id), ...descendants(Number(id))]);
+  return readChildren(pid).flatMap((child) => [child, ...descendants(child)]);
 }
 
 function isThere(pid: number): boolean {

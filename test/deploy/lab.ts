@@ -4,15 +4,16 @@
 // it sees, and control groups of its own. Whatever it mounts, boots or starts ends with it, however
 // it ends: the kernel takes the namespaces down with their first process, and this program then
 // removes what is left, an empty directory and empty control groups.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { makeGroups, removeGroup } from "../../scripts/lib/cgroup.ts";
 
 /** Hierarchies (version 1) that a booted machine uses; the empty one is version 2's. */
 const HIERARCHIES = new Set(["name=systemd", "memory", "pids", "cpu", "devices", ""]);
 
 const directory = mkdtempSync(join(tmpdir(), "hapgent-lab-"));
-const groups = makeGroups();
+const groups = makeGroups(HIERARCHIES, `hapgent-lab-${process.pid}`);
 const parent = process.ppid;
 
 const world = Bun.spawn(
@@ -39,7 +40,7 @@ const watch = setInterval(() => {
 }, 200);
 await world.exited;
 clearInterval(watch);
-for (const group of groups) await removeGroup(group);
+for (const group of groups) removeGroup(group);
 rmdirSync(directory);
 process.exit(world.exitCode ?? 1);
 
@@ -48,43 +49,4 @@ function ENTER(): string {
   return `
     mount -t tmpfs -o mode=755 lab "$0" || exit 1
     mkdir "$0/home" && cd "$PWD" && exec "$@"`;
-}
-
-/** Makes a control group in each hierarchy, below the one that this process is in. */
-function makeGroups(): string[] {
-  const mounts = readFileSync("/proc/self/mounts", "utf8").matchAll(
-    /^\S+ (\S+) cgroup(2?) (\S+)/gm,
-  );
-  const places = [...mounts].map(([, path = "", version, options = ""]) => ({
-    path,
-    names: version === "2" ? [""] : options.split(","),
-  }));
-  const made: string[] = [];
-  for (const [, names = "", own = ""] of readFileSync("/proc/self/cgroup", "utf8").matchAll(
-    /^\d+:([^:]*):(.*)$/gm,
-  )) {
-    const wanted = names.split(",").filter((name) => HIERARCHIES.has(name));
-    const place = places.find(({ names: there }) => wanted.some((name) => there.includes(name)));
-    if (!place) continue;
-    const group = join(place.path, own, `hapgent-lab-${process.pid}`);
-    mkdirSync(group);
-    made.push(group);
-  }
-  return made;
-}
-
-/** Removes a group and those below it; a process that was killed may need a moment to leave it. */
-async function removeGroup(group: string): Promise<void> {
-  for (const entry of readdirSync(group, { withFileTypes: true })) {
-    if (entry.isDirectory()) await removeGroup(join(group, entry.name));
-  }
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      rmdirSync(group);
-      return;
-    } catch (error) {
-      if (attempt === 200) throw error;
-      await Bun.sleep(25);
-    }
-  }
 }

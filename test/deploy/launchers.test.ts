@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { ROOT } from "../../scripts/run.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
 import { TUNED } from "../../src/runtime.ts";
 
 /** Where each launcher sets variables: the lines that do, of which any may have several. */

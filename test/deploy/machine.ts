@@ -9,7 +9,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { until } from "../system/harness.ts";
+import { readChildren, readName } from "../../scripts/lib/proc.ts";
+import { type CommandOptions, type Output, outcome, output } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
 
 /**
  * What a base root has beyond the essential packages: both kinds of init, and what tests look with.
@@ -24,47 +26,6 @@ const PACKAGES = [
  * memory.
  */
 const NOISE = "/proc /sys /dev /run /tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd";
-
-/** What a finished command wrote and how it ended. */
-export interface Output {
-  readonly stdout: string;
-  readonly stderr: string;
-  readonly exitCode: number;
-}
-
-export interface CommandOptions {
-  readonly input?: string;
-  readonly cwd?: string;
-  readonly env?: Record<string, string>;
-  /** Seconds after which it is killed. */
-  readonly limit?: number;
-}
-
-/** Runs a command to its end, whatever its exit code. */
-export async function outcome(command: string[], options: CommandOptions = {}): Promise<Output> {
-  const child = Bun.spawn(command, {
-    ...(options.cwd !== undefined && { cwd: options.cwd }),
-    env: { ...process.env, ...options.env },
-    stdin: options.input === undefined ? "ignore" : Buffer.from(options.input),
-    stdout: "pipe",
-    stderr: "pipe",
-    timeout: (options.limit ?? 60) * 1000,
-    killSignal: "SIGKILL",
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
-    child.exited,
-  ]);
-  return { stdout, stderr, exitCode };
-}
-
-/** Runs a command that must succeed and returns what it wrote, without the last newline. */
-export async function output(command: string[], options: CommandOptions = {}): Promise<string> {
-  const { stdout, stderr, exitCode } = await outcome(command, options);
-  if (exitCode === 0) return stdout.trimEnd();
-  throw new Error(`exit code ${exitCode}: ${command.join(" ")}\n${stdout}${stderr}`);
-}
 
 /** A Debian root directory, made once in a run; machines are copies of it and never change it. */
 export async function baseRoot(): Promise<string> {
@@ -123,11 +84,11 @@ export class Machine implements AsyncDisposable {
       { stdio: ["ignore", "ignore", "inherit"] },
     );
     this.#process = process;
-    this.leader = await until("the machine's first process", async () => {
-      const [child = ""] = await readChildren(process.pid);
+    this.leader = await until("the machine's first process", () => {
+      const [child] = readChildren(process.pid);
       // Until the last step of the boot script its first process is a shell.
-      const isInit = /^(systemd|init|sleep)$/.test(await readName(child));
-      return isInit ? Number(child) : undefined;
+      const isInit = child !== undefined && /^(systemd|init|sleep)$/.test(readName(child));
+      return isInit ? child : undefined;
     });
     await until(`${this.init} has booted`, () => BOOTED[this.init](this), 60_000);
   }
@@ -294,25 +255,6 @@ export async function startPoller(
       await child.exited;
     },
   };
-}
-
-/** Drops a file from the page cache, so that the next start reads it from the disk. */
-export async function evict(path: string): Promise<void> {
-  await output(["dd", `of=${path}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"]);
-}
-
-async function readChildren(pid: number): Promise<string[]> {
-  const text = await Bun.file(`/proc/${pid}/task/${pid}/children`)
-    .text()
-    .catch(() => "");
-  return text.trim().split(" ");
-}
-
-async function readName(pid: string): Promise<string> {
-  const text = await Bun.file(`/proc/${pid}/comm`)
-    .text()
-    .catch(() => "");
-  return text.trim();
 }
 
 function split(command: string | string[]): string[] {

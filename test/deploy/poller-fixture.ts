@@ -1,6 +1,6 @@
 // Asks every 10 ms until it is sent SIGTERM, then prints how often it was answered what: an agent,
 // by its port, as HAProxy does; or a web server, by a URL.
-import { ask } from "../system/harness.ts";
+import { ask } from "../../scripts/lib/check.ts";
 
 const [, , target = ""] = process.argv;
 const answers: Record<string, number> = {};

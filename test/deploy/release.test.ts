@@ -11,8 +11,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import { output } from "../../scripts/lib/shell.ts";
 import { runToEnd } from "../system/release-fixture.ts";
-import { output } from "./machine.ts";
 import { baseRelease, cloneTree, makeRelease, releaseKey } from "./release.ts";
 
 const TARGETS = ["linux-arm64", "linux-arm64-musl", "linux-x64", "linux-x64-musl"];

@@ -2,10 +2,9 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { needTools } from "../../scripts/need.ts";
-import { ROOT } from "../../scripts/run.ts";
+import { output, ROOT } from "../../scripts/lib/shell.ts";
+import { needTools } from "../../scripts/lib/tools.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
-import { output } from "./machine.ts";
 
 /** The only author of a copy, always at the same time. */
 const AUTHOR = {

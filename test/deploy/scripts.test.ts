@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { ROOT } from "../../scripts/run.ts";
-import { EXECUTABLE, until } from "../system/harness.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { bootMachine, type Machine, startPoller } from "./machine.ts";
 
 const SCRIPTS = `${ROOT}deploy/scripts`;

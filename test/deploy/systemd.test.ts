@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { ROOT } from "../../scripts/run.ts";
-import { EXECUTABLE, until } from "../system/harness.ts";
-import { bootMachine, evict, type Machine, startPoller } from "./machine.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { evict } from "../../scripts/lib/page-cache.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { bootMachine, type Machine, startPoller } from "./machine.ts";
 
 const SYSTEMD = `${ROOT}deploy/systemd`;
 const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service"];

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { ROOT } from "../../scripts/run.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
-import { EXECUTABLE, until } from "../system/harness.ts";
 import { bootMachine, type Machine } from "./machine.ts";
 
 const SCRIPT = "/etc/init.d/hapgent";

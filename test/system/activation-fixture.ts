@@ -1,7 +1,7 @@
 // Holds a listening socket as systemd does for a unit with socket activation, and runs the agent on
 // it as fd 3, again when it has ended. Prints the port, then the process id of each agent. It
 // accepts nothing itself: it never returns to its event loop.
-import { EXECUTABLE } from "./harness.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 
 const [hostname = "127.0.0.1", runs = "1"] = process.argv.slice(2);
 const socket = Bun.listen({ hostname, port: 0, socket: { data: () => undefined } });

@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { ask } from "../../scripts/lib/check.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { collectLines } from "../../scripts/lib/lines.ts";
+import { freePort } from "../../scripts/lib/port.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
-import { ask, collectLines, EXECUTABLE, freePort, temporaryDirectory, until } from "./harness.ts";
 
 /** An agent on a socket that was passed to it, and its successors on the same. */
 class ActivatedAgent implements AsyncDisposable {

@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { version } from "../../package.json";
+import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { ask } from "../../scripts/lib/check.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { formatState } from "../../src/state.ts";
-import { ask, runAgent, startAgent, temporaryDirectory, until } from "./harness.ts";
 
 describe("the command line", () => {
   test("--version and --help print on stdout and exit 0", async () => {

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import { cpSync, mkdirSync, symlinkSync } from "node:fs";
-import { ROOT } from "../../scripts/run.ts";
-import { temporaryDirectory } from "../temporary.ts";
-import { EXECUTABLE, runAgent } from "./harness.ts";
+import { runAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
 /**
  * Builds a copy of the sources in a directory of its own, and returns the sha256 of what came out.

@@ -1,5 +1,5 @@
 import type { Socket } from "bun";
-import { until } from "./harness.ts";
+import { until } from "../../scripts/lib/until.ts";
 
 /** A client of the runtime socket: `using client = await Client.connect(agent.socket)`. */
 export class Client implements Disposable {

@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { freePort, runAgent, startAgent, temporaryDirectory } from "./harness.ts";
+import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { freePort } from "../../scripts/lib/port.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
 describe.concurrent("hapgent check", () => {
   test("prints the reply, then what HAProxy reads otherwise than one may think", async () => {

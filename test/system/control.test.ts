@@ -1,10 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { countSockets, readUsage } from "../../scripts/lib/proc.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState, type State } from "../../src/state.ts";
 import { askFrom, Client, QUIET } from "./client.ts";
-import { EXECUTABLE, runAgent, startAgent, temporaryDirectory, until } from "./harness.ts";
-import { countSockets, readUsage } from "./proc.ts";
 
 const COMMANDS =
   "show state | show pollers | set status STATUS [REASON] | set weight N | set maxconn N | " +

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState, type State } from "../../src/state.ts";
 import { askFrom, QUIET } from "./client.ts";
-import { startHaproxy } from "./haproxy.ts";
-import { type AgentProcess, startAgent, until } from "./harness.ts";
 import { startService, Traffic, twoServers } from "./traffic.ts";
 
 /** An agent that says DOWN for so many seconds before it stops, and that 127.0.0.2 has asked. */

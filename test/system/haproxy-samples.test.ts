@@ -1,9 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../../scripts/run.ts";
-import { HAPROXY_ENVIRONMENT, type HaproxyProcess, startHaproxy } from "./haproxy.ts";
-import { startAgent } from "./harness.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import {
+  HAPROXY_ENVIRONMENT,
+  type HaproxyProcess,
+  startHaproxy,
+} from "../../scripts/lib/haproxy.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
 
 const SAMPLES = `${ROOT}deploy/haproxy/`;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { proxy, startHaproxy } from "./haproxy.ts";
-import { startAgent } from "./harness.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { showStates } from "./states.ts";
 
 /** With a payload too: the agent must neither wait for one nor reset because of one. */

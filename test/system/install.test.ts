@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
-import { needTools } from "../../scripts/need.ts";
-import { ROOT } from "../../scripts/run.ts";
-import { temporaryDirectory } from "../temporary.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { needTools } from "../../scripts/lib/tools.ts";
 import { type Key, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
 const SCRIPT = `${ROOT}deploy/install.sh`;

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { ROOT } from "../../scripts/run.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
-import { startHaproxy } from "./haproxy.ts";
-import { EXECUTABLE, startAgent, temporaryDirectory, until } from "./harness.ts";
 import { startService, Traffic, twoServers } from "./traffic.ts";
 
 /** The first shell script below a heading of the README. */

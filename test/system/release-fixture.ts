@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../../scripts/run.ts";
+import { outcome } from "../../scripts/lib/shell.ts";
 
 /** What a finished command wrote, both streams together, and how it ended. */
 export interface Ended {
@@ -9,18 +9,13 @@ export interface Ended {
 }
 
 /** Runs a command to its end. */
-export async function runToEnd(command: string[], env: Record<string, string> = {}, cwd = ROOT) {
-  const process = Bun.spawn(command, {
-    cwd,
-    env: { ...Bun.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    process.stdout.text(),
-    process.stderr.text(),
-    process.exited,
-  ]);
-  return { text: stdout + stderr, exitCode } satisfies Ended;
+export async function runToEnd(
+  command: string[],
+  env: Record<string, string> = {},
+  cwd?: string,
+): Promise<Ended> {
+  const { stdout, stderr, exitCode } = await outcome(command, { env, cwd, limit: 300 });
+  return { text: stdout + stderr, exitCode };
 }
 
 /** A key made for a test, and the file that allows it, and nobody else, to sign. */

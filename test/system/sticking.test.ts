@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { ROOT } from "../../scripts/run.ts";
-import { formatMatrix, LIMITS, playMatrix } from "./matrix.ts";
+import { formatMatrix, LIMITS, playMatrix } from "../../scripts/lib/matrix.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
 
 test("README's table of what sticks is what a real HAProxy does; weight and maxconn always stick", async () => {
   const transitions = await playMatrix();

@@ -1,4 +1,4 @@
-import type { HaproxyProcess } from "./haproxy.ts";
+import type { HaproxyProcess } from "../../scripts/lib/haproxy.ts";
 
 /** Milliseconds between requests: 100 a second. */
 const PAUSE = 10;

@@ -1,7 +1,7 @@
 // What the README's section on troubleshooting says of HAProxy.
 import { describe, expect, test } from "bun:test";
-import { proxy, startHaproxy } from "./haproxy.ts";
-import { startAgent } from "./harness.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
 
 describe.concurrent("what HAProxy makes of an agent's word", () => {
   test.each(["DRAIN", "MAINT"])("%s stays after UP, until READY", async (status) => {

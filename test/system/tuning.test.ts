@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { readUsage } from "../../scripts/lib/proc.ts";
 import { TUNED } from "../../src/runtime.ts";
-import { startAgent } from "./harness.ts";
-import { readUsage } from "./proc.ts";
 
 /** The environment of the program that a process last became. */
 function readEnvironment(pid: number): Record<string, string> {

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { needTools } from "../../scripts/need.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { needTools } from "../../scripts/lib/tools.ts";
 import { readKeys, SIGNERS } from "../../scripts/verify.ts";
-import { temporaryDirectory } from "../temporary.ts";
 import { type Key, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
 const NAME = "hapgent-1.2.3-linux-x64";

@@ -1,12 +1,14 @@
 import { describe, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { countSwitches } from "../../scripts/benchmark/process.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { swapDirectory } from "../../scripts/lib/config-map.ts";
+import { countSwitches, readDescriptors } from "../../scripts/lib/proc.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/runtime.ts";
 import { formatState } from "../../src/state.ts";
 import { askFrom, QUIET } from "./client.ts";
-import { startAgent, temporaryDirectory, until } from "./harness.ts";
-import { readDescriptors } from "./proc.ts";
 
 const WATCH = { ...TUNED, HAPGENT_WATCH: "on" };
 
@@ -204,19 +206,4 @@ describe.concurrent("a poller of an agent that watches its file", () => {
 function replaceFile(file: string, text: string): void {
   writeFileSync(`${file}.new`, text);
   renameSync(`${file}.new`, file);
-}
-
-/**
- * As Kubernetes updates a ConfigMap: `state.json` links to `..data/state.json` and `..data` to a
- * directory, which another one replaces.
- */
-function swapDirectory(file: string, text: string): void {
-  const directory = dirname(file);
-  const old = readdirSync(directory).filter((name) => /^\.\.\d/.test(name));
-  const fresh = `..${performance.now()}`;
-  mkdirSync(`${directory}/${fresh}`);
-  writeFileSync(`${directory}/${fresh}/state.json`, text);
-  symlinkSync(fresh, `${directory}/..data_tmp`);
-  renameSync(`${directory}/..data_tmp`, `${directory}/..data`);
-  for (const name of old) rmSync(`${directory}/${name}`, { recursive: true });
 }

@@ -3,8 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { scripts } from "../../package.json";
-import { ROOT } from "../../scripts/run.ts";
-import { temporaryDirectory } from "../temporary.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { runToEnd } from "./release-fixture.ts";
 
 const PERMISSIONS = v.record(v.string(), v.picklist(["read", "write"]));

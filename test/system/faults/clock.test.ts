@@ -1,10 +1,13 @@
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { startAgent } from "../../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../../scripts/lib/executable.ts";
+import { Load } from "../../../scripts/lib/load.ts";
+import { cpuTime } from "../../../scripts/lib/proc.ts";
+import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
+import { until } from "../../../scripts/lib/until.ts";
 import { TUNED } from "../../../src/runtime.ts";
 import { formatState } from "../../../src/state.ts";
-import { EXECUTABLE, startAgent, temporaryDirectory, until } from "../harness.ts";
-import { Load } from "../load.ts";
-import { cpuTime } from "../proc.ts";
 import { runClients, stubborn } from "./clients.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

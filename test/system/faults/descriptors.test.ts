@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
+import { startAgent } from "../../../scripts/lib/agent.ts";
+import { Load } from "../../../scripts/lib/load.ts";
+import { cpuTime, readUsage } from "../../../scripts/lib/proc.ts";
+import { until } from "../../../scripts/lib/until.ts";
 import { TUNED } from "../../../src/runtime.ts";
-import { startAgent, until } from "../harness.ts";
-import { Load } from "../load.ts";
-import { cpuTime, readUsage } from "../proc.ts";
 import { runClients, silent } from "./clients.ts";
 import { warmUp } from "./memory.ts";
 import { times } from "./scale.ts";

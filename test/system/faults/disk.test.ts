@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
+import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
+import { until } from "../../../scripts/lib/until.ts";
 import { TUNED } from "../../../src/runtime.ts";
 import { formatState } from "../../../src/state.ts";
-import { type AgentProcess, startAgent, temporaryDirectory, until } from "../harness.ts";
 import {
   BOUND_BY_PERMISSIONS,
   inMounts,

@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
+import { startAgent } from "../../../scripts/lib/agent.ts";
+import { startHaproxy } from "../../../scripts/lib/haproxy.ts";
+import { readUsage } from "../../../scripts/lib/proc.ts";
+import { until } from "../../../scripts/lib/until.ts";
 import { TUNED } from "../../../src/runtime.ts";
-import { startHaproxy } from "../haproxy.ts";
-import { startAgent, until } from "../harness.ts";
-import { readUsage } from "../proc.ts";
 import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 import { times } from "./scale.ts";
 

@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
+import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
+import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
+import { until } from "../../../scripts/lib/until.ts";
 import { TUNED } from "../../../src/runtime.ts";
 import type { State, Status } from "../../../src/state.ts";
 import { anyState } from "../../arbitraries.ts";
-import { type AgentProcess, startAgent, temporaryDirectory, until } from "../harness.ts";
 import { BOUND_BY_PERMISSIONS } from "./launchers.ts";
 import { times } from "./scale.ts";
 

@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
+import { startAgent } from "../../../scripts/lib/agent.ts";
+import { Load } from "../../../scripts/lib/load.ts";
+import { readPendingSignals, readUsage } from "../../../scripts/lib/proc.ts";
+import { until } from "../../../scripts/lib/until.ts";
 import { TUNED } from "../../../src/runtime.ts";
 import { formatState } from "../../../src/state.ts";
-import { startAgent, until } from "../harness.ts";
-import { Load } from "../load.ts";
-import { readPendingSignals, readUsage } from "../proc.ts";
 import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 
 const SIGNALS = 10_000;

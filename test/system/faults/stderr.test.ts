@@ -1,10 +1,12 @@
 import { expect, test } from "bun:test";
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
+import { Load } from "../../../scripts/lib/load.ts";
+import { cpuTime, readUsage } from "../../../scripts/lib/proc.ts";
+import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
+import { until } from "../../../scripts/lib/until.ts";
 import { TUNED } from "../../../src/runtime.ts";
 import { formatState } from "../../../src/state.ts";
-import { type AgentProcess, startAgent, temporaryDirectory, until } from "../harness.ts";
-import { Load } from "../load.ts";
-import { cpuTime, readUsage } from "../proc.ts";
 import { inMounts, inShell } from "./launchers.ts";
 import { GROWTH_LIMIT } from "./memory.ts";
 import { times } from "./scale.ts";

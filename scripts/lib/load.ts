@@ -1,4 +1,4 @@
-import { ask } from "./harness.ts";
+import { ask } from "./check.ts";
 
 /** Failures that a load keeps, to show them; all are counted. */
 const SAMPLES = 5;

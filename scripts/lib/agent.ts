@@ -1,76 +1,13 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "../../scripts/run.ts";
 import type { State } from "../../src/state.ts";
-import { temporaryDirectory } from "../temporary.ts";
-
-export { temporaryDirectory };
-
-/** The compiled executable that all system tests run. */
-export const EXECUTABLE = `${ROOT}dist/hapgent`;
-
-/** Milliseconds after which a condition that should have come true counts as failed. */
-const DEADLINE = 10_000;
-
-/** Polls until `condition` gives something truthy, which it returns; fails after the deadline. */
-export async function until<T>(
-  what: string,
-  condition: () => T | Promise<T>,
-  deadline = DEADLINE,
-): Promise<NonNullable<T>> {
-  const end = performance.now() + deadline;
-  for (;;) {
-    const value = await condition();
-    if (value) return value;
-    if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}`);
-    await Bun.sleep(5);
-  }
-}
-
-/** A TCP port of 127.0.0.1 that the kernel just gave out and that is free again. */
-export function freePort(hostname = "127.0.0.1"): number {
-  const server = Bun.listen({ hostname, port: 0, socket: { data() {} } });
-  server.stop(true);
-  return server.port;
-}
-
-/** What a check sends, and when. */
-export interface Question {
-  hostname?: string;
-  payload?: string | Uint8Array;
-}
-
-/** Asks as HAProxy does: connects, maybe sends a payload, reads to the end; fails on a reset. */
-export function ask(
-  port: number,
-  { hostname = "127.0.0.1", payload }: Question = {},
-): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  let text = "";
-  Bun.connect({
-    hostname,
-    port,
-    socket: {
-      open(socket) {
-        if (payload !== undefined) socket.write(payload);
-      },
-      data(_, chunk) {
-        text += chunk.toString("latin1");
-      },
-      close(_, error) {
-        if (error) reject(error);
-        else resolve(text);
-      },
-      error(_, error) {
-        reject(error);
-      },
-      connectError(_, error) {
-        reject(error);
-      },
-    },
-  }).catch(reject);
-  return promise;
-}
+import { ask, type Question } from "./check.ts";
+import { EXECUTABLE } from "./executable.ts";
+import { collectLines } from "./lines.ts";
+import { freePort } from "./port.ts";
+import { type Output, outcome } from "./shell.ts";
+import { temporaryDirectory } from "./temporary.ts";
+import { until } from "./until.ts";
 
 /** How to start an agent. */
 export interface AgentOptions {
@@ -216,31 +153,11 @@ function socketIn(directory: string): string {
   return join(directory, "hapgent.sock");
 }
 
-/** Runs the executable to its end. */
-export async function runAgent(args: string[], env: Record<string, string> = {}, cwd = ROOT) {
-  const process = Bun.spawn([EXECUTABLE, ...args], {
-    cwd,
-    env: { PATH: Bun.env["PATH"] ?? "", ...env },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    process.stdout.text(),
-    process.stderr.text(),
-    process.exited,
-  ]);
-  return { stdout, stderr, exitCode };
-}
-
-/** Appends the lines of a stream to `lines` as they come. */
-export async function collectLines(
-  stream: ReadableStream<Uint8Array>,
-  lines: string[],
-): Promise<void> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of stream) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = parts.pop() ?? "";
-    lines.push(...parts);
-  }
+/** Runs the executable to its end, in an environment that has nothing but these variables. */
+export async function runAgent(
+  args: string[],
+  env: Record<string, string> = {},
+  cwd?: string,
+): Promise<Output> {
+  return await outcome([EXECUTABLE, ...args], { env, cwd, isClean: true });
 }

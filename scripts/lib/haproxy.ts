@@ -1,6 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { collectLines, temporaryDirectory, until } from "./harness.ts";
+import { collectLines } from "./lines.ts";
+import { temporaryDirectory } from "./temporary.ts";
+import { until } from "./until.ts";
 
 /** What HAProxy knows of a server: columns of `show stat` and `show servers state`. */
 export interface ServerRow {

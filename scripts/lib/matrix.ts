@@ -1,6 +1,8 @@
 import { STATUSES, type State, type Status } from "../../src/state.ts";
+import { type AgentProcess, startAgent } from "./agent.ts";
 import { type HaproxyProcess, proxy, startHaproxy } from "./haproxy.ts";
-import { type AgentProcess, freePort, startAgent, until } from "./harness.ts";
+import { freePort } from "./port.ts";
+import { until } from "./until.ts";
 
 /** How a server ends in HAProxy. */
 export interface Outcome {

@@ -1,4 +1,7 @@
-import { run } from "./run.ts";
+import { ROOT, run } from "./shell.ts";
+
+/** The compiled executable, as scripts/build.ts makes it for this machine. */
+export const EXECUTABLE = `${ROOT}dist/hapgent`;
 
 /** What a release has an executable for: the architectures, with glibc and with musl. */
 export const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm64-musl"] as const;

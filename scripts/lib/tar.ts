@@ -1,4 +1,4 @@
-import { run } from "./run.ts";
+import { run } from "./shell.ts";
 
 /**
  * Packs a directory's entries: whoever does it, whenever and with whatever umask, the archive is

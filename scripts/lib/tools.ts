@@ -1,4 +1,4 @@
-import { succeeds } from "./run.ts";
+import { succeeds } from "./shell.ts";
 
 /**
  * Makes sure that commands are there, installing their Debian packages where this user may.

@@ -1,0 +1,17 @@
+/** Milliseconds after which a condition that should have come true counts as failed. */
+const DEADLINE = 10_000;
+
+/** Polls until `condition` gives something truthy, which it returns; fails after the deadline. */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  deadline = DEADLINE,
+): Promise<NonNullable<T>> {
+  const end = performance.now() + deadline;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`not within ${deadline} ms: ${what}`);
+    await Bun.sleep(5);
+  }
+}
