@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
-import { scripts } from "../../package.json";
+import { packageManager, scripts } from "../../package.json";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { runToEnd } from "./release-fixture.ts";
@@ -104,8 +104,9 @@ describe.each(NAMES)("%s", (name) => {
     const commands = jobs.flatMap(([, { steps }]) => steps.flatMap(({ run }) => run ?? []));
     expect(commands.length).toBeGreaterThan(0);
     for (const command of commands) {
-      const [, script = ""] =
-        /^npx --yes bun@1\.4\.5 run ([a-z:]+)( --[a-z]+)*$/.exec(command) ?? [];
+      const [, runtime, script = ""] =
+        /^npx --yes (\S+) run ([a-z:]+)( --[a-z]+)*$/.exec(command) ?? [];
+      expect(runtime).toBe(packageManager);
       expect({ command, script: Object.keys(scripts).includes(script) }).toEqual({
         command,
         script: true,
