@@ -1,8 +1,8 @@
 // Checks and signals for minutes: bun scripts/soak.ts [CHECKS]. The agent must hold at the end what
 // it held after the first of its rounds; the last line is the verdict.
 
-import { TUNED } from "../src/runtime.ts";
-import { formatState } from "../src/state.ts";
+import { TUNED } from "../src/agent/tuning.ts";
+import { formatState } from "../src/state/state.ts";
 import { type AgentProcess, startAgent } from "./lib/agent.ts";
 import { Load } from "./lib/load.ts";
 import { readUsage, type Usage } from "./lib/proc.ts";

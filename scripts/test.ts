@@ -45,7 +45,7 @@ const DEPLOY_TOOLS = {
 
 const SUITES: Record<string, () => Promise<Result>> = {
   check: async () => addUp([succeeds(["bun", "scripts/check.ts"]) ? PASSED : FAILED]),
-  unit: async () => runTests("test/*.test.ts"),
+  unit: async () => runTests("test/{*,state/*,agent/*,commands/*}.test.ts"),
   async system() {
     await needTools(SYSTEM_TOOLS);
     run(["bun", "scripts/build.ts"]);

@@ -1,62 +1,59 @@
 import * as v from "valibot";
-import { STATUSES, type Status } from "./state.ts";
-
-/** Everything that the agent takes from its environment, by variable; nothing else reads these. */
-const ConfigSchema = v.object({
-  // The expression for IPv6 is a large one: it is built only where it is needed.
-  HAPGENT_IP: v.optional(
-    v.pipe(
-      v.string(),
-      v.check(
-        (text) => (text.includes(":") ? v.IPV6_REGEX : v.IPV4_REGEX).test(text),
-        "an IPv4 or IPv6 address",
-      ),
-    ),
-    "0.0.0.0",
-  ),
-  HAPGENT_PORT: v.optional(integer(1, 65535), "9777"),
-  HAPGENT_STATE_FILE: v.optional(
-    v.pipe(v.string(), v.nonEmpty("the path of a file")),
-    "/etc/hapgent/state.json",
-  ),
-  HAPGENT_REPLY: v.optional(v.picklist(["exact", "full"], "exact or full"), "exact"),
-  HAPGENT_WATCH: v.optional(v.picklist(["off", "on"], "off or on"), "off"),
-  HAPGENT_TUNE: v.optional(v.picklist(["off", "on"], "off or on")),
-  // The kernel keeps 108 bytes for the path, the last of them NUL (unix(7)).
-  HAPGENT_SOCKET: v.optional(
-    v.pipe(v.string(), v.check(isSocketPath, "the path of a socket, 1 to 107 bytes")),
-  ),
-  HAPGENT_STOP_STATUS: v.optional(v.picklist(STATUSES, `one of ${STATUSES.join(", ")}`)),
-  HAPGENT_STOP_GRACE: v.optional(integer(1, 3600), "10"),
-});
-
-/** What the environment asks of the agent. */
-export interface Config {
-  /** Where to listen: an address and a port, or a socket that systemd has opened. */
-  readonly listen: Address | { readonly fd: number };
-  /** Path of the state file. */
-  readonly stateFile: string;
-  /** `exact`: as the original; `full`: replies that leave nothing of an earlier one in force. */
-  readonly reply: "exact" | "full";
-  /** Whether each check looks if the state file has changed. */
-  readonly watch: boolean;
-  /** Path of the runtime socket, if there is to be one. */
-  readonly socket: string | undefined;
-  /** What is answered between the signal to stop and the end, and for how many seconds at most. */
-  readonly goodbye: { readonly status: Status; readonly seconds: number } | undefined;
-}
-
-/** An IPv4 or IPv6 address and a TCP port. */
-export interface Address {
-  readonly ip: string;
-  readonly port: number;
-}
+import type { ListenAddress } from "./address.ts";
+import type { ReplyMode } from "./state/reply.ts";
+import { STATUSES, type Status } from "./state/state.ts";
 
 /** The environment of a process: text by name. */
 export type Environment = Record<string, string | undefined>;
 
+/** What the environment asks of the agent. */
+export interface Config {
+  readonly listen: ListenAddress;
+  /** Path of the state file: the service's, or the host's when there are several services. */
+  readonly stateFile: string;
+  /** `exact`: as the original; `full`: replies that leave nothing of an earlier one in force. */
+  readonly reply: ReplyMode;
+  /** Whether each check looks if the state file has changed. */
+  readonly watch: boolean;
+  /** Path of the control socket, if there is to be one. */
+  readonly socket: string | undefined;
+  /** What is answered between the signal to stop and the end, and for how many seconds at most. */
+  readonly stop: { readonly status: Status; readonly seconds: number } | undefined;
+}
+
 /** A variable of the environment holds what it must not: the program cannot start. */
 export class ConfigError extends Error {}
+
+/** How one variable is read: what it is when it is unset, and the schema of what it may hold. */
+interface Setting<T> {
+  readonly unset: T;
+  /** Built only for a variable that is set: schemas are most of what a start costs in memory. */
+  readonly schema: () => v.GenericSchema<string, T>;
+}
+
+/** Every variable that the agent reads; nothing else reads them. */
+const SETTINGS = {
+  HAPGENT_IP: setting("0.0.0.0", ipAddress),
+  HAPGENT_PORT: setting(9777, () => integer(1, 65535)),
+  HAPGENT_STATE_FILE: setting("/etc/hapgent/state.json", () =>
+    v.pipe(v.string(), v.nonEmpty("the path of a file")),
+  ),
+  HAPGENT_REPLY: setting<ReplyMode | undefined>(undefined, () => oneOf(["exact", "full"])),
+  HAPGENT_WATCH: setting<Switch>("off", () => oneOf(SWITCH)),
+  HAPGENT_TUNE: setting<Switch>("on", () => oneOf(SWITCH)),
+  HAPGENT_SOCKET: setting<string | undefined>(undefined, socketPath),
+  HAPGENT_STOP_STATUS: setting<Status | undefined>(undefined, () => oneOf(STATUSES)),
+  HAPGENT_STOP_GRACE: setting(10, () => integer(1, 3600)),
+} as const;
+
+type Switch = (typeof SWITCH)[number];
+const SWITCH = ["off", "on"] as const;
+
+type Name = keyof typeof SETTINGS;
+type Value<N extends Name> = (typeof SETTINGS)[N]["unset"];
+
+/** The variables that the agent reads, by name. */
+export const VARIABLE_NAMES: readonly string[] = Object.keys(SETTINGS);
 
 /**
  * Reads the agent's settings from environment variables; what is not set has its default.
@@ -64,39 +61,73 @@ export class ConfigError extends Error {}
  * @throws {ConfigError} naming the first variable that is wrong, what was expected and what came.
  */
 export function readConfig(env: Environment): Config {
-  const result = v.safeParse(ConfigSchema, env, { abortEarly: true });
-  if (!result.success) {
-    const [issue] = result.issues;
-    throw wrong(env, String(issue.path?.[0].key), issue.message);
-  }
-  const set = result.output;
-  if (env["HAPGENT_STOP_GRACE"] !== undefined && set.HAPGENT_STOP_STATUS === undefined) {
+  const ip = readSetting(env, "HAPGENT_IP");
+  const port = readSetting(env, "HAPGENT_PORT");
+  const stateFile = readSetting(env, "HAPGENT_STATE_FILE");
+  const reply = readSetting(env, "HAPGENT_REPLY") ?? "exact";
+  const watch = readSetting(env, "HAPGENT_WATCH") === "on";
+  readSetting(env, "HAPGENT_TUNE");
+  const socket = readSetting(env, "HAPGENT_SOCKET");
+  const status = readSetting(env, "HAPGENT_STOP_STATUS");
+  const seconds = readSetting(env, "HAPGENT_STOP_GRACE");
+  if (env["HAPGENT_STOP_GRACE"] !== undefined && status === undefined) {
     throw wrong(env, "HAPGENT_STOP_GRACE", "HAPGENT_STOP_STATUS beside it");
   }
-  return {
-    listen: readListenFds(env) ?? { ip: set.HAPGENT_IP, port: set.HAPGENT_PORT },
-    stateFile: set.HAPGENT_STATE_FILE,
-    reply: set.HAPGENT_REPLY,
-    watch: set.HAPGENT_WATCH === "on",
-    socket: set.HAPGENT_SOCKET,
-    goodbye: set.HAPGENT_STOP_STATUS && {
-      status: set.HAPGENT_STOP_STATUS,
-      seconds: set.HAPGENT_STOP_GRACE,
-    },
-  };
+  const listen = readPassedSocket(env) ?? { ip, port };
+  return { listen, stateFile, reply, watch, socket, stop: status && { status, seconds } };
+}
+
+/**
+ * Reads one variable, for a command that needs no other.
+ *
+ * @throws {ConfigError} as `readConfig` does.
+ */
+export function readSetting<N extends Name>(env: Environment, name: N): Value<N> {
+  const text = env[name];
+  const { unset, schema } = SETTINGS[name] as Setting<Value<N>>;
+  if (text === undefined) return unset;
+  const result = v.safeParse(schema(), text, { abortEarly: true });
+  if (!result.success) throw wrong(env, name, result.issues[0].message);
+  return result.output;
 }
 
 /**
  * The socket that systemd passed, by the rules of sd_listen_fds(3): meant for another pid, it is
  * ignored.
  */
-function readListenFds(env: Environment): { fd: number } | undefined {
+function readPassedSocket(env: Environment): { fd: number } | undefined {
   const { LISTEN_PID, LISTEN_FDS } = env;
   if (LISTEN_PID === undefined) return undefined;
   if (!/^[1-9]\d*$/.test(LISTEN_PID)) throw wrong(env, "LISTEN_PID", "the id of a process");
   if (Number(LISTEN_PID) !== process.pid || LISTEN_FDS === undefined) return undefined;
   if (LISTEN_FDS !== "1") throw wrong(env, "LISTEN_FDS", "1, a single socket");
   return { fd: 3 };
+}
+
+function setting<T>(unset: T, schema: () => v.GenericSchema<string, T>): Setting<T> {
+  return { unset, schema };
+}
+
+function oneOf<const T extends readonly string[]>(words: T): v.GenericSchema<string, T[number]> {
+  const last = words.length === 2 ? words.join(" or ") : `one of ${words.join(", ")}`;
+  return v.pipe(v.string(), v.picklist(words, last));
+}
+
+function ipAddress() {
+  // The expression for IPv6 is a large one: it is built only where it is needed.
+  return v.pipe(
+    v.string(),
+    v.check(
+      (text) => (text.includes(":") ? v.IPV6_REGEX : v.IPV4_REGEX).test(text),
+      "an IPv4 or IPv6 address",
+    ),
+  );
+}
+
+function socketPath() {
+  // The kernel keeps 108 bytes for the path, the last of them NUL (unix(7)).
+  const isPath = (path: string) => path !== "" && Buffer.byteLength(path) <= 107;
+  return v.pipe(v.string(), v.check(isPath, "the path of a socket, 1 to 107 bytes"));
 }
 
 function integer(minimum: number, maximum: number) {
@@ -108,10 +139,6 @@ function integer(minimum: number, maximum: number) {
     v.minValue(minimum, expected),
     v.maxValue(maximum, expected),
   );
-}
-
-function isSocketPath(path: string): boolean {
-  return path !== "" && Buffer.byteLength(path) <= 107;
 }
 
 function wrong(env: Environment, name: string, expected: string): ConfigError {

@@ -58,9 +58,3 @@ function waitFor(flushed: Promise<unknown>): void {
     },
   );
 }
-
-/** The errno name of a failed system call (`EACCES`), or the message of any other error. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return "code" in error && typeof error.code === "string" ? error.code : error.message;
-}

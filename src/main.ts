@@ -1,14 +1,16 @@
-import { runCommand } from "./cli.ts";
-import { becomeTuned } from "./runtime.ts";
+import { becomeTuned } from "./agent/tuning.ts";
 
 const args = process.argv.slice(2);
 
 // A command: run it and be gone.
-if (args.length > 0) process.exit(await runCommand(args, process.env));
+if (args.length > 0) {
+  const { runCommand } = await import("./commands/run.ts");
+  process.exit(await runCommand(args, process.env));
+}
 
 // The agent, in the process that suits it.
 becomeTuned(process.env);
 
 // Its modules are loaded only now.
-const { serve } = await import("./serve.ts");
+const { serve } = await import("./agent/serve.ts");
 await serve(process.env);

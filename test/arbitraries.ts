@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { STATUSES } from "../src/state.ts";
+import { STATUSES } from "../src/state/state.ts";
 
 /** Any valid state. */
 export const anyState = fc.record(

@@ -9,7 +9,7 @@ describe("readConfig", () => {
       reply: "exact",
       watch: false,
       socket: undefined,
-      goodbye: undefined,
+      stop: undefined,
     });
   });
 
@@ -31,7 +31,7 @@ describe("readConfig", () => {
       reply: "full",
       watch: true,
       socket: "/run/hapgent/hapgent.sock",
-      goodbye: { status: "DRAIN", seconds: 30 },
+      stop: { status: "DRAIN", seconds: 30 },
     });
   });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { formatLine, reasonOf } from "../src/log.ts";
+import { formatLine } from "../src/log.ts";
 
 test.each([
   [{}, "hapgent: saved\n"],
@@ -10,10 +10,4 @@ test.each([
   [{ reason: "" }, 'hapgent: saved reason=""\n'],
 ])("a line with %j is %j", (fields, line) => {
   expect(formatLine("saved", fields)).toBe(line);
-});
-
-test("the reason of a failed system call is its errno, of another error its message", () => {
-  expect(reasonOf(Object.assign(new Error("no such file"), { code: "ENOENT" }))).toBe("ENOENT");
-  expect(reasonOf(new Error("expected a JSON object"))).toBe("expected a JSON object");
-  expect(reasonOf("text")).toBe("text");
 });

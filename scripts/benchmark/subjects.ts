@@ -1,5 +1,5 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
-import { TUNED } from "../../src/runtime.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { compile } from "../lib/executable.ts";
 import { ROOT, run } from "../lib/shell.ts";
 import { needTools } from "../lib/tools.ts";

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { State } from "../../src/state.ts";
+import type { State } from "../../src/state/state.ts";
 import { ask, type Question } from "./check.ts";
 import { EXECUTABLE } from "./executable.ts";
 import { collectLines } from "./lines.ts";
@@ -17,7 +17,7 @@ export interface AgentOptions {
   stateFile?: string;
   /** Further environment variables. */
   env?: Record<string, string>;
-  /** Whether it opens a runtime socket, in the directory of its own. */
+  /** Whether it opens a control socket, in the directory of its own. */
   socket?: boolean;
   hostname?: string;
   /** What is put before the executable, `["prlimit", "--nofile=32"]` for instance. */
@@ -80,12 +80,12 @@ export class AgentProcess implements AsyncDisposable {
     return until(`log ${pattern}`, () => this.log.find((line) => pattern.test(line)));
   }
 
-  /** Path of the runtime socket. */
+  /** Path of the control socket. */
   get socket(): string {
     return socketIn(this.directory.path);
   }
 
-  /** Sends a command to the runtime socket as a script does. */
+  /** Sends a command to the control socket as a script does. */
   ctl(...command: string[]) {
     return runAgent(["ctl", ...command], { HAPGENT_SOCKET: this.socket });
   }

@@ -1,4 +1,4 @@
-import { STATUSES, type State, type Status } from "../../src/state.ts";
+import { STATUSES, type State, type Status } from "../../src/state/state.ts";
 import { type AgentProcess, startAgent } from "./agent.ts";
 import { type HaproxyProcess, proxy, startHaproxy } from "./haproxy.ts";
 import { freePort } from "./port.ts";

@@ -5,7 +5,7 @@ import { type AgentOptions, startAgent } from "../../scripts/lib/agent.ts";
 import { ROOT, run } from "../../scripts/lib/shell.ts";
 import { needTools } from "../../scripts/lib/tools.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/runtime.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 
 const LIBRARIES = "/usr/aarch64-linux-gnu";
 const OPTIONS: AgentOptions = {

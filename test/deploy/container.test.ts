@@ -8,7 +8,7 @@ import { freePort } from "../../scripts/lib/port.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/runtime.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { baseRoot, bootMachine, type Machine } from "./machine.ts";
 
 const IMAGE = `hapgent:${version}`;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { ROOT } from "../../scripts/lib/shell.ts";
-import { TUNED } from "../../src/runtime.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 
 /** Where each launcher sets variables: the lines that do, of which any may have several. */
 const LAUNCHERS: Record<string, RegExp> = {

@@ -137,7 +137,7 @@ test("a state file that is invalid is left alone", async () => {
   await machine.run("systemctl reset-failed");
 });
 
-test("with a runtime socket it goes through that", async () => {
+test("with a control socket it goes through that", async () => {
   await start(SOCKET, { status: "UP" });
   await setLoad(40);
   await machine.run("systemctl start hapgent-load");

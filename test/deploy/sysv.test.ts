@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/runtime.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { bootMachine, type Machine } from "./machine.ts";
 
 const SCRIPT = "/etc/init.d/hapgent";

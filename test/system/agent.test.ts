@@ -5,7 +5,7 @@ import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
 import { ask } from "../../scripts/lib/check.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { formatState } from "../../src/state.ts";
+import { formatState } from "../../src/state/state.ts";
 
 describe("the command line", () => {
   test("--version and --help print on stdout and exit 0", async () => {
@@ -180,7 +180,7 @@ describe("an agent", () => {
 
 describe("a state file that is refused", () => {
   test.each<[string, string, (file: string) => void]>([
-    ["nothing there", "ENOENT", (file) => rmSync(file)],
+    ["nothing there", "no such file or directory", (file) => rmSync(file)],
     ["empty", 'expected a JSON object, got ""', (file) => writeFileSync(file, "")],
     ["half", "expected a JSON object", (file) => writeFileSync(file, '{"status":')],
     [
@@ -216,7 +216,7 @@ describe("a state file that is refused", () => {
     agent.signal("SIGHUP");
     await agent.answers("FAIL\n");
     const line = await agent.logs(/refused/);
-    expect(line).toContain(`cause=SIGHUP file=${agent.stateFile} reason=`);
+    expect(line).toContain(`cause=SIGHUP file=${agent.stateFile} error=`);
     expect(line.replaceAll("\\", "")).toContain(reason.replaceAll("\\", ""));
     // The previous state is discarded, the weight with it.
     agent.signal("SIGUSR1");

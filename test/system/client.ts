@@ -1,7 +1,7 @@
 import type { Socket } from "bun";
 import { until } from "../../scripts/lib/until.ts";
 
-/** A client of the runtime socket: `using client = await Client.connect(agent.socket)`. */
+/** A client of the control socket: `using client = await Client.connect(agent.socket)`. */
 export class Client implements Disposable {
   text = "";
   isClosed = false;

@@ -24,9 +24,10 @@ describe.concurrent("hapgent check", () => {
     expect({ exitCode, ...JSON.parse(stdout) }).toEqual({
       exitCode: 0,
       file,
-      isValid: true,
+      ok: true,
       reply: "READY 50% maxconn:0",
       warnings,
+      problems: [],
     });
     const full = await runAgent(["check", file], { HAPGENT_REPLY: "full" });
     expect(full.stdout).toStartWith("ready up 50% maxconn:0 #back\nwarning: a share");
@@ -47,12 +48,12 @@ describe.concurrent("hapgent check", () => {
       exitCode: 1,
     });
     const { stdout, exitCode } = await runAgent(["check", file, "--json"]);
-    const expected = { exitCode: 1, file, isValid: false, problems };
+    const expected = { exitCode: 1, file, ok: false, warnings: [], problems };
     expect({ exitCode, ...JSON.parse(stdout) }).toEqual(expected);
   });
 
   test.each([
-    ["/nowhere/state.json", "ENOENT"],
+    ["/nowhere/state.json", "no such file or directory (ENOENT)"],
     ["/", "expected a regular file"],
     ["/dev/zero", "expected a regular file"],
   ])("of %s exits 1: %s", async (file, reason) => {
@@ -85,7 +86,7 @@ describe.concurrent("hapgent status", () => {
     expect(await runAgent(["status", server.address])).toEqual(printed);
     const { stdout, exitCode } = await runAgent(["status", "--json", server.address]);
     const { address } = server;
-    const expected = { exitCode: 0, address, isGood: true, reply };
+    const expected = { exitCode: 0, address, ok: true, problems: [], reply };
     expect({ exitCode, ...JSON.parse(stdout) }).toEqual(expected);
   });
 
@@ -106,7 +107,10 @@ describe.concurrent("hapgent status", () => {
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
     expect(stderr).toStartWith(`hapgent status: ${server.address}: ${problem}`);
     const json = await runAgent(["status", server.address, "--json"]);
-    expect(JSON.parse(json.stdout)).toMatchObject({ isGood: false });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      ok: false,
+      problems: [expect.stringContaining(problem)],
+    });
     expect(json.exitCode).toBe(1);
   });
 
@@ -117,7 +121,7 @@ describe.concurrent("hapgent status", () => {
 
   test("says that nobody listens, and exits 1", async () => {
     const address = `127.0.0.1:${freePort()}`;
-    const stderr = `hapgent status: ${address}: ECONNREFUSED\n`;
+    const stderr = `hapgent status: ${address}: connection refused (ECONNREFUSED)\n`;
     expect(await runAgent(["status", address])).toEqual({ stdout: "", stderr, exitCode: 1 });
   });
 
@@ -187,14 +191,28 @@ describe.concurrent("a command with wrong arguments", () => {
   test.each(["check", "status", "ctl"])("%s --help prints the help", async (command) => {
     const { stdout, exitCode } = await runAgent([command, "--help"]);
     expect(exitCode).toBe(0);
-    expect(stdout).toContain("Exit codes");
+    expect(stdout).toStartWith(`hapgent ${command} `);
   });
 
-  test.each(["check", "status", "ctl"])("%s refuses a wrong variable", async (command) => {
-    expect(await runAgent([command], { HAPGENT_REPLY: "whole" })).toEqual({
+  test.each([
+    ["check", "HAPGENT_REPLY", "whole", "exact or full"],
+    ["status", "HAPGENT_PORT", "0", "an integer from 1 to 65535"],
+    ["ctl", "HAPGENT_SOCKET", "", "the path of a socket, 1 to 107 bytes"],
+  ])("%s refuses a wrong variable that it reads, and ignores the others", async (...row) => {
+    const [command, name, value, expected] = row;
+    expect(await runAgent([command], { [name]: value })).toEqual({
       stdout: "",
-      stderr: 'hapgent: HAPGENT_REPLY: expected exact or full, got "whole"\n',
+      stderr: `hapgent: ${name}: expected ${expected}, got ${JSON.stringify(value)}\n`,
       exitCode: 2,
     });
+    const { exitCode } = await runAgent([command], { HAPGENT_STOP_STATUS: "gone" });
+    expect(exitCode).toBe(1);
+  });
+
+  test("--help is a word like any other in what ctl sends", async () => {
+    const { exitCode, stdout } = await runAgent(["ctl", "set", "status", "DRAIN", "-h"], {
+      HAPGENT_SOCKET: "/nowhere/hapgent.sock",
+    });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
   });
 });

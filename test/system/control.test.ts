@@ -5,20 +5,20 @@ import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { countSockets, readUsage } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/runtime.ts";
-import { formatState, type State } from "../../src/state.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState, type State } from "../../src/state/state.ts";
 import { askFrom, Client, QUIET } from "./client.ts";
 
 const COMMANDS =
   "show state | show pollers | set status STATUS [REASON] | set weight N | set maxconn N | " +
   "reload | wait SECONDS | help";
 
-/** An agent with a runtime socket. */
+/** An agent with a control socket. */
 function startControlled(state: State | string = { status: "UP" }) {
   return startAgent({ state, socket: true, env: TUNED, hostname: QUIET });
 }
 
-describe.concurrent("the runtime socket", () => {
+describe.concurrent("the control socket", () => {
   test("has mode 0600 whatever the umask, is in the log, is gone after SIGTERM", async () => {
     const launcher = ["sh", "-c", 'umask 0; exec "$@"', "sh"];
     await using agent = await startAgent({ state: { status: "UP" }, socket: true, launcher });
@@ -56,9 +56,9 @@ describe.concurrent("the runtime socket", () => {
   });
 
   test.each<[string, string, (path: string) => void]>([
-    ["a file", "it is there, and no socket", (path) => writeFileSync(path, "mine")],
-    ["a directory", "it is there, and no socket", (path) => mkdirSync(path)],
-    ["below no directory", "ENOENT", () => undefined],
+    ["a file", "it is not a socket", (path) => writeFileSync(path, "mine")],
+    ["a directory", "it is not a socket", (path) => mkdirSync(path)],
+    ["below no directory", "no such file or directory (ENOENT)", () => undefined],
   ])("at a path that is %s is refused, and the path left alone", async (kind, reason, make) => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/${kind === "below no directory" ? "no/" : ""}path`;
@@ -135,16 +135,20 @@ describe.concurrent("the runtime socket", () => {
     writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
     expect(await agent.ctl("reload")).toEqual(good("ok loaded: DRAIN"));
     rmSync(agent.stateFile);
-    expect(await agent.ctl("reload")).toEqual(bad("error: refused (ENOENT): FAIL"));
+    expect(await agent.ctl("reload")).toEqual(
+      bad("error: refused: no such file or directory (ENOENT); the reply is FAIL"),
+    );
   });
 
   test("tells that a save failed, and answers the new state all the same", async () => {
     using directory = temporaryDirectory();
     const stateFile = `${directory.path}/no/state.json`;
     await using agent = await startAgent({ stateFile, socket: true, env: TUNED });
-    const failed = bad("error: not saved (ENOENT): DRAIN 5%");
+    const failed = bad(
+      "error: not saved: no such file or directory (ENOENT); the reply is DRAIN 5%",
+    );
     expect(await agent.ctl("set", "weight", "5")).toEqual(
-      bad("error: not saved (ENOENT): FAIL 5%"),
+      bad("error: not saved: no such file or directory (ENOENT); the reply is FAIL 5%"),
     );
     expect(await agent.ctl("set", "status", "DRAIN")).toEqual(failed);
     expect(await agent.ask()).toBe("DRAIN 5%\n");
@@ -159,7 +163,7 @@ describe.concurrent("the runtime socket", () => {
     const mount = `mount --bind ${stateFile} ${stateFile}; exec "$@"`;
     const launcher = ["unshare", "--mount", "--propagation=private", "sh", "-ec", mount, "sh"];
     await using agent = await startAgent({ stateFile, socket: true, launcher, env: TUNED });
-    const answer = good("ok saved in place (EBUSY): DOWN");
+    const answer = good("ok saved in place: in use, or a mount point (EBUSY): DOWN");
     expect(await agent.ctl("set", "status", "DOWN")).toEqual(answer);
     expect(agent.file()).toBe(formatState({ status: "DOWN" }));
   });
@@ -229,7 +233,7 @@ describe.concurrent("the runtime socket", () => {
   });
 });
 
-describe.concurrent("a client of the runtime socket", () => {
+describe.concurrent("a client of the control socket", () => {
   test.each([
     ["", `error: expected ${COMMANDS}, got ""`],
     ["show", `error: expected ${COMMANDS}, got "show"`],
@@ -404,9 +408,13 @@ describe.concurrent("hapgent ctl", () => {
     await using killed = await startControlled();
     await killed.stop("SIGKILL");
     const message = (reason: string) => `hapgent ctl: no answer from ${killed.socket}: ${reason}`;
-    expect(await killed.ctl("show", "state")).toEqual(bad(message("ECONNREFUSED")));
+    expect(await killed.ctl("show", "state")).toEqual(
+      bad(message("connection refused (ECONNREFUSED)")),
+    );
     rmSync(killed.socket);
-    expect(await killed.ctl("show", "state")).toEqual(bad(message("ENOENT")));
+    expect(await killed.ctl("show", "state")).toEqual(
+      bad(message("no such file or directory (ENOENT)")),
+    );
   });
 
   test("with no command, or a wrong one, gets the list of them", async () => {
@@ -487,7 +495,7 @@ function bad(line: string) {
 }
 
 /**
- * Starts an agent whose runtime socket must be refused, and returns the reason: all that it says.
+ * Starts an agent whose control socket must be refused, and returns the reason: all that it says.
  */
 async function refuse(path: string): Promise<string> {
   using directory = temporaryDirectory();
@@ -497,7 +505,7 @@ async function refuse(path: string): Promise<string> {
   });
   const [stdout, stderr] = await Promise.all([agent.stdout.text(), agent.stderr.text()]);
   expect({ stdout, exitCode: await agent.exited }).toEqual({ stdout: "", exitCode: 1 });
-  const [, reason] = /^hapgent: cannot open the runtime socket \S+: (.*)\n$/.exec(stderr) ?? [];
+  const [, reason] = /^hapgent: cannot open the control socket \S+: (.*)\n$/.exec(stderr) ?? [];
   if (reason === undefined) throw new Error(`expected one line, got ${JSON.stringify(stderr)}`);
   return reason;
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { type Outcome, playMatrix } from "../../scripts/lib/matrix.ts";
-import { STATUSES, type Status } from "../../src/state.ts";
+import { STATUSES, type Status } from "../../src/state/state.ts";
 
 /** Where the server ends with each status, whatever it was told before; READY is in rotation. */
 const EXPECTED: Record<Status, Partial<Outcome>> = {

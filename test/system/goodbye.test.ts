@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/runtime.ts";
-import { formatState, type State } from "../../src/state.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState, type State } from "../../src/state/state.ts";
 import { askFrom, QUIET } from "./client.ts";
 import { startService, Traffic, twoServers } from "./traffic.ts";
 

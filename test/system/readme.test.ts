@@ -6,7 +6,7 @@ import { startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/runtime.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { startService, Traffic, twoServers } from "./traffic.ts";
 
 /** The first shell script below a heading of the README. */

@@ -1,6 +1,6 @@
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { proxy, type ServerRow, startHaproxy } from "../../scripts/lib/haproxy.ts";
-import type { State } from "../../src/state.ts";
+import type { State } from "../../src/state/state.ts";
 
 /** States in turn, and what HAProxy shows after each; `via agent` is for health words only. */
 const STATES: [State, Partial<ServerRow>][] = [

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { readUsage } from "../../scripts/lib/proc.ts";
-import { TUNED } from "../../src/runtime.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 
 /** The environment of the program that a process last became. */
 function readEnvironment(pid: number): Record<string, string> {

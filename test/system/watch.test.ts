@@ -6,8 +6,8 @@ import { swapDirectory } from "../../scripts/lib/config-map.ts";
 import { countSwitches, readDescriptors } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/runtime.ts";
-import { formatState } from "../../src/state.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState } from "../../src/state/state.ts";
 import { askFrom, QUIET } from "./client.ts";
 
 const WATCH = { ...TUNED, HAPGENT_WATCH: "on" };
@@ -74,7 +74,7 @@ describe.concurrent("a file that is watched", () => {
     for (let round = 0; round < 3; round += 1) {
       renameSync(agent.stateFile, away);
       for (let i = 0; i < 10; i += 1) expect(await agent.ask()).toBe(`UP ${5 + round}%\n`);
-      expect(agent.log.filter((line) => /reason=ENOENT/.test(line))).toHaveLength(round + 1);
+      expect(agent.log.filter((line) => /error=.*\(ENOENT\)/.test(line))).toHaveLength(round + 1);
       if (round < 2) writeFileSync(away, JSON.stringify({ status: "UP", weight: 6 + round }));
       renameSync(away, agent.stateFile);
       expect(await agent.ask()).toBe(`UP ${Math.min(6 + round, 7)}%\n`);

@@ -6,8 +6,8 @@ import { Load } from "../../../scripts/lib/load.ts";
 import { cpuTime } from "../../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
 import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/runtime.ts";
-import { formatState } from "../../../src/state.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
+import { formatState } from "../../../src/state/state.ts";
 import { runClients, stubborn } from "./clients.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

@@ -3,7 +3,7 @@ import { startAgent } from "../../../scripts/lib/agent.ts";
 import { Load } from "../../../scripts/lib/load.ts";
 import { cpuTime, readUsage } from "../../../scripts/lib/proc.ts";
 import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/runtime.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
 import { runClients, silent } from "./clients.ts";
 import { warmUp } from "./memory.ts";
 import { times } from "./scale.ts";

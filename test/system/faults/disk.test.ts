@@ -4,8 +4,8 @@ import { dirname } from "node:path";
 import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
 import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
 import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/runtime.ts";
-import { formatState } from "../../../src/state.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
+import { formatState } from "../../../src/state/state.ts";
 import {
   BOUND_BY_PERMISSIONS,
   inMounts,
@@ -32,14 +32,14 @@ const FAULTS: Fault[] = [
   {
     name: "a full disk",
     launcher: (directory) => inMounts(fullDisk(directory)),
-    log: /save failed .*reason=ENOSPC/,
+    log: /save failed .*error=.*\(ENOSPC\)/,
     file: OLD,
   },
   {
     name: "a disk without a free inode",
     launcher: (directory) =>
       inMounts(`mount -t tmpfs -o nr_inodes=2 none ${directory}; ${write(directory)}`),
-    log: /save failed .*reason=ENOSPC/,
+    log: /save failed .*error=.*\(ENOSPC\)/,
     file: OLD,
   },
   {
@@ -47,14 +47,14 @@ const FAULTS: Fault[] = [
     launcher: (directory) =>
       inMounts(`mount -t tmpfs none ${directory}; ${write(directory)}
         mount -o remount,ro ${directory}`),
-    log: /save failed .*reason=EROFS/,
+    log: /save failed .*error=.*\(EROFS\)/,
     file: OLD,
   },
   {
     name: "a file that is mounted alone",
     launcher: (directory) =>
       inMounts(`${write(directory)}; mount --bind ${directory}/state.json ${directory}/state.json`),
-    log: /saved in place, not atomically .*reason=EBUSY/,
+    log: /saved in place, not atomically .*error=.*\(EBUSY\)/,
     file: NEW,
   },
   {
@@ -62,14 +62,14 @@ const FAULTS: Fault[] = [
     launcher: (directory) =>
       inMounts(`${write(directory)}; mount --bind ${directory}/state.json ${directory}/state.json
         mount -o remount,bind,ro ${directory}/state.json`),
-    log: /save failed .*reason=EROFS/,
+    log: /save failed .*error=.*\(EROFS\)/,
     file: OLD,
   },
   {
     name: "a directory that is read-only",
     launcher: (directory) =>
       inShell(`${write(directory)}; chmod 555 ${directory}`, BOUND_BY_PERMISSIONS),
-    log: /saved in place, not atomically .*reason=EACCES/,
+    log: /saved in place, not atomically .*error=.*\(EACCES\)/,
     file: NEW,
   },
   {
@@ -80,7 +80,7 @@ const FAULTS: Fault[] = [
       ),
       ...UNPRIVILEGED,
     ],
-    log: /saved in place, not atomically .*reason=EACCES/,
+    log: /saved in place, not atomically .*error=.*\(EACCES\)/,
     file: NEW,
   },
   {
@@ -89,7 +89,7 @@ const FAULTS: Fault[] = [
       ...inShell(`${write(directory)}; chmod 755 ${directory}`),
       ...UNPRIVILEGED,
     ],
-    log: /save failed .*reason=EACCES/,
+    log: /save failed .*error=.*\(EACCES\)/,
     file: OLD,
   },
   {
@@ -98,7 +98,7 @@ const FAULTS: Fault[] = [
       ...inShell(write(directory)),
       ...withInjected("fsync:error=EIO:when=1"),
     ],
-    log: /save failed .*reason=EIO/,
+    log: /save failed .*error=.*\(EIO\)/,
     file: OLD,
   },
 ];
@@ -125,7 +125,7 @@ test("a full disk that has room again: the next save succeeds", async () => {
   const launcher = inMounts(fullDisk(directory.path));
   await using agent = await startAgent({ stateFile: path, launcher, env: TUNED });
   agent.signal("SIGUSR2");
-  await agent.logs(/save failed .*reason=ENOSPC/);
+  await agent.logs(/save failed .*error=.*\(ENOSPC\)/);
   rmSync(inside(agent, `${directory.path}/filler`));
   agent.signal("SIGUSR2");
   await until("saved", () => seen(agent, path) === NEW);
@@ -207,7 +207,7 @@ test("a directory that was deleted fails the saves until it is there again", asy
   await using agent = await startAgent({ stateFile, env: TUNED });
   rmSync(dirname(stateFile), { recursive: true });
   agent.signal("SIGUSR2");
-  await agent.logs(/save failed .*reason=ENOENT/);
+  await agent.logs(/save failed .*error=.*\(ENOENT\)/);
   expect(await agent.ask()).toBe("DOWN 42%\n");
   mkdirSync(dirname(stateFile));
   agent.signal("SIGUSR2");
@@ -216,7 +216,7 @@ test("a directory that was deleted fails the saves until it is there again", asy
   rmSync(dirname(stateFile), { recursive: true });
   agent.signal("SIGHUP");
   await agent.answers("FAIL\n");
-  await agent.logs(/state file refused .*reason=ENOENT/);
+  await agent.logs(/state file refused .*error=.*\(ENOENT\)/);
 });
 
 test("an executable and a working directory that were deleted do not keep it from saving", async () => {

@@ -3,7 +3,7 @@ import { startAgent } from "../../../scripts/lib/agent.ts";
 import { startHaproxy } from "../../../scripts/lib/haproxy.ts";
 import { readUsage } from "../../../scripts/lib/proc.ts";
 import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/runtime.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
 import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 import { times } from "./scale.ts";
 

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
 import { readUsage } from "../../../scripts/lib/proc.ts";
-import { TUNED } from "../../../src/runtime.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
 import { GROWTH_LIMIT } from "./memory.ts";
 import { times } from "./scale.ts";
 

@@ -6,7 +6,7 @@ import { EXECUTABLE } from "../../../scripts/lib/executable.ts";
 import { Load } from "../../../scripts/lib/load.ts";
 import { evict } from "../../../scripts/lib/page-cache.ts";
 import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/runtime.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
 
 const CHECKS = 10_000;
 const MEGABYTE = 2 ** 20;

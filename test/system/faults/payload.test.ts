@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { startAgent } from "../../../scripts/lib/agent.ts";
-import { TUNED } from "../../../src/runtime.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
 import { times } from "./scale.ts";
 
 const CHECKS = times(2000, 200);

@@ -3,8 +3,8 @@ import { startAgent } from "../../../scripts/lib/agent.ts";
 import { Load } from "../../../scripts/lib/load.ts";
 import { readPendingSignals, readUsage } from "../../../scripts/lib/proc.ts";
 import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/runtime.ts";
-import { formatState } from "../../../src/state.ts";
+import { TUNED } from "../../../src/agent/tuning.ts";
+import { formatState } from "../../../src/state/state.ts";
 import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 
 const SIGNALS = 10_000;

@@ -1,0 +1,11 @@
+# fish completion for hapgent
+complete -c hapgent -f -n '__fish_is_first_arg' -a 'check status ctl --help --version'
+complete -c hapgent -n '__fish_seen_subcommand_from check' -l json -d 'print one line of JSON: ok, problems and more'
+complete -c hapgent -n '__fish_seen_subcommand_from status' -l timeout -r -d 'give up a check after so many seconds (2)'
+complete -c hapgent -n '__fish_seen_subcommand_from status' -l wait -r -d 'try again for so many seconds (0)'
+complete -c hapgent -n '__fish_seen_subcommand_from status' -l json -d 'print one line of JSON: ok, problems and more'
+complete -c hapgent -F -n '__fish_seen_subcommand_from check'
+complete -c hapgent -f -n 'test (string join " " (commandline -opc)[2..]) = "ctl"' -a 'show set reload wait help'
+complete -c hapgent -f -n 'test (string join " " (commandline -opc)[2..]) = "ctl show"' -a 'state pollers'
+complete -c hapgent -f -n 'test (string join " " (commandline -opc)[2..]) = "ctl set"' -a 'status weight maxconn'
+complete -c hapgent -f -n 'test (string join " " (commandline -opc)[2..]) = "ctl set status"' -a 'UP DOWN READY DRAIN FAIL MAINT STOPPED'

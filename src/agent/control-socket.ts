@@ -1,0 +1,140 @@
+import type { Socket, SocketHandler } from "bun";
+import { describeError } from "../errors.ts";
+
+/** Maximum number of concurrent clients. */
+const CLIENT_LIMIT = 16;
+/** Longest command, in bytes. */
+const LINE_LIMIT = 1024;
+/** Commands that a client may send before they are answered, in bytes. */
+const BACKLOG_LIMIT = 64 * 1024;
+/** A client that sends nothing for so long (ms) is closed, unless it waits for an answer. */
+const IDLE_MS = 5000;
+
+const TOO_LONG = `error: expected a line of at most ${LINE_LIMIT} bytes`;
+
+/** The socket's path is taken: by an agent that lives, or by something that is no socket. */
+export class ControlSocketError extends Error {}
+
+/**
+ * Executes one command and returns the line that answers it; `isWanted` tells whether somebody
+ * still waits for it.
+ */
+export type Execute = (line: string, isWanted: () => boolean) => Promise<string>;
+
+interface Client {
+  /** What was sent and not yet handled. */
+  rest: string;
+  isBusy: boolean;
+  /** It sends no more, and still reads. */
+  hasEnded: boolean;
+  isClosed: boolean;
+  timer: Timer | undefined;
+}
+
+/**
+ * Opens the control socket (mode 0600): one command a line, one line in answer, `ok ...`, `error:
+ * ...` or JSON, in the manner of HAProxy's own. A socket that nobody serves any more is taken over.
+ *
+ * @returns a function that closes the socket and removes it.
+ * @throws {ControlSocketError} when the path is in use or cannot be bound.
+ */
+export async function openControlSocket(path: string, execute: Execute): Promise<() => void> {
+  await removeStale(path);
+  // The mode of a socket is that of its creation: with a chmod it would be open to all for a
+  // moment.
+  const umask = process.umask(0o177);
+  try {
+    const { handler } = new Clients(execute);
+    const server = Bun.listen<Client>({ unix: path, allowHalfOpen: true, socket: handler });
+    return () => server.stop(true);
+  } catch (error) {
+    throw new ControlSocketError(`cannot open the control socket ${path}: ${describeError(error)}`);
+  } finally {
+    process.umask(umask);
+  }
+}
+
+/** The clients of the control socket. */
+class Clients {
+  readonly #execute: Execute;
+  #count = 0;
+
+  constructor(execute: Execute) {
+    this.#execute = execute;
+  }
+
+  readonly handler: SocketHandler<Client> = {
+    open: (socket) => {
+      this.#count += 1;
+      socket.data = { rest: "", isBusy: false, hasEnded: false, isClosed: false, timer: undefined };
+      if (this.#count > CLIENT_LIMIT) socket.end(`error: more than ${CLIENT_LIMIT} clients\n`);
+      else closeWhenIdle(socket);
+    },
+    data: (socket, chunk) => {
+      // One character a byte: what is not ASCII is refused by the command that it is in.
+      socket.data.rest += chunk.toString("latin1");
+      if (socket.data.rest.length > BACKLOG_LIMIT) socket.end("error: too many commands\n");
+      else void this.#work(socket);
+    },
+    end: (socket) => {
+      socket.data.hasEnded = true;
+      void this.#work(socket);
+    },
+    close: (socket) => {
+      this.#count -= 1;
+      socket.data.isClosed = true;
+      clearTimeout(socket.data.timer);
+    },
+    error() {},
+  };
+
+  /** Handles a client's commands, one after another, each answered before the next. */
+  async #work(socket: Socket<Client>): Promise<void> {
+    const client = socket.data;
+    if (client.isBusy) return;
+    client.isBusy = true;
+    clearTimeout(client.timer);
+    for (let end = client.rest.indexOf("\n"); end >= 0; end = client.rest.indexOf("\n")) {
+      const line = client.rest.slice(0, end);
+      client.rest = client.rest.slice(end + 1);
+      const answer =
+        line.length > LINE_LIMIT ? TOO_LONG : await this.#execute(line, () => !client.isClosed);
+      if (client.isClosed || socket.write(`${answer}\n`) > answer.length) continue;
+      // An answer that does not fit means a client that does not read.
+      client.rest = "";
+      socket.terminate();
+    }
+    client.isBusy = false;
+    if (client.isClosed) return;
+    if (client.rest.length > LINE_LIMIT) socket.end(`${TOO_LONG}\n`);
+    // Half a line may be half a number: it is not executed.
+    else if (client.hasEnded) socket.end(client.rest && "error: expected a newline at the end\n");
+    else closeWhenIdle(socket);
+  }
+}
+
+function closeWhenIdle(socket: Socket<Client>): void {
+  clearTimeout(socket.data.timer);
+  socket.data.timer = setTimeout(() => socket.end("error: idle for 5 s\n"), IDLE_MS);
+}
+
+/** Removes a socket that an agent has left behind. */
+async function removeStale(path: string): Promise<void> {
+  const file = Bun.file(path);
+  const stat = await file.stat().catch(() => undefined);
+  if (!stat) return;
+  if (!stat.isSocket()) {
+    throw new ControlSocketError(`cannot open the control socket ${path}: it is not a socket`);
+  }
+  const isServed = await Bun.connect({ unix: path, socket: { data() {} } }).then(
+    (socket) => {
+      socket.end();
+      return true;
+    },
+    () => false,
+  );
+  if (isServed) {
+    throw new ControlSocketError(`cannot open the control socket ${path}: another agent serves it`);
+  }
+  await file.delete();
+}

@@ -1,0 +1,55 @@
+import { parseArgs } from "node:util";
+import { UsageError } from "../exit.ts";
+import type { Command } from "../spec.ts";
+
+/** What a command line says: the options' values, and the operands. */
+export interface Arguments {
+  readonly values: Readonly<Record<string, string | undefined>>;
+  readonly flags: ReadonlySet<string>;
+  readonly operands: readonly string[];
+}
+
+/**
+ * Parses a command's arguments by its description.
+ *
+ * @throws {UsageError} when an option is unknown, lacks its value or has one that it does not take.
+ */
+export function parseArguments(command: Command, args: readonly string[]): Arguments {
+  const options = Object.fromEntries(
+    (command.options ?? []).map(({ name, value }) => [
+      name,
+      { type: value ? ("string" as const) : ("boolean" as const) },
+    ]),
+  );
+  const end = command.isVerbatim ? countLeadingOptions(command, args) : args.length;
+  const help = { help: { type: "boolean", short: "h" } } as const;
+  try {
+    const { values, positionals } = parseArgs({
+      args: args.slice(0, end),
+      options: { ...options, ...help },
+      allowPositionals: true,
+    });
+    const entries = Object.entries(values);
+    return {
+      values: Object.fromEntries(
+        entries.flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])),
+      ),
+      flags: new Set(entries.flatMap(([name, value]) => (value === true ? [name] : []))),
+      operands: [...positionals, ...args.slice(end)],
+    };
+  } catch (error) {
+    // The parser goes on with advice that does not fit.
+    const [line] = String(error instanceof Error ? error.message : error).split(/\.\s/);
+    throw new UsageError(`${command.name}: ${line}`);
+  }
+}
+
+/** How many arguments come before the first operand. */
+function countLeadingOptions({ options = [] }: Command, args: readonly string[]): number {
+  let count = 0;
+  for (let arg = args[0]; arg?.startsWith("-"); arg = args[count]) {
+    const takesNext = options.some(({ name, value }) => value && arg === `--${name}`);
+    count += takesNext ? 2 : 1;
+  }
+  return Math.min(count, args.length);
+}

@@ -1,0 +1,64 @@
+import { version } from "../../package.json";
+import { ConfigError, type Environment } from "../config.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { COMMANDS } from "../spec.ts";
+import { type Arguments, parseArguments } from "./arguments.ts";
+
+/**
+ * The commit that this executable was built from; the build defines it, `bun src/main.ts` does not.
+ */
+declare const HAPGENT_COMMIT: string | undefined;
+
+/** Runs a command and returns its exit code. */
+type Run = (args: Arguments, env: Environment) => Promise<number>;
+
+/** Each command's module is loaded only when it runs. */
+const RUNS: Readonly<Record<string, () => Promise<Run>>> = {
+  check: async () => (await import("./check.ts")).runCheck,
+  status: async () => (await import("./status.ts")).runStatus,
+  ctl: async () => (await import("./ctl.ts")).runCtl,
+};
+
+/**
+ * Runs the command that the command line names, and returns its exit code. What the user got wrong
+ * is one line and exit code 2; an error that nobody expected keeps its stack.
+ */
+export async function runCommand(args: readonly string[], env: Environment): Promise<number> {
+  try {
+    return await dispatch(args, env);
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof UsageError) {
+      console.error(`hapgent: ${error.message}`);
+      if (error instanceof ConfigError) return EXIT.usage;
+      console.error((await import("./help.ts")).formatSynopsis());
+      return EXIT.usage;
+    }
+    console.error("hapgent: unexpected error, please report it:", error);
+    return EXIT.failure;
+  }
+}
+
+async function dispatch(args: readonly string[], env: Environment): Promise<number> {
+  const [name = "", ...rest] = args;
+  if (name === "--help" || name === "-h") return await printHelp();
+  if ((name === "--version" || name === "-V") && rest.length === 0) {
+    const commit = typeof HAPGENT_COMMIT === "string" ? HAPGENT_COMMIT : "from source";
+    console.log(`hapgent ${version} (${commit})`);
+    return EXIT.ok;
+  }
+  const command = COMMANDS.find((each) => each.name === name);
+  const load = RUNS[name];
+  if (!command || !load) {
+    const got = JSON.stringify(args.join(" "));
+    throw new UsageError(`expected a command, --help, --version or nothing, got ${got}`);
+  }
+  const parsed = parseArguments(command, rest);
+  if (parsed.flags.has("help")) return await printHelp(name);
+  return await (await load())(parsed, env);
+}
+
+async function printHelp(name?: string): Promise<number> {
+  const { formatHelp } = await import("./help.ts");
+  console.log(formatHelp(COMMANDS.find((command) => command.name === name)));
+  return EXIT.ok;
+}

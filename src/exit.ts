@@ -1,0 +1,12 @@
+/** Exit codes of the program, all of them. */
+export const EXIT = {
+  /** Stopped by a signal; did what was asked. */
+  ok: 0,
+  /** It cannot listen; the file is invalid, no well-formed reply, a refused command; a bug. */
+  failure: 1,
+  /** A wrong argument or environment variable. */
+  usage: 2,
+} as const;
+
+/** A wrong command line: the message names what was expected and what came. */
+export class UsageError extends Error {}

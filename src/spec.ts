@@ -1,0 +1,175 @@
+// What the program understands, as data. Help, argument parsing, man page, completions and the
+// tables of the README come from here.
+import { STATUSES } from "./state/state.ts";
+
+/** An option of a command. */
+export interface Option {
+  readonly name: string;
+  /** What its value is called; without one it takes none. */
+  readonly value?: string;
+  readonly meaning: string;
+}
+
+/** A command of the command line. */
+export interface Command {
+  readonly name: string;
+  /** What comes after the name, beside options. */
+  readonly operands?: string;
+  readonly options?: readonly Option[];
+  /** Whether everything from the first operand on is an operand, whatever it looks like. */
+  readonly isVerbatim?: true;
+  readonly meaning: string;
+}
+
+/** A term and what it means. */
+export interface Entry {
+  readonly term: string;
+  readonly meaning: string;
+}
+
+/** An environment variable. */
+export interface Variable {
+  readonly name: string;
+  /** What it is when it is unset, as text. */
+  readonly fallback: string;
+  readonly meaning: string;
+}
+
+/** A command of the control socket. */
+export interface ControlCommand {
+  /** The command and what it takes. */
+  readonly usage: string;
+  readonly meaning: string;
+}
+
+const JSON_OPTION: Option = {
+  name: "json",
+  meaning: "print one line of JSON: ok, problems and more",
+};
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: "check",
+    operands: "[FILE]",
+    options: [JSON_OPTION],
+    meaning: "print the reply that a state file gives, and warnings",
+  },
+  {
+    name: "status",
+    operands: "[HOST:PORT]",
+    options: [
+      { name: "timeout", value: "S", meaning: "give up a check after so many seconds (2)" },
+      {
+        name: "wait",
+        value: "S",
+        meaning: "try again for so many seconds (0)",
+      },
+      JSON_OPTION,
+    ],
+    meaning: "ask an agent as HAProxy does and print its reply",
+  },
+  {
+    name: "ctl",
+    operands: "COMMAND...",
+    isVerbatim: true,
+    meaning: "send a command to the control socket of HAPGENT_SOCKET",
+  },
+];
+
+export const VARIABLES: readonly Variable[] = [
+  {
+    name: "HAPGENT_IP",
+    fallback: "0.0.0.0",
+    meaning: "address to listen on, IPv4 or IPv6; `::` is both",
+  },
+  { name: "HAPGENT_PORT", fallback: "9777", meaning: "TCP port, 1 to 65535" },
+  {
+    name: "HAPGENT_STATE_FILE",
+    fallback: "/etc/hapgent/state.json",
+    meaning: "the state file, in a directory of its own",
+  },
+  {
+    name: "HAPGENT_REPLY",
+    fallback: "exact",
+    meaning: "`full`: replies that leave no earlier one in force",
+  },
+  {
+    name: "HAPGENT_WATCH",
+    fallback: "off",
+    meaning: "`on`: each check first looks if the file has changed",
+  },
+  { name: "HAPGENT_SOCKET", fallback: "none", meaning: "path of the control socket" },
+  {
+    name: "HAPGENT_STOP_STATUS",
+    fallback: "none",
+    meaning: "status to answer from SIGTERM to the end",
+  },
+  {
+    name: "HAPGENT_STOP_GRACE",
+    fallback: "10",
+    meaning: "longest time for that, 1 to 3600 seconds",
+  },
+  {
+    name: "HAPGENT_TUNE",
+    fallback: "on",
+    meaning: "`off`: do not restart with tuned runtime settings",
+  },
+];
+
+export const STATE_FIELDS: readonly Entry[] = [
+  {
+    term: "status",
+    meaning: `${STATUSES.slice(0, -1).join(", ")} or ${STATUSES.at(-1)}; required`,
+  },
+  { term: "weight", meaning: "0 to 255, percent of the weight configured in HAProxy" },
+  { term: "maxconn", meaning: "0 to 65535 connections; 0 is no limit" },
+  { term: "reason", meaning: "at most 100 printable ASCII characters, shown by HAProxy" },
+];
+
+export const SIGNALS: readonly Entry[] = [
+  { term: "SIGHUP", meaning: "read the state file again; if it is invalid: FAIL" },
+  { term: "SIGUSR1, SIGUSR2", meaning: "set the status to UP, to DOWN, and save it to the file" },
+  { term: "SIGTERM, SIGINT", meaning: "stop; a second one stops at once" },
+];
+
+export const CONTROL_COMMANDS: readonly ControlCommand[] = [
+  { usage: "show state", meaning: "the state and its reply, as JSON" },
+  { usage: "show pollers", meaning: "who asked in the last minute, as JSON" },
+  {
+    usage: "set status STATUS [REASON]",
+    meaning: "set and save the status; weight and maxconn stay",
+  },
+  { usage: "set weight N", meaning: "set and save the weight" },
+  { usage: "set maxconn N", meaning: "set and save the limit of connections" },
+  { usage: "reload", meaning: "read the state file again, as SIGHUP does" },
+  { usage: "wait SECONDS", meaning: "answer when all pollers got the present reply" },
+  { usage: "help", meaning: "list the commands" },
+];
+
+export const EXIT_CODES: readonly Entry[] = [
+  { term: "0", meaning: "stopped by a signal; valid; a well-formed reply; ok" },
+  { term: "1", meaning: "cannot listen; invalid; no well-formed reply; an error" },
+  { term: "2", meaning: "a wrong argument or environment variable" },
+];
+
+/** The ways to call the program, a line each. */
+export function listUsages(): string[] {
+  return ["hapgent", ...COMMANDS.map(formatUsage), "hapgent --help | --version"];
+}
+
+/** A command as one types it: `hapgent check [FILE] [--json]`. */
+export function formatUsage({ name, operands, options = [] }: Command): string {
+  const flags = options.map((option) => `[${formatOption(option)}]`);
+  return ["hapgent", name, operands, ...flags].filter(Boolean).join(" ");
+}
+
+/** An option as one types it: `--wait S`. */
+export function formatOption({ name, value }: Option): string {
+  return value ? `--${name} ${value}` : `--${name}`;
+}
+
+/** All options, each once. */
+export function listOptions(): Option[] {
+  const options = COMMANDS.flatMap((command) => command.options ?? []);
+  return options.filter((option, i) => options.findIndex(({ name }) => name === option.name) === i);
+}

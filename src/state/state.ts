@@ -1,0 +1,123 @@
+import * as v from "valibot";
+
+/** HAProxy's agent words that a status may be (configuration manual, "agent-check"), upper case. */
+export const STATUSES = ["UP", "DOWN", "READY", "DRAIN", "FAIL", "MAINT", "STOPPED"] as const;
+
+/** Longest `reason`, in characters: HAProxy keeps about 100 of them. */
+const REASON_LENGTH = 100;
+
+/** More braces, brackets and commas than a state has, even one whose reason is made of them. */
+const PUNCTUATION_LIMIT = 1000;
+
+const EXPECTED = {
+  status: `one of ${STATUSES.join(", ")}`,
+  weight: "an integer from 0 to 255",
+  maxconn: "an integer from 0 to 65535",
+  reason: `at most ${REASON_LENGTH} printable ASCII characters`,
+};
+
+/** What each field may hold; `null` counts as absent. */
+const FIELDS = {
+  status: v.picklist(STATUSES),
+  weight: integerUpTo(255),
+  maxconn: integerUpTo(65535),
+  reason: v.nullish(v.pipe(v.string(), v.regex(/^[ -~]*$/), v.maxLength(REASON_LENGTH))),
+};
+
+const StateSchema = v.pipe(
+  v.strictObject(FIELDS),
+  v.transform(({ status, weight, maxconn, reason }) => ({
+    status,
+    ...(weight != null && { weight }),
+    ...(maxconn != null && { maxconn }),
+    ...(reason != null && { reason }),
+  })),
+);
+
+/** A service's state: what the state file holds and what HAProxy is told. */
+export type State = Readonly<v.InferOutput<typeof StateSchema>>;
+export type Status = State["status"];
+
+/** The state when the file cannot be read or holds no valid state. */
+export const FAILED: State = { status: "FAIL" };
+
+/** A file or text is no valid state: every problem has its path, an expectation and the value. */
+export class StateError extends Error {
+  constructor(readonly problems: readonly string[]) {
+    super(problems.join("; "));
+  }
+}
+
+/**
+ * Parses the text of a state file. `null` counts as absent; of a key that comes twice the last
+ * counts.
+ *
+ * @throws {StateError} when the text is not JSON, or not a state.
+ */
+export function parseState(text: string): State {
+  // Parsed, 64 KiB of nested arrays would keep 9 MB of stack and heap for good.
+  if (text.length > PUNCTUATION_LIMIT) {
+    const pieces = text.split(/[[{,]/, PUNCTUATION_LIMIT + 1);
+    if (pieces.length > PUNCTUATION_LIMIT) {
+      throw new StateError([`expected a JSON object, got ${describe(text)}`]);
+    }
+  }
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new StateError([`expected a JSON object, got ${describe(text)}`]);
+  }
+  // An array is an object to valibot.
+  if (Array.isArray(value)) throw new StateError(["expected a JSON object, got an array"]);
+  const result = v.safeParse(StateSchema, value, { abortPipeEarly: true });
+  if (!result.success) throw new StateError(result.issues.map(describeIssue));
+  return result.output;
+}
+
+/**
+ * Parses the value of one field.
+ *
+ * @throws {StateError} naming the field, what was expected and what came.
+ */
+export function parseField<Name extends keyof typeof FIELDS>(
+  name: Name,
+  value: unknown,
+): v.InferOutput<(typeof FIELDS)[Name]> {
+  const result = v.safeParse(FIELDS[name], value);
+  if (!result.success) throw new StateError([describeField(name, value)]);
+  return result.output;
+}
+
+/** The text of a state file: JSON indented by two spaces, as the original writes it. */
+export function formatState({ status, weight, maxconn, reason }: State): string {
+  return `${JSON.stringify({ status, weight, maxconn, reason }, null, 2)}\n`;
+}
+
+function integerUpTo(maximum: number) {
+  return v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maximum)));
+}
+
+function describeIssue(issue: v.BaseIssue<unknown>): string {
+  const item = issue.path?.[0];
+  if (item === undefined) return `expected a JSON object, got ${describe(issue.input)}`;
+  const key = String(item.key);
+  if (!Object.hasOwn(EXPECTED, key)) {
+    return `${describe(key)}: expected no field but ${Object.keys(EXPECTED).join(", ")}`;
+  }
+  return describeField(key as keyof typeof EXPECTED, item.value);
+}
+
+function describeField(name: keyof typeof EXPECTED, value: unknown): string {
+  return `${name}: expected ${EXPECTED[name]}, got ${describe(value)}`;
+}
+
+/** A value as an error message shows it: on one line, at most 60 characters of a string. */
+function describe(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "string") {
+    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+  }
+  if (typeof value !== "object" || value === null) return String(value);
+  return Array.isArray(value) ? "an array" : "an object";
+}

@@ -1,0 +1,22 @@
+import { expect, test } from "bun:test";
+import { formatAddress, parseAddress } from "../src/address.ts";
+
+test.each([
+  [{ ip: "127.0.0.1", port: 80 }, "127.0.0.1:80"],
+  [{ ip: "::1", port: 9777 }, "[::1]:9777"],
+  [{ fd: 3 }, "fd:3"],
+])("the address %j is written %s", (address, text) => {
+  expect(formatAddress(address)).toBe(text);
+});
+
+test.each([
+  ["127.0.0.1:80", { ip: "127.0.0.1", port: 80 }],
+  ["[::1]:9777", { ip: "::1", port: 9777 }],
+  ["localhost:0", { ip: "localhost", port: 0 }],
+  ["localhost:65536", undefined],
+  ["::1:9777", undefined],
+  ["localhost", undefined],
+  [":9777", undefined],
+])("the text %s is the address %j", (text, address) => {
+  expect(parseAddress(text)).toEqual(address);
+});

@@ -1,0 +1,113 @@
+import { describe, expect, test } from "bun:test";
+import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { Events } from "../../src/agent/events.ts";
+import { Service, withStatus } from "../../src/agent/service.ts";
+
+type Signal = "HUP" | "USR1" | "USR2";
+
+/** A service of this file, and the signals that act on it. */
+function createService(file: string) {
+  const service = new Service({ file, mode: "exact", watch: false });
+  const events = new Events();
+  const signals: Record<Signal, () => void> = {
+    HUP: () => events.signal("reload", () => service.reload("SIGHUP")),
+    USR1: () => events.signal("set", () => service.set(withStatus("UP"), "SIGUSR1")),
+    USR2: () => events.signal("set", () => service.set(withStatus("DOWN"), "SIGUSR2")),
+  };
+  /** Sends signals at once, and returns the reply when all are handled. */
+  async function send(...names: Signal[]): Promise<string> {
+    for (const name of names) signals[name]();
+    await events.settled();
+    return service.reply.text;
+  }
+  return { service, events, file, send };
+}
+
+/** A service that has read a file with this text, and that file. */
+async function startService(directory: { path: string }, text?: string) {
+  const file = `${directory.path}/state.json`;
+  if (text !== undefined) writeFileSync(file, text);
+  const created = createService(file);
+  await created.service.start();
+  return created;
+}
+
+describe("Service", () => {
+  test("answers FAIL until it has read a state", () => {
+    expect(createService("/nowhere").service.reply.text).toBe("FAIL");
+  });
+
+  test("answers with the file's state, and with FAIL when it has none", async () => {
+    using directory = temporaryDirectory();
+    const { service, send, file } = await startService(directory, '{"status":"READY","weight":75}');
+    expect(new TextDecoder().decode(service.reply.bytes)).toBe("READY 75%\n");
+    rmSync(file);
+    expect(await send("HUP")).toBe("FAIL");
+  });
+
+  test("keeps weight and maxconn when the status is set, and not the reason of the old one", async () => {
+    using directory = temporaryDirectory();
+    const text = '{"status":"DOWN","weight":5,"maxconn":7,"reason":"broken"}';
+    const { service, send, file } = await startService(directory, text);
+    expect(service.reply.text).toBe("DOWN 5% maxconn:7 #broken");
+    expect(await send("USR1")).toBe("UP 5% maxconn:7");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ status: "UP", weight: 5, maxconn: 7 });
+  });
+
+  test("keeps weight and maxconn when a set comes before the file was read", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"UP","weight":5,"maxconn":7}');
+    const { service, events, send } = createService(file);
+    const started = events.request(() => service.start());
+    await Promise.all([started, send("USR2")]);
+    expect(service.reply.text).toBe("DOWN 5% maxconn:7");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({
+      status: "DOWN",
+      weight: 5,
+      maxconn: 7,
+    });
+  });
+
+  test("discards the previous state when the file is refused", async () => {
+    using directory = temporaryDirectory();
+    const { send, file } = await startService(directory, '{"status":"UP","weight":5}');
+    writeFileSync(file, '{"status":"UP","weight":500}');
+    expect(await send("HUP")).toBe("FAIL");
+    expect(await send("USR1")).toBe("UP");
+    expect(readFileSync(`${file}.rejected`, "utf8")).toBe('{"status":"UP","weight":500}');
+  });
+
+  test("reads after a set what that set saved", async () => {
+    using directory = temporaryDirectory();
+    const { send, file } = await startService(directory, '{"status":"DOWN"}');
+    expect(await send("USR1", "HUP")).toBe("UP");
+    writeFileSync(file, '{"status":"DRAIN","weight":1}');
+    expect(await send("HUP", "USR2")).toBe("DOWN 1%");
+  });
+
+  test("answers with a status that cannot be saved", async () => {
+    expect(await createService("/nowhere/at/all/state.json").send("USR1")).toBe("UP");
+  });
+
+  test("ends with memory and file alike after any number of events at once", async () => {
+    using directory = temporaryDirectory();
+    const { send, file } = await startService(directory, '{"status":"DOWN","weight":9}');
+    const signals = ["USR1", "HUP", "USR2", "HUP", "HUP", "USR1"] as const;
+    const all = Array.from({ length: 1000 }, (_, i) => signals[i % 6] ?? "HUP");
+    expect(await send(...all)).toBe("DOWN 9%");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ status: "DOWN", weight: 9 });
+  });
+
+  test("is not blocked by an event that fails", async () => {
+    using directory = temporaryDirectory();
+    const { send, file } = await startService(directory, '{"status":"UP"}');
+    rmSync(directory.path, { recursive: true });
+    expect(await send("USR2", "HUP")).toBe("FAIL");
+    Bun.spawnSync(["mkdir", directory.path]);
+    writeFileSync(file, '{"status":"MAINT"}');
+    chmodSync(file, 0o600);
+    expect(await send("HUP")).toBe("MAINT");
+  });
+});

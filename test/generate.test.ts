@@ -1,0 +1,35 @@
+import { expect, test } from "bun:test";
+import { MANUALS } from "../scripts/generate.ts";
+import { ROOT } from "../scripts/lib/shell.ts";
+import { VARIABLES } from "../src/spec.ts";
+
+test.each(Object.entries(MANUALS))("%s is what scripts/generate.ts writes", async (path, text) => {
+  expect(await Bun.file(ROOT + path).text()).toBe(text);
+});
+
+test("the man page names every variable", () => {
+  for (const { name } of VARIABLES)
+    expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${name}\n`);
+});
+
+/** What bash offers for a command line. */
+function complete(line: string): string[] {
+  const words = line.split(" ");
+  const script = `. "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _hapgent
+    printf '%s\\n' "\${COMPREPLY[@]}"`;
+  const file = `${ROOT}deploy/completion/hapgent.bash`;
+  const { stdout } = Bun.spawnSync(["bash", "-c", script, "bash", file, ...words]);
+  return stdout.toString().trim().split("\n");
+}
+
+test.each([
+  ["hapgent ", ["check", "status", "ctl", "--help", "--version"]],
+  ["hapgent st", ["status"]],
+  ["hapgent status --", ["--timeout", "--wait", "--json"]],
+  ["hapgent ctl ", ["show", "set", "reload", "wait", "help"]],
+  ["hapgent ctl show ", ["state", "pollers"]],
+  ["hapgent ctl set ", ["status", "weight", "maxconn"]],
+  ["hapgent ctl set status D", ["DOWN", "DRAIN"]],
+])("bash completes %j", (line, offers) => {
+  expect(complete(line)).toEqual(offers);
+});

@@ -1,0 +1,117 @@
+import { describe, expect, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { saveState } from "../../src/state/save.ts";
+import { formatState, type State } from "../../src/state/state.ts";
+
+const STATE: State = { status: "DOWN", weight: 50 };
+
+describe("saveState", () => {
+  test("makes a new file with mode 0644, whatever the umask is", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    const old = process.umask(0o077);
+    try {
+      expect(await saveState(file, STATE)).toEqual({});
+    } finally {
+      process.umask(old);
+    }
+    expect(readFileSync(file, "utf8")).toBe(formatState(STATE));
+    expect(statSync(file).mode & 0o7777).toBe(0o644);
+    expect(readdirSync(directory.path)).toEqual(["state.json"]);
+  });
+
+  test("replaces a file by another, with its mode and owner", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"UP"}');
+    chmodSync(file, 0o640);
+    // Only root may give a file away; for others the owner is the same before and after.
+    if (process.getuid?.() === 0) chownSync(file, 65534, 65533);
+    const before = statSync(file);
+    await saveState(file, STATE);
+    const after = statSync(file);
+    expect(after.ino).not.toBe(before.ino);
+    expect([after.mode, after.uid, after.gid]).toEqual([before.mode, before.uid, before.gid]);
+  });
+
+  test("replaces the target of symlinks, and the links stay", async () => {
+    using directory = temporaryDirectory();
+    mkdirSync(`${directory.path}/real`);
+    writeFileSync(`${directory.path}/real/state.json`, '{"status":"UP"}');
+    symlinkSync("real/state.json", `${directory.path}/inner`);
+    symlinkSync(`${directory.path}/inner`, `${directory.path}/outer`);
+    await saveState(`${directory.path}/outer`, STATE);
+    expect(readlinkSync(`${directory.path}/inner`)).toBe("real/state.json");
+    expect(lstatSync(`${directory.path}/outer`).isSymbolicLink()).toBe(true);
+    expect(readFileSync(`${directory.path}/real/state.json`, "utf8")).toBe(formatState(STATE));
+    expect(readdirSync(`${directory.path}/real`)).toEqual(["state.json"]);
+  });
+
+  test("makes the target of a dangling symlink", async () => {
+    using directory = temporaryDirectory();
+    symlinkSync("later.json", `${directory.path}/state.json`);
+    await saveState(`${directory.path}/state.json`, STATE);
+    expect(readlinkSync(`${directory.path}/state.json`)).toBe("later.json");
+    expect(readFileSync(`${directory.path}/later.json`, "utf8")).toBe(formatState(STATE));
+  });
+
+  test("overwrites what a killed save left, and follows no symlink put in its place", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(`${directory.path}/precious`, "precious");
+    symlinkSync("precious", `${directory.path}/.state.json.hapgent`);
+    await saveState(file, STATE);
+    expect(readFileSync(`${directory.path}/precious`, "utf8")).toBe("precious");
+    expect(lstatSync(file).isFile()).toBe(true);
+  });
+
+  test.each([
+    ['{"status":"UP","weight":300}', "a wrong value"],
+    ["weights: 10 20 30", "no JSON"],
+  ])("sets %# aside as .rejected before it is overwritten: %s", async (text) => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, text, { mode: 0o600 });
+    expect(await saveState(file, STATE)).toEqual({ rejected: `${file}.rejected` });
+    expect(readFileSync(`${file}.rejected`, "utf8")).toBe(text);
+    expect(statSync(`${file}.rejected`).mode & 0o7777).toBe(0o600);
+    expect(readFileSync(file, "utf8")).toBe(formatState(STATE));
+    // The file is valid now: nothing more to set aside, and what is there stays.
+    expect(await saveState(file, { status: "UP" })).toEqual({});
+    expect(readFileSync(`${file}.rejected`, "utf8")).toBe(text);
+  });
+
+  test("does not replace what is no regular file", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    Bun.spawnSync(["mkfifo", file]);
+    await expect(saveState(file, STATE)).rejects.toThrow("expected a regular file");
+    await expect(saveState(directory.path, STATE)).rejects.toThrow("expected a regular file");
+    expect(lstatSync(file).isFIFO()).toBe(true);
+  });
+
+  test("does not overwrite what is too large to be a state", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, "x".repeat(70_000));
+    await expect(saveState(file, STATE)).rejects.toThrow("too large to overwrite: 70000 bytes");
+    expect(statSync(file).size).toBe(70_000);
+    expect(readdirSync(directory.path)).toEqual(["state.json"]);
+  });
+
+  test("fails where there is no directory, and says why", async () => {
+    await expect(saveState("/nowhere/at/all/state.json", STATE)).rejects.toThrow("ENOENT");
+  });
+});

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { formatState, parseState, STATUSES, StateError } from "../../src/state/state.ts";
+import { anyState } from "../arbitraries.ts";
+
+/**
+ * Every message has, for each problem, a path (or none for the whole), an expectation and a value.
+ */
+const PROBLEM = /^((status|weight|maxconn|reason|".*"): )?expected .+$/;
+
+function errorOf(text: string): string {
+  try {
+    parseState(text);
+  } catch (error) {
+    if (error instanceof StateError) return error.message;
+    throw error;
+  }
+  throw new Error(`parsed: ${text}`);
+}
+
+describe("parseState", () => {
+  test.each(STATUSES.map((status) => [status]))("takes the status %s", (status) => {
+    expect(parseState(JSON.stringify({ status }))).toEqual({ status });
+  });
+
+  test("takes everything, in any order", () => {
+    const text = '{"maxconn":65535,"reason":"why","weight":255,"status":"DOWN"}';
+    const state = { status: "DOWN", weight: 255, maxconn: 65535, reason: "why" } as const;
+    expect(parseState(text)).toEqual(state);
+  });
+
+  test("counts null as absent", () => {
+    const text = '{"status":"UP","weight":null,"maxconn":null,"reason":null}';
+    expect(parseState(text)).toStrictEqual({ status: "UP" });
+  });
+
+  test("counts the last of a key that comes twice", () => {
+    expect(parseState('{"status":"UP","status":"DOWN"}')).toEqual({ status: "DOWN" });
+  });
+
+  test("takes a number however JSON writes it", () => {
+    expect(parseState('{"status":"UP","weight":5e1}')).toEqual({ status: "UP", weight: 50 });
+  });
+
+  const statuses = "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED";
+  test.each([
+    ['{"status":"up"}', `status: expected ${statuses}, got "up"`],
+    ["{}", `status: expected ${statuses}, got nothing`],
+    ['{"status":null}', `status: expected ${statuses}, got null`],
+    ['{"status":["UP"]}', `status: expected ${statuses}, got an array`],
+    ['{"status":"UP","weight":256}', "weight: expected an integer from 0 to 255, got 256"],
+    ['{"status":"UP","weight":-1}', "weight: expected an integer from 0 to 255, got -1"],
+    ['{"status":"UP","weight":7.5}', "weight: expected an integer from 0 to 255, got 7.5"],
+    ['{"status":"UP","weight":1e999}', "weight: expected an integer from 0 to 255, got Infinity"],
+    ['{"status":"UP","weight":"75"}', 'weight: expected an integer from 0 to 255, got "75"'],
+    ['{"status":"UP","weight":{}}', "weight: expected an integer from 0 to 255, got an object"],
+    ['{"status":"UP","maxconn":65536}', "maxconn: expected an integer from 0 to 65535, got 65536"],
+    ['{"status":"UP","maxconn":true}', "maxconn: expected an integer from 0 to 65535, got true"],
+    [
+      '{"status":"UP","reason":"caf\u00e9"}',
+      'reason: expected at most 100 printable ASCII characters, got "caf\u00e9"',
+    ],
+    [
+      '{"status":"UP","reason":"a\\nb"}',
+      'reason: expected at most 100 printable ASCII characters, got "a\\nb"',
+    ],
+    [
+      '{"status":"UP","wieght":1}',
+      '"wieght": expected no field but status, weight, maxconn, reason',
+    ],
+    [
+      '{"status":"UP","__proto__":{}}',
+      '"__proto__": expected no field but status, weight, maxconn, reason',
+    ],
+    [
+      '{"status":"UP","toString":1}',
+      '"toString": expected no field but status, weight, maxconn, reason',
+    ],
+    ["[]", "expected a JSON object, got an array"],
+    ["null", "expected a JSON object, got null"],
+    ['"UP"', 'expected a JSON object, got "UP"'],
+    ["", 'expected a JSON object, got ""'],
+    ['{"status":"UP"', 'expected a JSON object, got "{\\"status\\":\\"UP\\""'],
+  ])("refuses %s", (text, message) => {
+    expect(errorOf(text)).toBe(message);
+  });
+
+  test("tells every problem", () => {
+    expect(errorOf('{"status":"up","weight":256.5}')).toBe(
+      `status: expected ${statuses}, got "up"; ` +
+        "weight: expected an integer from 0 to 255, got 256.5",
+    );
+  });
+
+  test("shows the start of a long value only", () => {
+    const message = errorOf(JSON.stringify({ status: "x".repeat(1000) }));
+    expect(message).toBe(`status: expected ${statuses}, got "${"x".repeat(60)}..."`);
+  });
+
+  test("refuses deep nesting as it refuses anything else", () => {
+    expect(errorOf("[".repeat(65_000))).toMatch(PROBLEM);
+    expect(errorOf(`{"status":${"[".repeat(32_000)}${"]".repeat(32_000)}}`)).toMatch(PROBLEM);
+  });
+
+  test("of any JSON value is a state or an error with a path", () => {
+    const nearly = fc.dictionary(
+      fc.oneof(fc.constantFrom("status", "weight", "maxconn", "reason"), fc.string()),
+      fc.oneof(fc.jsonValue(), fc.constantFrom(...STATUSES), fc.integer({ min: -2, max: 65537 })),
+    );
+    fc.assert(
+      fc.property(fc.oneof(fc.jsonValue(), nearly), (value) => {
+        const text = JSON.stringify(value);
+        try {
+          const state = parseState(text);
+          expect(STATUSES).toContain(state.status);
+          expect(parseState(formatState(state))).toStrictEqual(state);
+        } catch (error) {
+          if (!(error instanceof StateError)) throw error;
+          for (const problem of error.problems) expect(problem).toMatch(PROBLEM);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("of any text is a state or an error", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "binary" }), (text) => {
+        expect(() => parseState(text)).toThrow(StateError);
+      }),
+    );
+  });
+});
+
+describe("formatState", () => {
+  test("is JSON indented by two spaces", () => {
+    expect(formatState({ status: "UP", weight: 5 })).toBe(
+      '{\n  "status": "UP",\n  "weight": 5\n}\n',
+    );
+  });
+
+  test("parses to the same state", () => {
+    fc.assert(
+      fc.property(anyState, (state) => {
+        expect(parseState(formatState(state))).toEqual(state);
+      }),
+    );
+  });
+});
