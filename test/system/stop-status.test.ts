@@ -14,12 +14,12 @@ async function startPolled(
   env: Record<string, string> = {},
   state: State = { status: "UP", weight: 50 },
 ): Promise<AgentProcess> {
-  const goodbye = { HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: String(grace) };
+  const stopStatus = { HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: String(grace) };
   const agent = await startAgent({
     state,
     socket: true,
     hostname: QUIET,
-    env: { ...TUNED, ...goodbye, ...env },
+    env: { ...TUNED, ...stopStatus, ...env },
   });
   await askFrom("127.0.0.2", agent);
   return agent;
@@ -32,7 +32,7 @@ async function timeToEnd(agent: AgentProcess): Promise<number> {
   return performance.now() - start;
 }
 
-describe.concurrent("the goodbye", () => {
+describe.concurrent("the stop status", () => {
   test.each(["SIGTERM", "SIGINT"] as const)(
     "is answered after %s, and is over once the last poller has heard it",
     async (signal) => {
@@ -40,7 +40,7 @@ describe.concurrent("the goodbye", () => {
       await askFrom("127.0.0.3", agent);
       const file = agent.file();
       agent.signal(signal);
-      await agent.logs(/goodbye/);
+      await agent.logs(/stop status/);
       expect(await askFrom("127.0.0.3", agent)).toBe("DOWN 50%\n");
       for (let i = 0; i < 20; i += 1) {
         expect(await askFrom("127.0.0.3", agent)).toBe("DOWN 50%\n");
@@ -50,7 +50,7 @@ describe.concurrent("the goodbye", () => {
       expect(agent.file()).toBe(file);
       expect(agent.log.slice(1)).toEqual([
         `hapgent: stopping cause=${signal}`,
-        'hapgent: goodbye reply="DOWN 50%" seconds=60',
+        'hapgent: stop status reply="DOWN 50%" seconds=60',
       ]);
     },
   );
@@ -59,7 +59,7 @@ describe.concurrent("the goodbye", () => {
     await using agent = await startPolled(2);
     agent.signal("SIGTERM");
     const start = performance.now();
-    await agent.logs(/goodbye/);
+    await agent.logs(/stop status/);
     while (performance.now() - start < 1500) expect(await agent.ask()).toBe("DOWN 50%\n");
     await timeToEnd(agent);
     expect(performance.now() - start).toBeWithin(2000, 3500);
@@ -71,7 +71,7 @@ describe.concurrent("the goodbye", () => {
     await using agent = await startAgent({ state: { status: "UP" }, env });
     await agent.ask();
     agent.signal("SIGTERM");
-    expect(await agent.logs(/goodbye/)).toBe("hapgent: goodbye reply=DOWN seconds=10");
+    expect(await agent.logs(/stop status/)).toBe("hapgent: stop status reply=DOWN seconds=10");
   });
 
   test.each<[string, State["status"], boolean]>([
@@ -90,7 +90,7 @@ describe.concurrent("the goodbye", () => {
     async (signal) => {
       await using agent = await startPolled(60);
       agent.signal("SIGTERM");
-      await agent.logs(/goodbye/);
+      await agent.logs(/stop status/);
       expect(await agent.ask()).toBe("DOWN 50%\n");
       agent.signal(signal);
       expect(await timeToEnd(agent)).toBeLessThan(1500);
@@ -100,7 +100,7 @@ describe.concurrent("the goodbye", () => {
   test("is answered whatever the state becomes; that is saved for the next start", async () => {
     await using agent = await startPolled(60, { HAPGENT_WATCH: "on" });
     agent.signal("SIGTERM");
-    await agent.logs(/goodbye/);
+    await agent.logs(/stop status/);
     expect(await agent.ask()).toBe("DOWN 50%\n");
 
     agent.signal("SIGUSR1");
@@ -140,16 +140,19 @@ describe.concurrent("the goodbye", () => {
     await using agent = await startPolled(60, env, { status: "UP", reason: "as ever" });
     expect(await agent.ask()).toBe("ready up 100% #as ever\n");
     agent.signal("SIGTERM");
-    await agent.logs(/goodbye/);
+    await agent.logs(/stop status/);
     expect(await agent.ask()).toBe("up drain 100%\n");
   });
 });
 
 describe.concurrent("a service that is stopped after its agent", () => {
-  test.each(["DOWN", "DRAIN", "MAINT"])("fails no request after a goodbye (%s)", async (status) => {
-    const answers = await stopBoth({ HAPGENT_STOP_STATUS: status });
-    expect(new Set(Object.keys(answers))).toEqual(new Set(["other", "s"]));
-  });
+  test.each(["DOWN", "DRAIN", "MAINT"])(
+    "fails no request after a stop status (%s)",
+    async (status) => {
+      const answers = await stopBoth({ HAPGENT_STOP_STATUS: status });
+      expect(new Set(Object.keys(answers))).toEqual(new Set(["other", "s"]));
+    },
+  );
 
   test("fails requests without one", async () => {
     expect(await stopBoth({})).toHaveProperty("HTTP 503");
@@ -157,8 +160,11 @@ describe.concurrent("a service that is stopped after its agent", () => {
 });
 
 /** Stops an agent and then its service, one of two behind HAProxy, under 100 requests a second. */
-async function stopBoth(goodbye: Record<string, string>): Promise<Traffic["answers"]> {
-  await using agent = await startAgent({ state: { status: "UP" }, env: { ...TUNED, ...goodbye } });
+async function stopBoth(stopStatus: Record<string, string>): Promise<Traffic["answers"]> {
+  await using agent = await startAgent({
+    state: { status: "UP" },
+    env: { ...TUNED, ...stopStatus },
+  });
   await using service = startService("s");
   await using other = startService("other");
   await using haproxy = await startHaproxy(twoServers(agent.port, service.port, other.port));
