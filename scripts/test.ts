@@ -1,16 +1,12 @@
-// Runs test suites: bun scripts/test.ts check unit system faults [--full]. Installs what they need
-// and lacks; its last line sums up all of them. With --full the fault battery has its full counts,
-// for minutes.
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { ROOT, run, succeeds } from "./lib/shell.ts";
+// Runs suites of tests: bun scripts/test.ts check unit system faults [--full] [--prepare]
+//
+// Installs what they need and lacks. A file that passes is one line, and the last line sums up all.
+// With --full the fault battery has its full counts, for minutes, and what was measured is shown.
+// With --prepare it only installs and builds what the suites need.
+import { parseArgs } from "node:util";
+import { outcome, run } from "./lib/shell.ts";
+import { addUp, findFiles, type Result, runFiles } from "./lib/suite.ts";
 import { needTools } from "./lib/tools.ts";
-
-interface Result {
-  passed: number;
-  failed: number;
-}
 
 /** A Debian package that a suite needs, by the command that it brings. */
 const SYSTEM_TOOLS = {
@@ -33,6 +29,7 @@ const FAULT_TOOLS = {
  * What test:deploy builds with, boots, installs into and looks at, beside what is in SYSTEM_TOOLS.
  */
 const DEPLOY_TOOLS = {
+  ...SYSTEM_TOOLS,
   ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
@@ -43,80 +40,81 @@ const DEPLOY_TOOLS = {
   "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-arm64-cross",
 };
 
-const SUITES: Record<string, () => Promise<Result>> = {
-  check: async () => addUp([succeeds(["bun", "scripts/check.ts"]) ? PASSED : FAILED]),
-  unit: async () => runTests("test/{*,state/*,agent/*,commands/*}.test.ts"),
-  async system() {
-    await needTools(SYSTEM_TOOLS);
-    run(["bun", "scripts/build.ts"]);
-    return runTests("test/system/*.test.ts", ["--timeout=60000"]);
+/** A suite: its files, what they need, and how long one of its tests may take. */
+interface Suite {
+  readonly pattern: string;
+  readonly timeout?: number;
+  readonly jobs?: number;
+  /** The commands that it needs; such a suite runs the compiled executable. */
+  readonly tools?: Record<string, string>;
+  /** Whether it boots machines, which only the lab can take down again. */
+  readonly isInLab?: boolean;
+}
+
+const SUITES: Record<string, Suite> = {
+  unit: { pattern: "test/{*,state/*,agent/*,commands/*}.test.ts", jobs: 2 },
+  system: {
+    pattern: "test/system/*.test.ts",
+    timeout: 60_000,
+    jobs: 2,
+    tools: SYSTEM_TOOLS,
   },
-  async faults() {
-    await needTools(FAULT_TOOLS);
-    run(["bun", "scripts/build.ts"]);
-    return runTests("test/system/faults/*.test.ts", ["--timeout=180000"]);
-  },
-  async deploy() {
-    await needTools({ ...SYSTEM_TOOLS, ...DEPLOY_TOOLS });
-    run(["bun", "scripts/build.ts"]);
-    const lab = ["bun", "test/deploy/lab.ts"];
-    return runTests("test/deploy/*.test.ts", ["--timeout=900000"], lab);
+  // One after another: they measure, or load the machine.
+  faults: { pattern: "test/system/faults/*.test.ts", timeout: 180_000, tools: FAULT_TOOLS },
+  deploy: {
+    pattern: "test/deploy/*.test.ts",
+    timeout: 900_000,
+    tools: DEPLOY_TOOLS,
+    isInLab: true,
   },
 };
 
-const PASSED: Result = { passed: 1, failed: 0 };
-const FAILED: Result = { passed: 0, failed: 1 };
-
+const { values: options, positionals: names } = parseArgs({
+  options: {
+    full: { type: "boolean", default: false },
+    prepare: { type: "boolean", default: false },
+  },
+  allowPositionals: true,
+});
+// The tests inherit it.
+if (options.full) process.env["HAPGENT_TEST_FULL"] = "1";
 run(["bun", "install", "--frozen-lockfile", "--silent"]);
 const results: Result[] = [];
-const names = process.argv.slice(2).filter((argument) => argument !== "--full");
-// The tests inherit it.
-if (names.length < process.argv.length - 2) process.env["HAPGENT_TEST_FULL"] = "1";
 for (const name of names) {
-  const suite = SUITES[name];
-  if (!suite) throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
   const start = performance.now();
-  const result = await suite();
+  const result = name === "check" ? await check() : await runSuite(name);
+  if (result === undefined) continue;
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${name}: ${result.passed} passed, ${result.failed} failed in ${seconds} s\n`);
   results.push(result);
 }
-const sum = addUp(results);
-console.log(`${sum.passed} passed, ${sum.failed} failed`);
-process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
-
-/**
- * Runs test files with Bun's own runner, in an environment that a launcher makes; a skipped test
- * counts as failed, and so does a file without tests.
- */
-function runTests(pattern: string, flags: string[] = [], launcher: string[] = []): Result {
-  const files = [...new Bun.Glob(pattern).scanSync(ROOT)].toSorted((a, b) => a.localeCompare(b));
-  const directory = mkdtempSync(join(tmpdir(), "hapgent-junit-"));
-  const report = join(directory, "junit.xml");
-  try {
-    const isGood = succeeds([
-      ...launcher,
-      "bun",
-      "test",
-      ...flags,
-      "--reporter=junit",
-      `--reporter-outfile=${report}`,
-      ...files.map((file) => `./${file}`),
-    ]);
-    const totals = /<testsuites [^>]*/.exec(readFileSync(report, "utf8"))?.[0] ?? "";
-    const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(totals)?.[1] ?? 0);
-    const failed = count("failures") + count("skipped");
-    const passed = count("tests") - failed;
-    // An error outside of any test (a file that cannot be loaded) shows in the exit code only.
-    return { passed, failed: failed === 0 && (!isGood || passed === 0) ? 1 : failed };
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+if (!options.prepare) {
+  const sum = addUp(results);
+  console.log(`${sum.passed} passed, ${sum.failed} failed`);
+  process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 }
 
-function addUp(results: readonly Result[]): Result {
-  return results.reduce(
-    (sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }),
-    { passed: 0, failed: 0 },
-  );
+/** Checks types, lint and format: one test. */
+async function check(): Promise<Result> {
+  const { stdout, stderr, exitCode } = await outcome(["bun", "scripts/check.ts"], { limit: 300 });
+  if (exitCode === 0) return { passed: 1, failed: 0 };
+  console.log(stdout + stderr);
+  return { passed: 0, failed: 1 };
+}
+
+/** Prepares a suite and, when not only that is wanted, runs it. */
+async function runSuite(name: string): Promise<Result | undefined> {
+  const suite = SUITES[name];
+  if (!suite) {
+    throw new Error(`expected a suite of check, ${Object.keys(SUITES).join(", ")}, got ${name}`);
+  }
+  if (suite.tools) {
+    await needTools(suite.tools, `the ${name} tests`);
+    run(["bun", "scripts/build.ts"]);
+  }
+  if (options.prepare) return undefined;
+  if (suite.isInLab && process.env["LAB_GROUPS"] === undefined) {
+    throw new Error(`expected to run in the lab, as bun run test:${name} does`);
+  }
+  return await runFiles(findFiles(suite.pattern), { ...suite, showsOutput: options.full });
 }

@@ -48,24 +48,19 @@ export async function output(command: string[], options: CommandOptions = {}): P
   throw new Error(`exit code ${exitCode}: ${command.join(" ")}\n${stdout}${stderr}`);
 }
 
-/** Runs a command whose output is this program's, and tells whether it succeeded. */
-export function succeeds(
-  command: string[],
-  environment: Record<string, string> = {},
-  cwd = ROOT,
-): boolean {
-  const { exitCode } = Bun.spawnSync(command, {
-    cwd,
-    env: { ...process.env, ...environment },
-    stdio: ["ignore", "inherit", "inherit"],
-  });
-  return exitCode === 0;
-}
-
-/** Runs a command like `succeeds`; its failure ends the program with exit code 1. */
+/**
+ * Runs a command in the foreground, silently; when it fails, shows what it wrote and ends this
+ * program with exit code 1.
+ */
 export function run(command: string[], cwd = ROOT): void {
-  if (succeeds(command, {}, cwd)) return;
-  console.error(`failed: ${command.join(" ")}`);
+  // One stream for both, or their lines would lose their order.
+  const { exitCode, stdout } = Bun.spawnSync(["sh", "-c", 'exec "$@" 2>&1', "sh", ...command], {
+    cwd,
+    env: process.env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  if (exitCode === 0) return;
+  console.error(`${stdout}failed: ${command.join(" ")}`);
   process.exit(1);
 }
 

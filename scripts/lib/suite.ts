@@ -1,0 +1,91 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { outcome, ROOT } from "./shell.ts";
+import { temporaryDirectory } from "./temporary.ts";
+
+/** How many tests passed and failed; a skipped one has failed. */
+export interface Result {
+  readonly passed: number;
+  readonly failed: number;
+}
+
+/** How test files run. */
+export interface SuiteOptions {
+  /** Milliseconds that a test may take. */
+  readonly timeout?: number;
+  /** How many files run at a time. */
+  readonly jobs?: number;
+  /** Whether what a file prints is shown when it passes, too: figures that it measured. */
+  readonly showsOutput?: boolean;
+  /** Takes each line that is shown. */
+  readonly print?: (line: string) => void;
+}
+
+/** Seconds after which a file is killed, whatever its tests do. */
+const LIMIT = 1800;
+
+/**
+ * Runs test files, each in a process of its own, with Bun's runner. A file that passes is one line;
+ * of one that fails all that it wrote is shown. A file without tests has failed, and so has one
+ * that cannot be loaded.
+ */
+export async function runFiles(
+  files: readonly string[],
+  options: SuiteOptions = {},
+): Promise<Result> {
+  const left = files.values();
+  const results: Result[] = [];
+  const work = async () => {
+    for (const file of left) results.push(await runFile(file, options));
+  };
+  await Promise.all(Array.from({ length: options.jobs ?? 1 }, work));
+  return addUp(results);
+}
+
+async function runFile(file: string, options: SuiteOptions): Promise<Result> {
+  const { timeout = 5000, showsOutput = false, print = console.log } = options;
+  using directory = temporaryDirectory();
+  const report = join(directory.path, "junit.xml");
+  const start = performance.now();
+  const { stdout, stderr, exitCode } = await outcome(
+    [
+      ...["bun", "test", "--only-failures", `--timeout=${timeout}`],
+      ...["--reporter=junit", `--reporter-outfile=${report}`],
+      file.startsWith("/") ? file : `./${file}`,
+    ],
+    { limit: LIMIT },
+  );
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  const result = readResult(report, exitCode === 0);
+  const { passed, failed } = result;
+  // The first line is Bun's own name.
+  const lines = stdout.split("\n").slice(1).filter(Boolean);
+  print(
+    `  ${failed === 0 ? "ok  " : "FAIL"} ${file}: ${passed} passed, ${failed} failed, ${seconds} s`,
+  );
+  if (failed > 0) print([...lines, stderr.trim(), ""].join("\n"));
+  else if (showsOutput) for (const line of lines) print(`       ${line}`);
+  return result;
+}
+
+/** Reads what Bun reports of a file; an error outside of any test shows in the exit code only. */
+function readResult(report: string, isGood: boolean): Result {
+  const text = existsSync(report) ? readFileSync(report, "utf8") : "";
+  const totals = /<testsuites [^>]*/.exec(text)?.[0] ?? "";
+  const count = (name: string) => Number(new RegExp(` ${name}="(\\d+)"`).exec(totals)?.[1] ?? 0);
+  const failed = count("failures") + count("skipped");
+  const passed = count("tests") - failed;
+  return { passed, failed: failed === 0 && (!isGood || passed === 0) ? 1 : failed };
+}
+
+/** The files that match a pattern, in the order of their names. */
+export function findFiles(pattern: string): string[] {
+  return [...new Bun.Glob(pattern).scanSync(ROOT)].toSorted((a, b) => a.localeCompare(b));
+}
+
+export function addUp(results: readonly Result[]): Result {
+  return results.reduce(
+    (sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }),
+    { passed: 0, failed: 0 },
+  );
+}
