@@ -18,7 +18,10 @@ async function runText(text: string, showsOutput = false) {
   const lines: string[] = [];
   const print = (line: string) => lines.push(line);
   const result = await runFiles([file], { showsOutput, print });
-  const shown = lines.join("\n").replaceAll(file, "FILE").replaceAll(/[\d.]+ m?s\b/g, "TIME");
+  const shown = lines
+    .join("\n")
+    .replaceAll(file, "FILE")
+    .replaceAll(/[\d.]+ m?s\b/g, "TIME");
   return { ...result, shown };
 }
 

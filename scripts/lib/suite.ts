@@ -78,9 +78,13 @@ function readResult(report: string, isGood: boolean): Result {
   return { passed, failed: failed === 0 && (!isGood || passed === 0) ? 1 : failed };
 }
 
-/** The files that match a pattern, in the order of their names. */
-export function findFiles(pattern: string): string[] {
-  return [...new Bun.Glob(pattern).scanSync(ROOT)].toSorted((a, b) => a.localeCompare(b));
+/** The test files of these directories, in the order of their names; there must be some in each. */
+export function findFiles(directories: readonly string[]): string[] {
+  return directories.flatMap((directory) => {
+    const files = [...new Bun.Glob(`${directory}/*.test.ts`).scanSync(ROOT)];
+    if (files.length === 0) throw new Error(`expected test files in ${directory}, got none`);
+    return files.toSorted((a, b) => a.localeCompare(b));
+  });
 }
 
 export function addUp(results: readonly Result[]): Result {
