@@ -1,0 +1,82 @@
+// The control socket is a file:
+// - only the agent's user can open it, and it goes when the agent stops;
+// - what a killed agent left is taken over, and nothing else that is there is touched.
+import { describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { startControlled } from "./control.ts";
+
+describe.concurrent("the control socket", () => {
+  test("has mode 0600 whatever the umask, is in the log, is gone after SIGTERM", async () => {
+    const launcher = ["sh", "-c", 'umask 0; exec "$@"', "sh"];
+    await using agent = await startAgent({ state: { status: "UP" }, socket: true, launcher });
+    expect(await agent.logs(/listening/)).toEndWith(` socket=${agent.socket}`);
+    expect(statSync(agent.socket).mode & 0o7777).toBe(0o600);
+    // The umask is that of before again: a new state file is for all to read.
+    rmSync(agent.stateFile);
+    expect(await agent.ctl("set", "status", "DOWN")).toMatchObject({ exitCode: 0 });
+    expect(statSync(agent.stateFile).mode & 0o7777).toBe(0o644);
+    expect(await agent.stop()).toBe(0);
+    expect(existsSync(agent.socket)).toBe(false);
+  });
+
+  test("that a killed agent has left is taken over", async () => {
+    await using killed = await startControlled();
+    await killed.stop("SIGKILL");
+    expect(statSync(killed.socket).isSocket()).toBe(true);
+    await using agent = await startAgent({
+      state: { status: "MAINT" },
+      env: { ...TUNED, HAPGENT_SOCKET: killed.socket },
+    });
+    expect((await killed.ctl("show", "state")).stdout).toContain("MAINT");
+    expect(statSync(killed.socket).mode & 0o7777).toBe(0o600);
+    expect(await agent.stop()).toBe(0);
+  });
+
+  test("of a live agent is refused, also when that agent stands still", async () => {
+    await using live = await startControlled();
+    for (const signal of ["SIGCONT", "SIGSTOP"] as const) {
+      live.signal(signal);
+      expect(await refuse(live.socket)).toBe("another agent serves it");
+    }
+    live.signal("SIGCONT");
+    expect((await live.ctl("show", "state")).exitCode).toBe(0);
+  });
+
+  test.each<[string, string, (path: string) => void]>([
+    ["a file", "it is not a socket", (path) => writeFileSync(path, "mine")],
+    ["a directory", "it is not a socket", (path) => mkdirSync(path)],
+    ["below no directory", "no such file or directory (ENOENT)", () => undefined],
+  ])("at a path that is %s is refused, and the path left alone", async (kind, reason, make) => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/${kind === "below no directory" ? "no/" : ""}path`;
+    make(path);
+    expect(await refuse(path)).toBe(reason);
+    if (kind === "a file") expect(readFileSync(path, "utf8")).toBe("mine");
+    else expect(existsSync(path)).toBe(kind === "a directory");
+  });
+});
+
+/**
+ * Starts an agent whose control socket must be refused, and returns the reason: all that it says.
+ */
+async function refuse(path: string): Promise<string> {
+  using directory = temporaryDirectory();
+  const agent = Bun.spawn([EXECUTABLE], {
+    env: { ...TUNED, HAPGENT_SOCKET: path, HAPGENT_STATE_FILE: stateIn(directory.path) },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const [stdout, stderr] = await Promise.all([agent.stdout.text(), agent.stderr.text()]);
+  expect({ stdout, exitCode: await agent.exited }).toEqual({ stdout: "", exitCode: 1 });
+  const [, reason] = /^hapgent: cannot open the control socket \S+: (.*)\n$/.exec(stderr) ?? [];
+  if (reason === undefined) throw new Error(`expected one line, got ${JSON.stringify(stderr)}`);
+  return reason;
+}
+
+function stateIn(directory: string): string {
+  writeFileSync(`${directory}/state.json`, '{"status":"UP"}');
+  return `${directory}/state.json`;
+}

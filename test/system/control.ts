@@ -1,0 +1,24 @@
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import type { State } from "../../src/state/state.ts";
+import { QUIET } from "./client.ts";
+
+/** The control commands, as the help and every error list them. */
+export const COMMANDS =
+  "show state | show pollers | set status STATUS [REASON] | set weight N | set maxconn N | " +
+  "reload | wait SECONDS | help";
+
+/** An agent with a control socket. */
+export function startControlled(state: State | string = { status: "UP" }) {
+  return startAgent({ state, socket: true, env: TUNED, hostname: QUIET });
+}
+
+/** What `hapgent ctl` does with an answer that is no error. */
+export function good(line: string) {
+  return { stdout: `${line}\n`, stderr: "", exitCode: 0 };
+}
+
+/** What it does with an error. */
+export function bad(line: string) {
+  return { stdout: "", stderr: `${line}\n`, exitCode: 1 };
+}
