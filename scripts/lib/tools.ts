@@ -16,7 +16,7 @@ export async function needTools(
   const packages = [...new Set(missing.map((command) => tools[command] ?? command))];
   let problem = "";
   if (process.getuid?.() === 0 && Bun.which("apt-get")) {
-    console.log(`installing ${packages.join(", ")} for ${purpose}: no ${missing.join(", no ")}`);
+    console.log(`installing ${packages.join(", ")} for ${purpose}`);
     problem = await install(packages);
     if (problem === "") return;
   }

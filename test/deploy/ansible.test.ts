@@ -1,3 +1,5 @@
+// The role installs, changes and uninstalls an agent on a booted machine: a second run changes
+// nothing, and a state that is there always stays.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+// The image runs with no rights, read-only, within its memory limit; its state outlives it; and
+// the same commit makes the same image.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,3 +1,5 @@
+// The package is clean by lintian and piuparts; over install, upgrade, remove and purge it
+// starts the agent, keeps its state, and leaves nothing behind.
 import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

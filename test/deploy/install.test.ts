@@ -1,3 +1,5 @@
+// The installer does on a booted machine what its dry run says: installs, changes nothing the
+// second time, upgrades with the state kept, and removes all that it put there.
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { version } from "../../package.json";

@@ -1,3 +1,5 @@
+// The manifests have no field that Kubernetes does not know, keep to the restricted standard,
+// and their commands do what they are there for.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

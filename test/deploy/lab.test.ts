@@ -1,3 +1,5 @@
+// Whatever ends it, the lab leaves nothing behind: no process, no mount, no control group, no
+// file.
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";

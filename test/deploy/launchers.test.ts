@@ -1,3 +1,5 @@
+// Every launcher sets the tuned variables and no other one of the runtime, and starts the agent
+// with its signals blocked.
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { ROOT } from "../../scripts/lib/shell.ts";

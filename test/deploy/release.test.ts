@@ -1,3 +1,5 @@
+// A release is complete, verifiable and the same for the same commit; what is not right is
+// refused before anything is built or published.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   appendFileSync,

@@ -1,3 +1,5 @@
+// The scripts of deploy/scripts lose no request and no state: a weight follows the load, and a
+// deployment that fails stays out of rotation.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";

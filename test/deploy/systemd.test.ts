@@ -1,3 +1,5 @@
+// Under systemd the agent is hardened, loses no signal and no check, and is started again when
+// it crashes and not when it is stopped.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { evict } from "../../scripts/lib/page-cache.ts";

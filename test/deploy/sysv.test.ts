@@ -1,3 +1,5 @@
+// The init script does what Debian's policy asks of each action, twice as well as once, with the
+// variables of the unit.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";

@@ -1,3 +1,5 @@
+// - A socket that systemd passes is served, and restarts with it fail no check.
+// - What was passed to another process is ignored; what was passed wrongly stops the start.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { ask } from "../../scripts/lib/check.ts";

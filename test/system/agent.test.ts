@@ -1,3 +1,6 @@
+// - The compiled agent keeps what the original promises: its environment, state file, signals
+//   and the bytes of its replies.
+// - A state file that is refused makes the reply FAIL and never ends the agent.
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { version } from "../../package.json";

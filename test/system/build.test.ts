@@ -1,3 +1,5 @@
+// A build is reproducible: the same sources give the same bytes wherever they lie, and the
+// executable needs nothing but itself.
 import { expect, test } from "bun:test";
 import { cpSync, mkdirSync, symlinkSync } from "node:fs";
 import { runAgent } from "../../scripts/lib/agent.ts";

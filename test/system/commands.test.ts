@@ -1,3 +1,5 @@
+// `check` and `status` are for scripts: results on stdout, problems on stderr, 0 for good, 1 for
+// bad, 2 for a wrong command line.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { runAgent, startAgent } from "../../scripts/lib/agent.ts";

@@ -1,3 +1,5 @@
+// With full replies HAProxy ends where the state says, whatever it was told before; only a
+// maxconn sticks.
 import { expect, test } from "bun:test";
 import { type Outcome, playMatrix } from "../../scripts/lib/matrix.ts";
 import { STATUSES, type Status } from "../../src/state/state.ts";

@@ -1,3 +1,4 @@
+// Every sample in deploy/haproxy is valid, and does with a real HAProxy what its comments say.
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,5 @@
+// The deploy script in the README loses no request, and stops where a load balancer cannot be
+// told.
 import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";

@@ -1,3 +1,4 @@
+// The README's table of what sticks is what a real HAProxy does.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { formatMatrix, LIMITS, playMatrix } from "../../scripts/lib/matrix.ts";

@@ -1,3 +1,7 @@
+// - After SIGTERM every known poller is served the stop status before the agent ends, unless the
+//   grace is over first.
+// - A service that stops after its agent fails no request.
+// - The state that is saved is never the stop status.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";

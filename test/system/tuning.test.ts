@@ -1,3 +1,5 @@
+// Whoever starts it, the agent runs with the tuned variables, in the same process; when they are
+// set, or it is told not to, nothing is executed again.
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";

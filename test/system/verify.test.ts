@@ -1,3 +1,5 @@
+// A file of a release is verified only when it is whole and signed by a key of
+// deploy/allowed_signers; if not, the reason is given.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,7 @@
+// With HAPGENT_WATCH=on:
+// - a changed file is answered at the very next check, however it was changed;
+// - a bad file is logged once, and the last good state stays;
+// - nothing is done between checks.
 import { describe, expect, test } from "bun:test";
 import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";

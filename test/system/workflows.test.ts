@@ -1,3 +1,5 @@
+// The workflows run the scripts of package.json and nothing else, with actions pinned to commits
+// that were looked at, and give secrets to the job that publishes only.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

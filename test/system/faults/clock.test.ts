@@ -1,3 +1,4 @@
+// No step of the clock stops, hurries or confuses the agent.
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { startAgent } from "../../../scripts/lib/agent.ts";

@@ -1,3 +1,6 @@
+// - Whatever the disk does, the agent answers on, logs it once and leaves one whole state, the
+//   old or the new one.
+// - What can be repaired while it runs needs no restart.
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";

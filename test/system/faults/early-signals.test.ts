@@ -1,3 +1,5 @@
+// Started with its signals blocked, as every launcher does, no signal kills the agent or is
+// lost, however early it comes.
 import { test } from "bun:test";
 import { renameSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../../scripts/lib/agent.ts";

@@ -1,3 +1,5 @@
+// Whatever happens to HAProxy, no check fails on the agent's account, and the agent holds
+// afterwards what it held before.
 import { expect, test } from "bun:test";
 import { startAgent } from "../../../scripts/lib/agent.ts";
 import { startHaproxy } from "../../../scripts/lib/haproxy.ts";

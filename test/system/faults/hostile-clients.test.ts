@@ -1,3 +1,5 @@
+// Hostile clients cost honest ones nothing, leave no memory behind, and never hold more
+// connections than may linger.
 import { expect, test } from "bun:test";
 import { startAgent } from "../../../scripts/lib/agent.ts";
 import { Load } from "../../../scripts/lib/load.ts";

@@ -1,3 +1,4 @@
+// Whatever is in place of the state file is refused within 100 ms, and costs no memory.
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";

@@ -1,3 +1,5 @@
+// The agent starts and serves within the memory limits that the README names; the kernel never
+// kills it.
 import { expect, test } from "bun:test";
 import { copyFileSync, readFileSync, rmSync } from "node:fs";
 import { startAgent } from "../../../scripts/lib/agent.ts";

@@ -1,3 +1,5 @@
+// Over random sequences of edits, signals, faults and restarts, reply and file are those of a
+// model of ten lines.
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import fc from "fast-check";

@@ -1,3 +1,4 @@
+// Under a storm of signals no check is missed, and memory, file and reply agree at its end.
 import { expect, test } from "bun:test";
 import { startAgent } from "../../../scripts/lib/agent.ts";
 import { Load } from "../../../scripts/lib/load.ts";

@@ -1,3 +1,4 @@
+// Nothing that happens to stderr stops the agent or makes it spin.
 import { expect, test } from "bun:test";
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
