@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { formatMatrix, playMatrix } from "../../scripts/lib/matrix.ts";
-import { ROOT } from "../../scripts/lib/shell.ts";
+import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { needTools } from "../../scripts/lib/tools.ts";
 import { showStates } from "../system/states.ts";
@@ -18,13 +18,13 @@ beforeAll(async () => {
 afterAll(() => directory[Symbol.dispose]());
 
 test("it is HAProxy 3", async () => {
-  expect(await execute([...haproxy, "-v"])).toStartWith("HAProxy version 3.");
+  expect(await output([...haproxy, "-v"])).toStartWith("HAProxy version 3.");
 });
 
 test.each([...new Bun.Glob("*.cfg").scanSync(`${ROOT}deploy/haproxy`)])(
   "the sample %s is valid",
   async (name) => {
-    await execute([...haproxy, "-c", "-f", `${ROOT}deploy/haproxy/${name}`]);
+    await output([...haproxy, "-c", "-f", `${ROOT}deploy/haproxy/${name}`]);
   },
 );
 
@@ -43,9 +43,9 @@ test("the same sticks as with the installed HAProxy", async () => {
 async function unpackHaproxy(release: string, path: string): Promise<string[]> {
   const packages = join(path, "packages");
   const options = ["--variant=minbase", "--include=haproxy", "--download-only"];
-  await execute(["debootstrap", ...options, release, packages]);
+  await output(["debootstrap", ...options, release, packages], { limit: 240 });
   for (const file of new Bun.Glob("var/cache/apt/archives/*.deb").scanSync(packages)) {
-    await execute(["dpkg-deb", "--extract", join(packages, file), join(path, "root")]);
+    await output(["dpkg-deb", "--extract", join(packages, file), join(path, "root")]);
   }
   const [linker] = new Bun.Glob("usr/lib/*/ld-linux-*").scanSync({
     cwd: join(path, "root"),
@@ -54,16 +54,4 @@ async function unpackHaproxy(release: string, path: string): Promise<string[]> {
   if (!linker) throw new Error("no dynamic linker was unpacked");
   const program = join(path, "root/usr/sbin/haproxy");
   return [linker, "--library-path", dirname(linker), program, "-db"];
-}
-
-/** Runs a command to its end and returns what it printed; fails when the command does. */
-async function execute(command: string[]): Promise<string> {
-  const process = Bun.spawn(command, { stdio: ["ignore", "pipe", "pipe"] });
-  const [stdout, stderr, exitCode] = await Promise.all([
-    process.stdout.text(),
-    process.stderr.text(),
-    process.exited,
-  ]);
-  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stdout}${stderr}`);
-  return stdout;
 }

@@ -3,8 +3,7 @@
 // - what a killed agent left is taken over, and nothing else that is there is touched.
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { startAgent } from "../../scripts/lib/agent.ts";
-import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { startControlled } from "./control.ts";
@@ -65,12 +64,9 @@ describe.concurrent("the control socket", () => {
  */
 async function refuse(path: string): Promise<string> {
   using directory = temporaryDirectory();
-  const agent = Bun.spawn([EXECUTABLE], {
-    env: { ...TUNED, HAPGENT_SOCKET: path, HAPGENT_STATE_FILE: stateIn(directory.path) },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [stdout, stderr] = await Promise.all([agent.stdout.text(), agent.stderr.text()]);
-  expect({ stdout, exitCode: await agent.exited }).toEqual({ stdout: "", exitCode: 1 });
+  const env = { ...TUNED, HAPGENT_SOCKET: path, HAPGENT_STATE_FILE: stateIn(directory.path) };
+  const { stdout, stderr, exitCode } = await runAgent([], env);
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
   const [, reason] = /^hapgent: cannot open the control socket \S+: (.*)\n$/.exec(stderr) ?? [];
   if (reason === undefined) throw new Error(`expected one line, got ${JSON.stringify(stderr)}`);
   return reason;

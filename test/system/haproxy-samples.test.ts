@@ -8,20 +8,17 @@ import {
   type HaproxyProcess,
   startHaproxy,
 } from "../../scripts/lib/haproxy.ts";
-import { ROOT } from "../../scripts/lib/shell.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 
 const SAMPLES = `${ROOT}deploy/haproxy/`;
 
 describe.concurrent("the samples of deploy/haproxy", () => {
   const names = readdirSync(SAMPLES).filter((name) => name.endsWith(".cfg"));
   test.each(names)("%s is valid", async (name) => {
-    const haproxy = Bun.spawn(["haproxy", "-c", "-f", join(SAMPLES, name)], {
-      env: HAPROXY_ENVIRONMENT,
-      stdio: ["ignore", "ignore", "pipe"],
-    });
-    const [text, exitCode] = await Promise.all([haproxy.stderr.text(), haproxy.exited]);
+    const command = ["haproxy", "-c", "-f", join(SAMPLES, name)];
+    const { stderr, exitCode } = await outcome(command, { env: HAPROXY_ENVIRONMENT });
     // The file of the servers' state comes with the first reload.
-    const problems = /\[(?:ALERT|WARNING)\](?!.*\/var\/lib\/haproxy\/server-state).*/.exec(text);
+    const problems = /\[(?:ALERT|WARNING)\](?!.*\/var\/lib\/haproxy\/server-state).*/.exec(stderr);
     expect({ exitCode, problems }).toEqual({ exitCode: 0, problems: null });
   });
 

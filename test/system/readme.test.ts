@@ -5,7 +5,7 @@ import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { startHaproxy } from "../../scripts/lib/haproxy.ts";
-import { ROOT } from "../../scripts/lib/shell.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
@@ -58,16 +58,14 @@ async function deploy(env: Record<string, string>, hapgent?: string) {
   if (hapgent === undefined) symlinkSync(EXECUTABLE, `${directory.path}/hapgent`);
   else write("hapgent", hapgent);
   const url = `http://127.0.0.1:${service.port}/`;
-  const script = Bun.spawn([`${directory.path}/deploy.sh`, "web", url], {
+  const script = await outcome([`${directory.path}/deploy.sh`, "web", url], {
     env: { PATH: `${directory.path}:${Bun.env["PATH"]}`, HAPGENT_SOCKET: agent.socket },
-    stdio: ["ignore", "pipe", "pipe"],
+    isClean: true,
   });
-  const [stdout, stderr] = await Promise.all([script.stdout.text(), script.stderr.text()]);
-  const exitCode = await script.exited;
   const before = traffic.by("s");
   await until("it serves again", () => traffic.by("s") > before + 20);
   const calls = readFileSync(`${directory.path}/calls`, "utf8");
-  return { stdout, stderr, exitCode, calls, answers: (await traffic.stop()).answers };
+  return { ...script, calls, answers: (await traffic.stop()).answers };
 }
 
 describe.concurrent("the README's deploy", () => {
