@@ -17,6 +17,10 @@ export interface Config {
   readonly watch: boolean;
   /** Path of the control socket, if there is to be one. */
   readonly socket: string | undefined;
+  /** Its mode; with 0660 it has the group of its directory. */
+  readonly socketMode: 0o600 | 0o660;
+  /** The directory with the state files of several services, if there are several. */
+  readonly services: string | undefined;
   /** What is answered between the signal to stop and the end, and for how many seconds at most. */
   readonly stop: { readonly status: Status; readonly seconds: number } | undefined;
 }
@@ -41,7 +45,11 @@ const SETTINGS = {
   HAPGENT_REPLY: setting<ReplyMode | undefined>(undefined, () => oneOf(["exact", "full"])),
   HAPGENT_WATCH: setting<Switch>("off", () => oneOf(SWITCH)),
   HAPGENT_TUNE: setting<Switch>("on", () => oneOf(SWITCH)),
+  HAPGENT_SERVICES: setting<string | undefined>(undefined, () =>
+    v.pipe(v.string(), v.nonEmpty("the path of a directory")),
+  ),
   HAPGENT_SOCKET: setting<string | undefined>(undefined, socketPath),
+  HAPGENT_SOCKET_MODE: setting<"0600" | "0660">("0600", () => oneOf(["0600", "0660"])),
   HAPGENT_STOP_STATUS: setting<Status | undefined>(undefined, () => oneOf(STATUSES)),
   HAPGENT_STOP_GRACE: setting(10, () => integer(1, 3600)),
 } as const;
@@ -64,17 +72,25 @@ export function readConfig(env: Environment): Config {
   const ip = readSetting(env, "HAPGENT_IP");
   const port = readSetting(env, "HAPGENT_PORT");
   const stateFile = readSetting(env, "HAPGENT_STATE_FILE");
-  const reply = readSetting(env, "HAPGENT_REPLY") ?? "exact";
+  const replySet = readSetting(env, "HAPGENT_REPLY");
   const watch = readSetting(env, "HAPGENT_WATCH") === "on";
   readSetting(env, "HAPGENT_TUNE");
+  const services = readSetting(env, "HAPGENT_SERVICES");
   const socket = readSetting(env, "HAPGENT_SOCKET");
+  const socketMode = readSetting(env, "HAPGENT_SOCKET_MODE") === "0660" ? 0o660 : 0o600;
   const status = readSetting(env, "HAPGENT_STOP_STATUS");
   const seconds = readSetting(env, "HAPGENT_STOP_GRACE");
   if (env["HAPGENT_STOP_GRACE"] !== undefined && status === undefined) {
     throw wrong(env, "HAPGENT_STOP_GRACE", "HAPGENT_STOP_STATUS beside it");
   }
+  if (env["HAPGENT_SOCKET_MODE"] !== undefined && socket === undefined) {
+    throw wrong(env, "HAPGENT_SOCKET_MODE", "HAPGENT_SOCKET beside it");
+  }
   const listen = readPassedSocket(env) ?? { ip, port };
-  return { listen, stateFile, reply, watch, socket, stop: status && { status, seconds } };
+  const stop = status && { status, seconds };
+  // What sticks in HAProxy would break both: a host that was DOWN would leave its services DOWN.
+  const reply = replySet ?? (services || stop ? "full" : "exact");
+  return { listen, stateFile, reply, watch, services, socket, socketMode, stop };
 }
 
 /**

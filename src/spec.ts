@@ -98,7 +98,17 @@ export const VARIABLES: readonly Variable[] = [
     fallback: "off",
     meaning: "`on`: each check first looks if the file has changed",
   },
+  {
+    name: "HAPGENT_SERVICES",
+    fallback: "none",
+    meaning: "directory with NAME.json for each service of this host",
+  },
   { name: "HAPGENT_SOCKET", fallback: "none", meaning: "path of the control socket" },
+  {
+    name: "HAPGENT_SOCKET_MODE",
+    fallback: "0600",
+    meaning: "`0660`: open it to the group of its directory too",
+  },
   {
     name: "HAPGENT_STOP_STATUS",
     fallback: "none",
@@ -134,7 +144,8 @@ export const SIGNALS: readonly Entry[] = [
 
 export const CONTROL_COMMANDS: readonly ControlCommand[] = [
   { usage: "show state", meaning: "the state and its reply, as JSON" },
-  { usage: "show pollers", meaning: "who asked in the last minute, as JSON" },
+  { usage: "show services", meaning: "every service with its state and reply, as JSON" },
+  { usage: "show pollers", meaning: "who asks, when, and what it was told, as JSON" },
   {
     usage: "set status STATUS [REASON]",
     meaning: "set and save the status; weight and maxconn stay",
@@ -142,7 +153,11 @@ export const CONTROL_COMMANDS: readonly ControlCommand[] = [
   { usage: "set weight N", meaning: "set and save the weight" },
   { usage: "set maxconn N", meaning: "set and save the limit of connections" },
   { usage: "reload", meaning: "read the state file again, as SIGHUP does" },
-  { usage: "wait SECONDS", meaning: "answer when all pollers got the present reply" },
+  {
+    usage: "wait SECONDS [COUNT]",
+    meaning: "answer once every poller has the reply",
+  },
+  { usage: "forget ADDRESS", meaning: "no longer wait for this load balancer" },
   { usage: "help", meaning: "list the commands" },
 ];
 

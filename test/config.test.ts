@@ -8,7 +8,9 @@ describe("readConfig", () => {
       stateFile: "/etc/hapgent/state.json",
       reply: "exact",
       watch: false,
+      services: undefined,
       socket: undefined,
+      socketMode: 0o600,
       stop: undefined,
     });
   });
@@ -30,7 +32,9 @@ describe("readConfig", () => {
       stateFile: "state.json",
       reply: "full",
       watch: true,
+      services: undefined,
       socket: "/run/hapgent/hapgent.sock",
+      socketMode: 0o600,
       stop: { status: "DRAIN", seconds: 30 },
     });
   });

@@ -26,8 +26,8 @@ test.each([
   ["hapgent ", ["check", "status", "ctl", "--help", "--version"]],
   ["hapgent st", ["status"]],
   ["hapgent status --", ["--timeout", "--wait", "--json"]],
-  ["hapgent ctl ", ["show", "set", "reload", "wait", "help"]],
-  ["hapgent ctl show ", ["state", "pollers"]],
+  ["hapgent ctl ", ["show", "set", "reload", "wait", "forget", "help"]],
+  ["hapgent ctl show ", ["state", "services", "pollers"]],
   ["hapgent ctl set ", ["status", "weight", "maxconn"]],
   ["hapgent ctl set status D", ["DOWN", "DRAIN"]],
 ])("bash completes %j", (line, offers) => {

@@ -6,8 +6,8 @@ _hapgent() {
     "") words="check status ctl --help --version" ;;
     check*) words="--json $(compgen -f -- "$current")" ;;
     status*) words="--timeout --wait --json" ;;
-    ctl) words="show set reload wait help" ;;
-    "ctl show") words="state pollers" ;;
+    ctl) words="show set reload wait forget help" ;;
+    "ctl show") words="state services pollers" ;;
     "ctl set") words="status weight maxconn" ;;
     "ctl set status") words="UP DOWN READY DRAIN FAIL MAINT STOPPED" ;;
   esac

@@ -1,55 +1,68 @@
 import { parseField, StateError } from "../state/state.ts";
 import type { Execute } from "./control-socket.ts";
 import type { Events } from "./events.ts";
-import type { Pollers } from "./pollers.ts";
+import type { PollerReport, Pollers, WaitResult } from "./pollers.ts";
 import { type Outcome, type Service, withStatus } from "./service.ts";
+import type { Services } from "./services.ts";
 
 /** The longest `wait`, in seconds. */
 const WAIT_LIMIT = 86_400;
 
-/** What a command works with. */
-export interface Context {
-  readonly service: Service;
+/** The most pollers that `wait COUNT` may expect. */
+const COUNT_LIMIT = 4096;
+
+/** How many pollers an answer names. */
+const NAMED_LIMIT = 8;
+
+/** What the commands work with. */
+export interface ControlContext {
+  readonly services: Services;
   readonly events: Events;
   readonly pollers: Pollers;
+  /** Whether the state files are watched: then a command looks at the file first. */
+  readonly watch: boolean;
 }
 
-/**
- * Runs a command with the words after its name; undefined when they are not what it takes.
- * `isWanted` tells whether somebody still waits for the answer.
- */
-type Run = (
-  words: readonly string[],
-  context: Context,
-  isWanted: () => boolean,
-) => Promise<string | undefined> | string | undefined;
+/** A command that came. */
+interface Call extends ControlContext {
+  /** The words after the command's name. */
+  readonly words: readonly string[];
+  /** The service that it is for; the host without `@name`. */
+  readonly service: Service;
+  /** Whether somebody still waits for the answer. */
+  readonly isWanted: () => boolean;
+}
+
+/** Runs a command; undefined when its words are not what it takes. */
+type Run = (call: Call) => Promise<string | undefined> | string | undefined;
 
 /** The commands, by name. */
 const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
-  ["show state", showState],
-  [
-    "show pollers",
-    ([extra], { pollers }) => (extra === undefined ? JSON.stringify(pollers.list()) : undefined),
-  ],
+  ["show state", withoutWords(showState)],
+  ["show services", withoutWords(showServices)],
+  ["show pollers", withoutWords((call) => JSON.stringify(call.pollers.list(concerned(call))))],
   ["set status", setStatus],
-  ["set weight", (words, context) => setNumber("weight", words, context)],
-  ["set maxconn", (words, context) => setNumber("maxconn", words, context)],
-  ["reload", reload],
+  ["set weight", (call) => setNumber("weight", call)],
+  ["set maxconn", (call) => setNumber("maxconn", call)],
+  ["reload", withoutWords(reload)],
   ["wait", wait],
+  ["forget", forget],
   ["help", async () => `ok ${await listCommands()}`],
 ]);
 
-/** What executes the lines of the control socket. */
-export function createExecute(context: Context): Execute {
-  return async (line, isWanted = () => true) => {
-    const [verb = "", ...words] = line.trim().split(/\s+/);
-    const run = COMMANDS.get(verb);
-    const [noun = "", ...rest] = words;
+/** What executes the lines of the control socket: `[@SERVICE] COMMAND`. */
+export function createExecute(context: ControlContext): Execute {
+  return async (line, isWanted) => {
+    const all = line.trim().split(/\s+/);
+    const name = all[0]?.startsWith("@") ? all.shift()?.slice(1) : undefined;
+    const service = name === undefined ? context.services.host : context.services.get(name);
+    if (!service) return `error: no such service: ${JSON.stringify(name)}`;
+    const [verb = "", noun = "", ...rest] = all;
+    const one = COMMANDS.get(verb);
+    const run = one ?? COMMANDS.get(`${verb} ${noun}`);
+    const words = one ? all.slice(1) : rest;
     try {
-      const answer = await (run
-        ? run(words, context, isWanted)
-        : COMMANDS.get(`${verb} ${noun}`)?.(rest, context, isWanted));
-      return answer ?? (await refuse(line));
+      return (await run?.({ ...context, words, service, isWanted })) ?? (await refuse(line));
     } catch (error) {
       if (error instanceof StateError) return `error: ${error.message}`;
       throw error;
@@ -57,56 +70,124 @@ export function createExecute(context: Context): Execute {
   };
 }
 
-function showState([extra]: readonly string[], { service }: Context): string | undefined {
-  if (extra !== undefined) return undefined;
+function withoutWords(run: Run): Run {
+  return (call) => (call.words.length === 0 ? run(call) : undefined);
+}
+
+/** The services whose pollers a command is about: with the host all of them. */
+function concerned({ services, service }: Call): readonly Service[] {
+  return service === services.host ? services.all : [service];
+}
+
+/** Reads a watched file if it has changed, so that no edit is overwritten or passed over unseen. */
+async function look({ watch, events }: Call, services: readonly Service[]): Promise<void> {
+  if (!watch) return;
+  await events.request(async () => {
+    for (const service of services) await service.reread();
+  });
+}
+
+async function showState(call: Call): Promise<string> {
+  const { service, services } = call;
+  await look(call, [services.host, service]);
   return JSON.stringify({ state: service.state, reply: service.reply.text });
 }
 
-async function setStatus([status = "", ...words]: readonly string[], context: Context) {
-  const { service, events } = context;
+async function showServices(call: Call): Promise<string> {
+  const { named } = call.services;
+  await look(call, call.services.all);
+  return JSON.stringify(
+    named.map(({ name, state, reply }) => ({ name, state, reply: reply.text })),
+  );
+}
+
+async function setStatus(call: Call): Promise<string> {
+  const [status = "", ...words] = call.words;
   const reason = parseField("reason", words.join(" ") || null);
   const change = withStatus(parseField("status", status), reason ?? undefined);
-  return describe(await events.request(() => service.set(change, "socket")), service);
+  return await set(call, change);
 }
 
-function setNumber(
-  field: "weight" | "maxconn",
-  [text = "", extra]: readonly string[],
-  { service, events }: Context,
-): Promise<string> | undefined {
+function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | undefined {
+  const [text = "", extra] = call.words;
   if (extra !== undefined) return undefined;
   const value = parseField(field, /^\d+$/.test(text) ? Number(text) : text);
-  const change = events.request(() =>
-    service.set((state) => ({ ...state, [field]: value }), "socket"),
-  );
-  return change.then((outcome) => describe(outcome, service));
+  return set(call, (state) => ({ ...state, [field]: value }));
 }
 
-async function reload([extra]: readonly string[], { service, events }: Context) {
-  if (extra !== undefined) return undefined;
-  return describe(await events.request(() => service.reload("socket")), service);
+async function set(call: Call, change: Parameters<Service["set"]>[0]): Promise<string> {
+  const { service, events, watch } = call;
+  const outcome = await events.request(async () => {
+    if (watch) await service.reread();
+    return await service.set(change, "socket");
+  });
+  return describe(outcome, service);
 }
 
-async function wait(
-  [seconds = "", extra]: readonly string[],
-  { service, pollers }: Context,
-  isWanted: () => boolean,
-): Promise<string | undefined> {
-  if (extra !== undefined) return undefined;
-  const limit = Number(seconds);
-  if (!/^\d+$/.test(seconds) || limit > WAIT_LIMIT) {
-    return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${JSON.stringify(seconds)}`;
-  }
-  const missing = await pollers.waitFor(() => service.reply.text, limit, isWanted);
-  if (missing.length === 0) {
-    return `ok served to all of ${pollers.list().length} pollers: ${service.reply.text}`;
-  }
-  const names = missing.map(({ address, reply, age }) => `${address} (${reply}, ${age} s ago)`);
-  return `error: not served within ${limit} s to ${names.join(", ")}`;
+async function reload({ service, services, events }: Call): Promise<string> {
+  const target = service === services.host ? services : service;
+  return describe(await events.request(() => target.reload("socket")), service);
 }
 
 function describe({ isGood, text }: Outcome, { reply }: Service): string {
   return isGood ? `ok ${text}: ${reply.text}` : `error: ${text}; the reply is ${reply.text}`;
+}
+
+async function wait(call: Call): Promise<string | undefined> {
+  const [seconds = "", count, extra] = call.words;
+  if (extra !== undefined) return undefined;
+  if (!isInteger(seconds, 0, WAIT_LIMIT)) {
+    return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${JSON.stringify(seconds)}`;
+  }
+  if (count !== undefined && !isInteger(count, 1, COUNT_LIMIT)) {
+    const got = JSON.stringify(count);
+    return `error: wait: expected a number of pollers from 1 to ${COUNT_LIMIT}, got ${got}`;
+  }
+  const services = concerned(call);
+  await look(call, services);
+  const result = await call.pollers.wait({
+    services,
+    seconds: Number(seconds),
+    count: count === undefined ? undefined : Number(count),
+    isWanted: call.isWanted,
+  });
+  return describeWait(result, call.service.reply.text);
+}
+
+function isInteger(text: string, minimum: number, maximum: number): boolean {
+  return /^\d{1,9}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum;
+}
+
+function describeWait({ problem, pollers, seconds }: WaitResult, reply: string): string {
+  const missing = pollers.filter(({ isServed }) => !isServed);
+  if (problem !== undefined) {
+    const names = list(missing.map(describeMissing));
+    return `error: after ${seconds} s: ${problem}${names && `: ${names}`}`;
+  }
+  const howMany = pollers.length === 1 ? "1 poller" : `all of ${pollers.length} pollers`;
+  return `ok served to ${howMany} after ${seconds} s: ${reply}; ${list(pollers.map(describeAsker))}`;
+}
+
+function describeAsker({ address, sent }: PollerReport): string {
+  return sent === "" ? address : `${address} ${JSON.stringify(sent)}`;
+}
+
+function describeMissing(poller: PollerReport): string {
+  const told = poller.reply === null ? "perhaps never told" : `told ${poller.reply}`;
+  return `${describeAsker(poller)} (${told}, asked ${poller.age} s ago)`;
+}
+
+function list(names: readonly string[]): string {
+  const rest = names.length - NAMED_LIMIT;
+  return names.slice(0, NAMED_LIMIT).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+function forget({ words, pollers }: Call): string | undefined {
+  const [address, extra] = words;
+  if (address === undefined || extra !== undefined) return undefined;
+  const count = pollers.forget(address);
+  if (count === 0) return `error: no poller has the address ${JSON.stringify(address)}`;
+  return `ok forgotten: ${count === 1 ? "1 poller" : `${count} pollers`} of ${address}`;
 }
 
 async function refuse(line: string): Promise<string> {

@@ -32,21 +32,47 @@ interface Client {
 }
 
 /**
- * Opens the control socket (mode 0600): one command a line, one line in answer, `ok ...`, `error:
- * ...` or JSON, in the manner of HAProxy's own. A socket that nobody serves any more is taken over.
+ * Opens the control socket: one command a line, one line in answer, `ok ...`, `error: ...` or JSON,
+ * in the manner of HAProxy's own. A socket that nobody serves any more is taken over.
  *
+ * @param mode 0600: for the agent's user; 0660: also for the group of the socket's directory.
  * @returns a function that closes the socket and removes it.
  * @throws {ControlSocketError} when the path is in use or cannot be bound.
  */
-export async function openControlSocket(path: string, execute: Execute): Promise<() => void> {
+export async function openControlSocket(
+  path: string,
+  mode: 0o600 | 0o660,
+  execute: Execute,
+): Promise<() => void> {
   await removeStale(path);
+  const { handler } = new Clients(execute);
+  const server = bind(path, handler);
+  if (mode === 0o660) {
+    try {
+      await openToGroup(path);
+    } catch (error) {
+      server.stop(true);
+      const why = describeError(error);
+      throw new ControlSocketError(`cannot give ${path} the group of its directory: ${why}`);
+    }
+  }
+  return () => server.stop(true);
+}
+
+/** Opens the socket to the group of its directory: the group first, so that it is never another. */
+async function openToGroup(path: string): Promise<void> {
+  const { chmod, chown, stat } = await import("node:fs/promises");
+  const { gid } = await stat(path.slice(0, path.lastIndexOf("/") + 1) || ".");
+  await chown(path, -1, gid);
+  await chmod(path, 0o660);
+}
+
+function bind(path: string, socket: SocketHandler<Client>): { stop(closeAll: boolean): void } {
   // The mode of a socket is that of its creation: with a chmod it would be open to all for a
   // moment.
   const umask = process.umask(0o177);
   try {
-    const { handler } = new Clients(execute);
-    const server = Bun.listen<Client>({ unix: path, allowHalfOpen: true, socket: handler });
-    return () => server.stop(true);
+    return Bun.listen<Client>({ unix: path, allowHalfOpen: true, socket });
   } catch (error) {
     throw new ControlSocketError(`cannot open the control socket ${path}: ${describeError(error)}`);
   } finally {

@@ -11,6 +11,19 @@ const LINGER_MS = 1000;
 /** The most connections that wait for their client to close, however many descriptors there are. */
 const LINGER_CAP = 256;
 
+/** How much of what a client sends counts, in bytes: a service's name, and the mark before it. */
+const SENT_LIMIT = 65;
+
+/** How long a client has to name a service, in milliseconds. */
+const NAMING_MS = 250;
+
+/**
+ * HAProxy resets the connection as soon as it has read the reply, when that comes before the end of
+ * the connection (measured with 2.6: nine of ten checks with an agent-send). A reset that comes
+ * later (ms) is that of a check that timed out, with the reply perhaps unread.
+ */
+const RESET_MS = 250;
+
 /** What `bind` refuses, in words that fit an address. */
 const BIND_ERRORS: Readonly<Record<string, string>> = {
   EACCES: "no permission to bind this port (EACCES)",
@@ -26,32 +39,72 @@ export interface Listener {
   stop(milliseconds: number): Promise<void>;
 }
 
+/** What a check is answered with; whoever makes it may add to it. */
+export interface Answer {
+  readonly bytes: Uint8Array;
+}
+
+/** What is known of a check when its connection is closed. */
+export interface ClosedCheck<A extends Answer> {
+  readonly address: string;
+  /** What the client sent: up to the first CR or LF, at most 65 bytes. */
+  readonly sent: string;
+  readonly answer: A;
+  /**
+   * Whether the client has got the answer: all of it was written, to a client that was there, which
+   * then closed.
+   */
+  readonly isServed: boolean;
+}
+
 /** What answers the checks, and who is told how each went. */
-export interface ListenOptions {
+export interface ListenOptions<A extends Answer> {
   /** The most connections that wait for their client to close; beyond, each is closed at once. */
   readonly lingerCap: number;
-  /** The bytes to answer a check with. */
-  readonly answer: () => Uint8Array | Promise<Uint8Array>;
+  /** Gives the answer to what a client has sent (nothing, unless it is waited for). */
+  readonly answer: (sent: string) => A | Promise<A>;
   /** Whether `answer` ever gives a promise. */
   readonly isAsync?: boolean;
-  /** Told the address of every client that was answered; one that has reset has none any more. */
-  readonly served?: ((address: string | undefined) => void) | undefined;
+  /**
+   * Makes a check wait, for up to 0.25 s, for what its client sends: a line, or a text that this
+   * takes for complete.
+   */
+  readonly isComplete?: ((sent: string) => boolean) | undefined;
+  /** Told of every check that was answered, once it is closed. */
+  readonly closed?: ((check: ClosedCheck<A>) => void) | undefined;
 }
 
 /** A check: what is known of its connection. */
-interface Check {
+interface Check<A extends Answer> {
   readonly openedAt: number;
   /** Whether the client is waited for to close; if not, it is closed with the answer. */
   readonly lingers: boolean;
+  /** Undefined also when nobody wants to know. */
+  readonly address: string | undefined;
+  sent: string;
+  /** Whether `sent` is all that counts. */
+  isSent: boolean;
+  /** Runs while a service's name is waited for. */
+  naming: Timer | undefined;
   /** Whether it waits for its answer. */
   isWaiting: boolean;
   /** Whether the client has closed its side. */
   hasEnded: boolean;
+  written: Written<A> | undefined;
+}
+
+/** An answer that was written. */
+interface Written<A extends Answer> {
+  readonly answer: A;
+  readonly at: number;
+  readonly isWhole: boolean;
+  /** Whether the connection still was there right after it. */
+  readonly wasOpen: boolean;
 }
 
 /**
- * Answers every connection with what `answer` gives, in one write, and ignores what the client
- * sends.
+ * Answers every connection with what `answer` gives, in one write. What the client sends is ignored,
+ * or, where somebody wants to know, read up to the first CR or LF.
  *
  * The connection is then only half closed, and what arrives is discarded until the client closes:
  * to close with unread bytes would make the kernel send a reset, which can destroy the reply on its
@@ -60,9 +113,12 @@ interface Check {
  *
  * @throws {ListenError} naming the address and what is wrong with it.
  */
-export function listen(address: ListenAddress, options: ListenOptions): Listener {
+export function listen<A extends Answer>(
+  address: ListenAddress,
+  options: ListenOptions<A>,
+): Listener {
   const checks = new Checks(options);
-  const server = bind(address, options.isAsync ?? false, checks.handler);
+  const server = bind(address, checks.handler(), checks.mayWait);
   return {
     stop(milliseconds) {
       server.stop();
@@ -72,32 +128,37 @@ export function listen(address: ListenAddress, options: ListenOptions): Listener
 }
 
 /** The connections that are open. */
-class Checks {
-  readonly #options: ListenOptions;
+class Checks<A extends Answer> {
+  /** Whether a check may have to wait for its answer. */
+  readonly mayWait: boolean;
+  readonly #options: ListenOptions<A>;
   #lingering = 0;
+  /** Connections beyond the cap that wait for their answer. */
+  #waitingBeyond = 0;
   #resolveSettled: (() => void) | undefined;
 
-  constructor(options: ListenOptions) {
+  constructor(options: ListenOptions<A>) {
     this.#options = options;
+    this.mayWait = options.isAsync === true || options.isComplete !== undefined;
   }
 
-  readonly handler: SocketHandler<Check> = {
-    open: (client) => this.#open(client),
-    end(client) {
-      // A client may close its side before its answer is there.
-      client.data.hasEnded = true;
-      if (!client.data.isWaiting) client.end();
-    },
-    timeout(client) {
-      // The first sweep may come right after the opening; the next one is 4 s later.
-      if (performance.now() - client.data.openedAt < LINGER_MS) client.timeout(1);
-      else client.terminate();
-    },
-    close: (client) => this.#close(client),
-    // No `data`: what arrives is then discarded without a copy. One of the two must be there.
-    drain() {},
-    error() {},
-  };
+  handler(): SocketHandler<Check<A>> {
+    const { isComplete, closed } = this.#options;
+    return {
+      open: (client) => this.#open(client),
+      end: (client) => this.#end(client),
+      timeout(client) {
+        // The first sweep may come right after the opening; the next one is 4 s later.
+        if (performance.now() - client.data.openedAt < LINGER_MS) client.timeout(1);
+        else expire(client);
+      },
+      close: (client, error) => this.#close(client, error),
+      // Without `data` what arrives is discarded without a copy. One of the two must be there.
+      ...(isComplete || closed ? { data: (client, chunk) => this.#read(client, chunk) } : {}),
+      drain() {},
+      error() {},
+    };
+  }
 
   /** Resolves when all clients have closed, or after so many milliseconds. */
   settled(milliseconds: number): Promise<void> {
@@ -108,58 +169,130 @@ class Checks {
     });
   }
 
-  #open(client: Socket<Check>): void {
-    const lingers = this.#lingering < this.#options.lingerCap;
-    client.data = { openedAt: performance.now(), lingers, isWaiting: false, hasEnded: false };
+  #open(client: Socket<Check<A>>): void {
+    const { lingerCap, isComplete, closed } = this.#options;
+    const lingers = this.#lingering < lingerCap;
+    const check: Check<A> = {
+      openedAt: performance.now(),
+      lingers,
+      // Read now: a connection that is shut down has no address any more.
+      address: closed && client.remoteAddress,
+      sent: "",
+      isSent: false,
+      naming: undefined,
+      isWaiting: this.mayWait,
+      hasEnded: false,
+      written: undefined,
+    };
+    client.data = check;
     if (lingers) {
       this.#lingering += 1;
       client.timeout(1);
+    } else if (this.mayWait) {
+      this.#waitingBeyond += 1;
+      // No answer changes nothing at HAProxy; a wrong one would.
+      if (this.#waitingBeyond > Math.ceil(lingerCap / 4)) {
+        expire(client);
+        return;
+      }
     }
-    const answer = this.#options.answer();
-    if (answer instanceof Promise) void this.#answerLater(client, answer);
-    else this.#answer(client, answer);
+    if (isComplete) check.naming = setTimeout(() => this.#ask(client), NAMING_MS);
+    else this.#ask(client);
   }
 
-  async #answerLater(client: Socket<Check>, answer: Promise<Uint8Array>): Promise<void> {
+  #read(client: Socket<Check<A>>, chunk: Buffer): void {
     const check = client.data;
-    check.isWaiting = true;
-    const bytes = await answer;
-    // It may be gone.
-    if (!check.isWaiting) return;
-    check.isWaiting = false;
-    this.#answer(client, bytes);
-    if (check.hasEnded) client.end();
+    if (check.isSent) return;
+    const text = check.sent + chunk.toString("latin1", 0, SENT_LIMIT);
+    const end = text.search(/[\r\n]/);
+    check.sent = text.slice(0, end < 0 ? SENT_LIMIT : Math.min(end, SENT_LIMIT));
+    check.isSent = end >= 0 || check.sent.length === SENT_LIMIT;
+    if (!check.naming) return;
+    if (check.isSent || this.#options.isComplete?.(check.sent)) this.#ask(client);
   }
 
-  #answer(client: Socket<Check>, bytes: Uint8Array): void {
-    // Read first: a connection that is shut down has no address any more.
-    this.#options.served?.(client.remoteAddress);
-    if (!client.data.lingers) {
+  /** Gets the answer and writes it. */
+  #ask(client: Socket<Check<A>>): void {
+    const check = client.data;
+    clearTimeout(check.naming);
+    check.naming = undefined;
+    const answer = this.#options.answer(check.sent);
+    if (answer instanceof Promise) void answer.then((late) => this.#write(client, late));
+    else this.#write(client, answer);
+  }
+
+  #write(client: Socket<Check<A>>, answer: A): void {
+    const check = client.data;
+    // It was closed while it waited.
+    if (this.mayWait && !check.isWaiting) return;
+    check.isWaiting = false;
+    const { bytes } = answer;
+    if (!check.lingers) {
+      const isWhole = false;
+      check.written = { answer, at: 0, isWhole, wasOpen: false };
       client.end(bytes);
       return;
     }
-    client.write(bytes);
+    const isWhole = client.write(bytes) === bytes.length;
+    if (this.#options.closed) {
+      const wasOpen = client.remoteAddress !== undefined;
+      check.written = { answer, at: performance.now(), isWhole, wasOpen };
+    }
     client.shutdown();
+    if (check.hasEnded) client.end();
   }
 
-  #close(client: Socket<Check>): void {
-    client.data.isWaiting = false;
-    if (!client.data.lingers) return;
+  /** The client has closed its side, perhaps before its answer is there. */
+  #end(client: Socket<Check<A>>): void {
+    client.data.hasEnded = true;
+    if (client.data.naming) this.#ask(client);
+    else if (!client.data.isWaiting) client.end();
+  }
+
+  #close(client: Socket<Check<A>>, error: Error | undefined): void {
+    const check = client.data;
+    clearTimeout(check.naming);
+    const { address, sent, written } = check;
+    if (written && address !== undefined) {
+      const isServed = wasServed(written, error);
+      this.#options.closed?.({ address, sent, answer: written.answer, isServed });
+    }
+    if (!check.lingers && this.mayWait) this.#waitingBeyond -= 1;
+    check.isWaiting = false;
+    if (!check.lingers) return;
     this.#lingering -= 1;
     if (this.#lingering === 0) this.#resolveSettled?.();
   }
 }
 
-function bind(
+/** Closes a connection whose client does not. */
+function expire<A extends Answer>(client: Socket<Check<A>>): void {
+  const { written } = client.data;
+  if (written) client.data.written = { ...written, isWhole: false };
+  client.terminate();
+}
+
+/**
+ * Whether a client that has closed has got the answer. A client that had gone before is told from
+ * one that has read it by the reset that its kernel sends, at once on this machine; a load balancer
+ * elsewhere that gives up a check resets, so the write fails or the reset is what closes.
+ */
+function wasServed({ at, isWhole, wasOpen }: Written<Answer>, error: Error | undefined): boolean {
+  if (!isWhole) return false;
+  if (error === undefined) return wasOpen;
+  return codeOf(error) === "ECONNRESET" && performance.now() - at < RESET_MS;
+}
+
+function bind<A extends Answer>(
   address: ListenAddress,
+  socket: SocketHandler<Check<A>>,
   allowHalfOpen: boolean,
-  socket: SocketHandler<Check>,
 ): { stop(): void } {
   // The runtime takes a descriptor in place of the address; its types do not say so yet.
   const { fd, ip, port } = { fd: undefined, ip: "0.0.0.0", port: 0, ...address };
   const options = { ...(fd !== undefined && { fd }), hostname: ip, port, allowHalfOpen, socket };
   try {
-    return Bun.listen<Check>(options);
+    return Bun.listen<Check<A>>(options);
   } catch (error) {
     const why = BIND_ERRORS[codeOf(error) ?? ""] ?? describeError(error);
     throw new ListenError(`cannot listen on ${formatAddress(address)}: ${why}`);

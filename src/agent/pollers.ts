@@ -1,67 +1,201 @@
-/** A poller that has not asked for so long (ms) is forgotten. */
+import type { Service } from "./service.ts";
+
+/** A poller that was served is forgotten when it has not asked for so long (ms). */
 const MEMORY_MS = 60_000;
 
-/** So many pollers are remembered; beyond, the one that asked longest ago is forgotten. */
-const LIMIT = 256;
+/** The most pollers that are remembered. */
+export const POLLER_LIMIT = 4096;
+
+/** The interval that is assumed before one was seen: HAProxy's default `agent-inter`, in ms. */
+const DEFAULT_INTERVAL_MS = 2000;
+
+/** How long the agent listens before it knows its pollers (ms): five default intervals. */
+const LEARNING_MS = 10_000;
 
 /** How often a wait looks who has been served, in milliseconds. */
 const LOOK_MS = 100;
 
-/** Who asked, when, and which reply it got last. */
-export interface Poller {
+/** Who asks: an address, and what it sends. HAProxy's `agent-send` tells two lines apart. */
+export interface Asker {
   readonly address: string;
-  /** Seconds since it asked. */
-  readonly age: number;
-  readonly reply: string;
+  readonly sent: string;
 }
 
-/** Remembers the addresses that asked in the last minute, at most 256. */
-export class Pollers {
-  /** In the order of their last check, the oldest first. */
-  readonly #served = new Map<string, { at: number; reply: string }>();
+/** A poller as `show pollers` tells of it. */
+export interface PollerReport extends Asker {
+  /** Seconds since its last check. */
+  readonly age: number;
+  /** What it was told last; null when it is not known whether it has got a reply. */
+  readonly reply: string | null;
+  /** Whether that is the present reply. */
+  readonly isServed: boolean;
+}
 
-  /** Notes that an address has just been served a reply; without an address nobody was. */
-  record(address: string | undefined, reply: string): void {
-    if (address === undefined) return;
-    this.#served.delete(address);
-    this.#served.set(address, { at: performance.now(), reply });
-    for (const oldest of this.#served.keys()) {
-      if (this.#served.size <= LIMIT) break;
-      this.#served.delete(oldest);
-    }
+interface Poller extends Asker {
+  readonly service: Service;
+  told: string | undefined;
+  at: number;
+  /** Times between its last checks (ms): the latest, and the one before. */
+  gaps: readonly [number, number];
+}
+
+/** What a wait is about. */
+export interface WaitOptions {
+  /** The services whose pollers count. */
+  readonly services: readonly Service[];
+  /** How long it may take. */
+  readonly seconds: number;
+  /** How many pollers there are, if that is known. */
+  readonly count?: number | undefined;
+  /** Whether somebody still waits for the answer. */
+  readonly isWanted?: () => boolean;
+}
+
+/** How a wait ended. */
+export interface WaitResult {
+  /** Why it cannot be said that all know; undefined: all do. */
+  readonly problem: string | undefined;
+  /** The pollers that count. */
+  readonly pollers: readonly PollerReport[];
+  /** How long it took, in seconds. */
+  readonly seconds: number;
+}
+
+/**
+ * Who has been told what. It fails closed: nobody counts as told who may not have been. HAProxy
+ * keeps the last reply for ever, so a poller that was not served the present one is required until
+ * it is, or until an operator says that it is gone (`forget`).
+ */
+export class Pollers {
+  /** By address and what was sent, in the order of their last check, the oldest first. */
+  readonly #pollers = new Map<string, Poller>();
+  readonly #startedAt = performance.now();
+  /** When a poller could not be remembered for want of room. */
+  #overflowedAt = Number.NEGATIVE_INFINITY;
+
+  /** Notes a check: what the asker was told; undefined when it may not have got it. */
+  record(asker: Asker, service: Service, told: string | undefined): void {
+    const key = `${asker.address} ${asker.sent}`;
+    const now = performance.now();
+    const known = this.#pollers.get(key);
+    this.#pollers.delete(key);
+    const gaps = known ? ([now - known.at, known.gaps[0]] as const) : ([0, 0] as const);
+    if (!known && !this.#makeRoom(now)) return;
+    this.#pollers.set(key, { ...asker, service, told, at: now, gaps });
   }
 
-  /** The pollers of the last minute. */
-  list(): Poller[] {
-    const now = performance.now();
-    for (const [address, { at }] of this.#served) {
-      if (now - at <= MEMORY_MS) break;
-      this.#served.delete(address);
-    }
-    return Array.from(this.#served, ([address, { at, reply }]) => {
-      return { address, age: Math.round(now - at) / 1000, reply };
-    });
+  /** Forgets the pollers of an address, whatever they were told; returns how many they were. */
+  forget(address: string): number {
+    const keys = [...this.#pollers].flatMap(([key, poller]) =>
+      poller.address === address ? [key] : [],
+    );
+    for (const key of keys) this.#pollers.delete(key);
+    return keys.length;
   }
 
   /**
-   * Waits until all known pollers have been served the present reply, for so many seconds at most,
-   * and no longer than somebody wants to know. It looks ten times a second: a check costs nothing
-   * more meanwhile, and pollers that ask no more are forgotten in time.
-   *
-   * @returns those that have not; none when all have.
+   * Forgets those that were served and ask no more. To be called before a reply changes: whoever
+   * asks still is then required to get the new one.
    */
-  async waitFor(
-    presentReply: () => string,
-    seconds: number,
-    isWanted = () => true,
-  ): Promise<Poller[]> {
-    const end = performance.now() + seconds * 1000;
-    for (;;) {
-      const present = presentReply();
-      const missing = this.list().filter(({ reply }) => reply !== present);
-      const left = end - performance.now();
-      if (missing.length === 0 || left <= 0 || !isWanted()) return missing;
-      await Bun.sleep(Math.min(left, LOOK_MS));
+  forgetSilent(): void {
+    const now = performance.now();
+    for (const [key, poller] of this.#pollers) {
+      if (poller.service.isGone) this.#pollers.delete(key);
+      else if (now - poller.at > MEMORY_MS && isServed(poller)) this.#pollers.delete(key);
     }
   }
+
+  /** The pollers of these services. */
+  list(services: readonly Service[]): PollerReport[] {
+    this.forgetSilent();
+    const now = performance.now();
+    return this.#of(services).map((poller) => ({
+      address: poller.address,
+      sent: poller.sent,
+      age: Math.round(now - poller.at) / 1000,
+      reply: poller.told ?? null,
+      isServed: isServed(poller),
+    }));
+  }
+
+  /**
+   * Waits until it can be said that every poller of these services was served the present reply. It
+   * looks ten times a second, so that a check costs nothing more meanwhile.
+   */
+  async wait(options: WaitOptions): Promise<WaitResult> {
+    const start = performance.now();
+    const end = start + options.seconds * 1000;
+    for (;;) {
+      const problem = this.#findProblem(options);
+      const now = performance.now();
+      if (problem === undefined || now >= end || options.isWanted?.() === false) {
+        const seconds = Math.round((now - start) / 100) / 10;
+        return { problem, pollers: this.list(options.services), seconds };
+      }
+      await Bun.sleep(Math.min(end - now, LOOK_MS));
+    }
+  }
+
+  /**
+   * Like `wait`, for the end of the agent: where nobody has asked in all the time that it takes to
+   * know the pollers, there is nobody to tell.
+   */
+  async tellAll(services: readonly Service[], seconds: number): Promise<void> {
+    const isAlone = () =>
+      this.list(services).length === 0 && performance.now() - this.#startedAt > LEARNING_MS;
+    await this.wait({ services, seconds, isWanted: () => !isAlone() });
+  }
+
+  /** Why it cannot be said now that all pollers know; undefined when it can. */
+  #findProblem({ services, count }: WaitOptions): string | undefined {
+    this.forgetSilent();
+    const now = performance.now();
+    const pollers = this.#of(services);
+    if (now - this.#overflowedAt < MEMORY_MS) {
+      return `more than ${POLLER_LIMIT} pollers: not all of them are known`;
+    }
+    if (pollers.length === 0) return "no load balancer has asked";
+    const missing = pollers.filter((poller) => !isServed(poller));
+    if (missing.length > 0) return `not served to ${missing.length} of ${pollers.length}`;
+    if (count !== undefined && pollers.length < count) {
+      return `only ${pollers.length} of ${count} pollers have asked`;
+    }
+    const listened = now - this.#startedAt;
+    if (count === undefined && listened < LEARNING_MS) {
+      return `the agent has listened for ${toSeconds(listened)} s only, and knows its pollers after ${toSeconds(LEARNING_MS)} s`;
+    }
+    // Two load balancers behind one address, with one agent-send, look like one: both have asked
+    // once an interval has passed.
+    const interval = Math.max(DEFAULT_INTERVAL_MS, ...pollers.flatMap(({ gaps }) => gaps));
+    const changedAt = Math.max(...services.map((service) => service.changedAt));
+    if (now - changedAt < interval) {
+      return `less than one check interval (${toSeconds(interval)} s) has passed since the change`;
+    }
+    return undefined;
+  }
+
+  #of(services: readonly Service[]): Poller[] {
+    const wanted = new Set(services);
+    return [...this.#pollers.values()].filter(({ service }) => wanted.has(service));
+  }
+
+  /** Whether there is room for one more; one that was not served is never dropped for it. */
+  #makeRoom(now: number): boolean {
+    if (this.#pollers.size < POLLER_LIMIT) return true;
+    for (const [key, poller] of this.#pollers) {
+      if (!isServed(poller)) continue;
+      this.#pollers.delete(key);
+      return true;
+    }
+    this.#overflowedAt = now;
+    return false;
+  }
+}
+
+function isServed({ told, service }: Poller): boolean {
+  return told === service.reply.text;
+}
+
+function toSeconds(milliseconds: number): number {
+  return Math.round(milliseconds / 100) / 10;
 }

@@ -1,13 +1,15 @@
 import { version } from "../../package.json";
 import { formatAddress } from "../address.ts";
-import { ConfigError, type Environment, readConfig } from "../config.ts";
+import { type Config, ConfigError, type Environment, readConfig } from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { log } from "../log.ts";
 import { removeLeftover } from "../state/file.ts";
 import { Events } from "./events.ts";
 import { type Listener, listen, readLingerCap } from "./listener.ts";
-import { Service } from "./service.ts";
+import type { Pollers } from "./pollers.ts";
+import type { Reply } from "./service.ts";
+import { PROBE_MARK, Services } from "./services.ts";
 import { receiveSignals } from "./signals.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -16,71 +18,114 @@ const STOP_MS = 500;
 
 /** Runs the agent; returns once it answers. What keeps it from that ends the program. */
 export async function serve(env: Environment): Promise<void> {
-  let listener: Listener | undefined;
-  let closeControl: (() => void) | undefined;
-  let stopping = 0;
   try {
-    const config = readConfig(env);
-    const { socket, stop: stopStatus, watch, stateFile } = config;
-    const events = new Events();
-    const service = new Service({ file: stateFile, mode: config.reply, watch });
-
-    // The first event: what signals ask for is done to the file's state, not in its place.
-    const started = events.request(async () => {
-      await removeLeftover(stateFile);
-      await service.start();
-    });
-    // Signals before the address: whoever gets an answer may signal.
-    receiveSignals(events, service, (cause) => void stop(cause));
-    const [lingerCap] = await Promise.all([readLingerCap(), started]);
-
-    // Who asks is of interest only to the control socket and to a stop status.
-    const pollers = socket || stopStatus ? new (await import("./pollers.ts")).Pollers() : undefined;
-    if (socket && pollers) {
-      const { openControlSocket } = await import("./control-socket.ts");
-      const { createExecute } = await import("./control-commands.ts");
-      closeControl = await openControlSocket(socket, createExecute({ service, events, pollers }));
-    }
-    const watcher = watch ? new Watcher(events) : undefined;
-    listener = listen(config.listen, {
-      lingerCap,
-      answer: watcher
-        ? async () => {
-            await watcher.refresh(service);
-            return service.reply.bytes;
-          }
-        : () => service.reply.bytes,
-      isAsync: watch,
-      served: pollers && ((address) => pollers.record(address, service.reply.text)),
-    });
-    log("listening", {
-      version,
-      address: formatAddress(config.listen),
-      file: stateFile,
-      reply: service.reply.text,
-      socket,
-    });
-
-    /**
-     * Ends the program once every poller was served the stop status, and replies and saves in flight
-     * are done.
-     */
-    async function stop(cause: string): Promise<void> {
-      stopping += 1;
-      log("stopping", { cause });
-      if (stopping === 1 && stopStatus && pollers) {
-        service.answerWhileStopping(stopStatus.status);
-        log("stop status", { reply: service.reply.text, seconds: stopStatus.seconds });
-        await pollers.waitFor(() => service.reply.text, stopStatus.seconds);
-      }
-      const finished = Promise.all([listener?.stop(STOP_MS), events.settled()]);
-      await Promise.race([finished, Bun.sleep(STOP_MS)]);
-      // Last: whoever has asked for a save is told how it went.
-      closeControl?.();
-      process.exit(EXIT.ok);
-    }
+    await new Agent(readConfig(env)).start();
   } catch (error) {
     log(describeError(error));
     process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
+  }
+}
+
+/** A running agent: its parts, made one after another, and how it stops at any moment of that. */
+class Agent {
+  readonly #config: Config;
+  readonly #events = new Events();
+  readonly #services: Services;
+  #pollers: Pollers | undefined;
+  #listener: Listener | undefined;
+  #closeControl: (() => void) | undefined;
+  /** How many signals to stop have come. */
+  #stops = 0;
+
+  constructor(config: Config) {
+    this.#config = config;
+    this.#services = new Services({
+      file: config.stateFile,
+      directory: config.services,
+      mode: config.reply,
+      watch: config.watch,
+      changing: () => this.#pollers?.forgetSilent(),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { socket, services: directory, listen: address, stateFile, reply, stop } = this.#config;
+    if (reply === "exact" && (directory || stop)) {
+      const beside = directory ? "HAPGENT_SERVICES" : "HAPGENT_STOP_STATUS";
+      log(`HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`);
+    }
+    // The first event: what signals ask for is done to the file's state, not in its place.
+    const started = this.#events.request(async () => {
+      await removeLeftover(stateFile);
+      await this.#services.start();
+    });
+    // Signals before the address: whoever gets an answer may signal.
+    receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
+    const [lingerCap] = await Promise.all([readLingerCap(), started]);
+    // Who asks is of interest only to the control socket and to a stop status.
+    if (socket || stop) this.#pollers = new (await import("./pollers.ts")).Pollers();
+    if (this.#stops > 0) return;
+    this.#listener = this.#listen(lingerCap);
+    await this.#openControl();
+    log("listening", {
+      version,
+      address: formatAddress(address),
+      file: stateFile,
+      reply: this.#services.host.reply.text,
+      services: directory && this.#services.named.length,
+      socket,
+    });
+  }
+
+  #listen(lingerCap: number): Listener {
+    const services = this.#services;
+    const pollers = this.#pollers;
+    const watcher = this.#config.watch ? new Watcher(services, this.#events) : undefined;
+    return listen<Reply>(this.#config.listen, {
+      lingerCap,
+      answer: watcher ? (sent) => watcher.answer(sent) : (sent) => services.answer(sent),
+      isAsync: watcher !== undefined,
+      isComplete: services.areSeveral ? (sent) => services.isComplete(sent) : undefined,
+      closed:
+        pollers &&
+        (({ address, sent, answer, isServed }) => {
+          const { service, text } = answer;
+          if (!service || sent.startsWith(PROBE_MARK)) return;
+          pollers.record({ address, sent }, service, isServed ? text : undefined);
+        }),
+    });
+  }
+
+  async #openControl(): Promise<void> {
+    const { socket, socketMode, watch } = this.#config;
+    const pollers = this.#pollers;
+    if (socket === undefined || pollers === undefined) return;
+    const { openControlSocket } = await import("./control-socket.ts");
+    const { createExecute } = await import("./control-commands.ts");
+    const context = { services: this.#services, events: this.#events, pollers, watch };
+    const close = await openControlSocket(socket, socketMode, createExecute(context));
+    this.#closeControl = close;
+    if (this.#stops > 0) close();
+  }
+
+  /**
+   * Ends the program once every poller was served the stop status, and replies and saves in flight
+   * are done. A second signal does not wait for the pollers.
+   */
+  async #stop(cause: string): Promise<void> {
+    this.#stops += 1;
+    log("stopping", { cause });
+    const { stop } = this.#config;
+    if (this.#stops === 1 && stop && this.#pollers && this.#listener) {
+      const services = this.#services;
+      services.answerWhileStopping(stop.status);
+      log("stop status", { reply: services.host.reply.text, seconds: stop.seconds });
+      await this.#pollers.tellAll(services.all, stop.seconds);
+    }
+    const finished = Promise.all([this.#listener?.stop(STOP_MS), this.#events.settled()]);
+    await Promise.race([finished, Bun.sleep(STOP_MS)]);
+    // Last: whoever has asked for a save is told how it went.
+    this.#closeControl?.();
+    process.exit(EXIT.ok);
   }
 }

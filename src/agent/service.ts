@@ -8,6 +8,24 @@ import { FAILED, type State, type Status } from "../state/state.ts";
 export interface Reply {
   readonly bytes: Uint8Array;
   readonly text: string;
+  /** Whose it is; undefined when a check has named no service that there is. */
+  readonly service?: Service;
+}
+
+/** What a service is made of. */
+export interface ServiceOptions {
+  /** Undefined: the only one, or the host that comes before the services. */
+  readonly name?: string;
+  /** Path of its state file. */
+  readonly file: string;
+  readonly mode: ReplyMode;
+  /** Whether its file is watched: then its identity is noted whenever it is read. */
+  readonly watch: boolean;
+  /** What is answered for this state, if something comes before it. */
+  readonly effective?: (state: State) => State;
+  /** Called before and after its state changes. */
+  readonly changing?: () => void;
+  readonly changed?: () => void;
 }
 
 /** How an event ended: `saved`, `not saved: ...`, `loaded`, `refused: ...` and the like. */
@@ -15,6 +33,8 @@ export interface Outcome {
   readonly isGood: boolean;
   readonly text: string;
 }
+
+const LOADED: Outcome = { isGood: true, text: "loaded" };
 
 const encoder = new TextEncoder();
 
@@ -30,46 +50,55 @@ export function withStatus(status: Status, reason?: string): (state: State) => S
 export class Service {
   state: State = FAILED;
   reply: Reply;
+  /** When the reply changed last (performance.now()). */
+  changedAt = performance.now();
   /** Whether a change is being saved. */
   isSaving = false;
-  readonly #file: string;
-  readonly #mode: ReplyMode;
-  /** The status that is answered in place of the state's while the agent stops. */
-  #stopStatus: Status | undefined;
+  /** Whether it is no service any more: its file was gone when the directory was read. */
+  isGone = false;
+  readonly #options: ServiceOptions;
   /** What the file was when it was last read, if it is watched. */
   #identity: Identity | undefined;
 
-  constructor({ file, mode, watch }: { file: string; mode: ReplyMode; watch: boolean }) {
-    this.#file = file;
-    this.#mode = mode;
-    if (watch) this.#identity = {};
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    if (options.watch) this.#identity = {};
     this.reply = this.#makeReply();
   }
 
+  get name(): string | undefined {
+    return this.#options.name;
+  }
+
   /** What names it in a line of the log. */
-  get logFields(): LogFields {
-    return { file: this.#file };
+  get #fields(): LogFields {
+    return { service: this.#options.name };
+  }
+
+  /** What names its file in a line of the log. */
+  get fileFields(): LogFields {
+    return { ...this.#fields, file: this.#options.file };
   }
 
   /**
    * Reads the file for the first time; unreadable or invalid, the state is FAIL. A good state is in
    * the line that says where the agent listens.
    */
-  async start(): Promise<void> {
+  async start(): Promise<Outcome> {
     const error = await this.#load();
-    if (error !== undefined) this.#fail(error, "start");
+    return error === undefined ? LOADED : this.#fail(error, "start");
   }
 
   /** Reads the file; unreadable or invalid, the state is FAIL, and the one before is gone. */
   async reload(cause: string): Promise<Outcome> {
     const old = this.reply.text;
     const error = await this.#load();
-    if (error === undefined) {
-      log("state", { cause, old, new: this.reply.text });
-      return { isGood: true, text: "loaded" };
+    if (error !== undefined) return this.#fail(error, cause);
+    // Of many services only those that changed are news.
+    if (this.name === undefined || old !== this.reply.text) {
+      log("state", { cause, ...this.#fields, old, new: this.reply.text });
     }
-    this.#fail(error, cause);
-    return { isGood: false, text: `refused: ${error}` };
+    return LOADED;
   }
 
   /** Reads the file if it is another one now; unreadable or invalid, the last good state stays. */
@@ -80,10 +109,10 @@ export class Service {
     const old = this.reply.text;
     const error = await this.#load();
     if (error !== undefined) {
-      log("state file refused, the last good state stays", { cause, ...this.logFields, error });
+      log("state file refused, the last good state stays", { cause, ...this.fileFields, error });
     } else if (old !== this.reply.text) {
       // What the agent itself has saved is no news.
-      log("state", { cause, old, new: this.reply.text });
+      log("state", { cause, ...this.#fields, old, new: this.reply.text });
     }
   }
 
@@ -92,16 +121,16 @@ export class Service {
     this.isSaving = true;
     const old = this.reply.text;
     this.#become(change(this.state));
-    log("state", { cause, old, new: this.reply.text });
+    log("state", { cause, ...this.#fields, old, new: this.reply.text });
     try {
       const { saveState } = await import("../state/save.ts");
-      const { rejected, inPlace } = await saveState(this.#file, this.state);
+      const { rejected, inPlace } = await saveState(this.#options.file, this.state);
       if (rejected) log("invalid state file set aside", { file: rejected });
-      if (inPlace) log("saved in place, not atomically", { ...this.logFields, error: inPlace });
+      if (inPlace) log("saved in place, not atomically", { ...this.fileFields, error: inPlace });
       return { isGood: true, text: inPlace ? `saved in place: ${inPlace}` : "saved" };
     } catch (problem) {
       const error = describeError(problem);
-      log("save failed", { ...this.logFields, error });
+      log("save failed", { ...this.fileFields, error });
       return { isGood: false, text: `not saved: ${error}` };
     } finally {
       this.isSaving = false;
@@ -110,22 +139,24 @@ export class Service {
 
   /** Whether the file is the one that was last read. */
   async isCurrent(): Promise<boolean> {
-    return isSame(await identify(this.#file), this.#identity ?? {});
+    return isSame(await identify(this.#options.file), this.#identity ?? {});
   }
 
-  /** From now on answers this status, whatever the state is; it is not saved. */
-  answerWhileStopping(status: Status): void {
-    this.#stopStatus = status;
-    this.reply = this.#makeReply();
+  /** Makes the reply anew, because what comes before the state has changed. */
+  update(): void {
+    const reply = this.#makeReply();
+    if (reply.text === this.reply.text) return;
+    this.changedAt = performance.now();
+    this.reply = reply;
   }
 
   /** Reads the file; returns why it holds no state, which changes nothing. */
   async #load(): Promise<string | undefined> {
     // Before it is read: what is written to it meanwhile is another one, to be read at the next
     // check.
-    const identity = this.#identity && (await identify(this.#file));
+    const identity = this.#identity && (await identify(this.#options.file));
     try {
-      this.#become(await loadState(this.#file));
+      this.#become(await loadState(this.#options.file));
       return undefined;
     } catch (error) {
       return describeError(error);
@@ -134,20 +165,23 @@ export class Service {
     }
   }
 
-  #fail(error: string, cause: string): void {
+  #fail(error: string, cause: string): Outcome {
     const old = this.reply.text;
     this.#become(FAILED);
-    log("state file refused", { cause, ...this.logFields, error, old, new: this.reply.text });
+    log("state file refused", { cause, ...this.fileFields, error, old, new: this.reply.text });
+    return { isGood: false, text: `refused: ${error}` };
   }
 
   #become(state: State): void {
+    this.#options.changing?.();
     this.state = state;
-    this.reply = this.#makeReply();
+    this.update();
+    this.#options.changed?.();
   }
 
   #makeReply(): Reply {
-    const state = this.#stopStatus ? withStatus(this.#stopStatus)(this.state) : this.state;
-    const line = formatReply(state, this.#mode);
-    return { bytes: encoder.encode(line), text: line.slice(0, -1) };
+    const { effective, mode } = this.#options;
+    const line = formatReply(effective?.(this.state) ?? this.state, mode);
+    return { bytes: encoder.encode(line), text: line.slice(0, -1), service: this };
   }
 }

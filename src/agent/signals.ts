@@ -1,22 +1,25 @@
 import type { Events } from "./events.ts";
-import { type Service, withStatus } from "./service.ts";
+import { withStatus } from "./service.ts";
+import type { Services } from "./services.ts";
 
 /**
- * Turns signals into events; SIGTERM and SIGINT call `stop`. Until this has run the default action
+ * Turns signals into events that act on the host, SIGHUP on all files; SIGTERM and SIGINT call `stop`. Until this has run the default action
  * of SIGHUP, SIGUSR1 and SIGUSR2 ends the process, so it comes before the address is bound: whoever
  * got an answer may signal.
  */
 export function receiveSignals(
   events: Events,
-  service: Service,
+  services: Services,
   stop: (cause: string) => void,
 ): void {
-  process.on("SIGHUP", () => events.signal("reload", () => service.reload("SIGHUP")));
+  process.on("SIGHUP", () => events.signal("reload", () => services.reload("SIGHUP")));
   for (const [signal, status] of [
     ["SIGUSR1", "UP"],
     ["SIGUSR2", "DOWN"],
   ] as const) {
-    process.on(signal, () => events.signal("set", () => service.set(withStatus(status), signal)));
+    process.on(signal, () =>
+      events.signal("set", () => services.host.set(withStatus(status), signal)),
+    );
   }
   process.on("SIGTERM", () => stop("SIGTERM"));
   process.on("SIGINT", () => stop("SIGINT"));

@@ -1,40 +1,55 @@
 import { log } from "../log.ts";
 import type { Events } from "./events.ts";
-import type { Service } from "./service.ts";
+import type { Reply, Service } from "./service.ts";
+import type { Services } from "./services.ts";
 
 /** How long a check waits for a disk that hangs, in milliseconds. */
 const PATIENCE_MS = 200;
 
-/** Rereads a state file that has changed before a check is answered; nothing runs in between. */
+/**
+ * Rereads the state files that have changed before a check is answered; nothing runs in between. A
+ * disk that hangs holds up one check for 0.2 s, and those after it not at all.
+ */
 export class Watcher {
+  readonly #services: Services;
   readonly #events: Events;
-  /** Looks that have taken too long, until they come back. */
-  readonly #hanging = new Map<Service, Promise<void>>();
+  /** Looks that have taken too long and have not come back. */
+  readonly #hanging = new Set<Service | Services>();
 
-  constructor(events: Events) {
+  constructor(services: Services, events: Events) {
+    this.#services = services;
     this.#events = events;
   }
 
-  /**
-   * Looks at the file of a service, and reads it if it has changed. A disk that hangs holds up one
-   * check for 0.2 s, and those after it not at all.
-   */
-  async refresh(service: Service): Promise<void> {
-    if (this.#hanging.has(service)) return;
-    const look = this.#look(service);
-    const { promise: tooLate, resolve } = Promise.withResolvers<"too late">();
-    const timer = setTimeout(resolve, PATIENCE_MS, "too late");
-    const outcome = await Promise.race([look, tooLate]);
-    clearTimeout(timer);
-    if (outcome !== "too late" || this.#hanging.has(service)) return;
-    log("state file does not answer, the last state stays", service.logFields);
-    this.#hanging.set(
-      service,
-      look.then(() => void this.#hanging.delete(service)),
-    );
+  /** The reply to what a check has sent, as the files are now. */
+  async answer(sent: string): Promise<Reply> {
+    const services = this.#services;
+    const { host } = services;
+    await this.#patiently(host, () => this.#refresh(host));
+    const service = services.find(sent);
+    if (service === undefined) {
+      await this.#patiently(services, () => services.discover(sent, this.#events));
+    } else if (service !== host) {
+      await this.#patiently(service, () => this.#refresh(service));
+    }
+    return services.answer(sent);
   }
 
-  async #look(service: Service): Promise<void> {
+  /** Waits for a look, but not for one that hangs. */
+  async #patiently(target: Service | Services, look: () => Promise<void>): Promise<void> {
+    if (this.#hanging.has(target)) return;
+    const { promise: tooLate, resolve } = Promise.withResolvers<"too late">();
+    const timer = setTimeout(resolve, PATIENCE_MS, "too late");
+    const looking = look();
+    const outcome = await Promise.race([looking, tooLate]);
+    clearTimeout(timer);
+    if (outcome !== "too late" || this.#hanging.has(target)) return;
+    this.#hanging.add(target);
+    log("state file does not answer, the last state stays", target.fileFields);
+    void looking.then(() => this.#hanging.delete(target));
+  }
+
+  async #refresh(service: Service): Promise<void> {
     // While a change is being saved memory is right.
     if ((await service.isCurrent()) || service.isSaving) return;
     await this.#events.request(() => service.reread());

@@ -5,19 +5,21 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { createExecute } from "../../src/agent/control-commands.ts";
 import { Events } from "../../src/agent/events.ts";
 import { Pollers } from "../../src/agent/pollers.ts";
-import { Service } from "../../src/agent/service.ts";
+import { Services } from "../../src/agent/services.ts";
 import { CONTROL_COMMANDS } from "../../src/spec.ts";
 import { formatState, type State } from "../../src/state/state.ts";
 
-/** A service with this state, and what the control socket answers. */
+/** A host with this state, and what the control socket answers. */
 async function startService(directory: { path: string }, state: State) {
   const file = `${directory.path}/state.json`;
   writeFileSync(file, formatState(state));
-  const service = new Service({ file, mode: "exact", watch: false });
-  await service.start();
+  const services = new Services({ file, directory: undefined, mode: "exact", watch: false });
+  await services.start();
   const pollers = new Pollers();
-  const execute = createExecute({ service, events: new Events(), pollers });
-  return { service, file, pollers, answer: (line: string) => execute(line, () => true) };
+  const execute = createExecute({ services, events: new Events(), pollers, watch: false });
+  const service = services.host;
+  const answer = (line: string, isWanted = true) => execute(line, () => isWanted);
+  return { service, file, pollers, answer };
 }
 
 describe("a control command", () => {
@@ -46,17 +48,33 @@ describe("a control command", () => {
     });
   });
 
-  test("wait tells how many were served, or who was not and what it last heard", async () => {
+  test("wait tells who was not served, what that one was told last, and when", async () => {
     using directory = temporaryDirectory();
-    const { answer, pollers } = await startService(directory, { status: "UP" });
-    expect(await answer("wait 0")).toBe("ok served to all of 0 pollers: UP");
-    pollers.record("10.0.0.1", "UP");
-    pollers.record("::1", "UP");
-    expect(await answer("wait 0")).toBe("ok served to all of 2 pollers: UP");
+    const { answer, service, pollers } = await startService(directory, { status: "UP" });
+    expect(await answer("wait 0")).toBe("error: after 0 s: no load balancer has asked");
+    pollers.record({ address: "10.0.0.1", sent: "web" }, service, "UP");
+    pollers.record({ address: "::1", sent: "" }, service, "UP");
     await answer("set status MAINT");
-    pollers.record("::1", "MAINT");
-    expect(await answer("wait 0")).toMatch(
-      /^error: not served within 0 s to 10\.0\.0\.1 \(UP, [\d.]+ s ago\)$/,
+    pollers.record({ address: "::1", sent: "" }, service, undefined);
+    expect(await answer("wait 0 2")).toMatch(
+      /^error: after 0 s: not served to 2 of 2: 10\.0\.0\.1 "web" \(told UP, asked [\d.]+ s ago\), ::1 \(perhaps never told, asked [\d.]+ s ago\)$/,
+    );
+    expect(await answer("forget 10.0.0.1")).toBe("ok forgotten: 1 poller of 10.0.0.1");
+    expect(await answer("forget 10.0.0.1")).toBe('error: no poller has the address "10.0.0.1"');
+    expect(await answer("wait 0 2")).toMatch(/^error: after 0 s: not served to 1 of 1: ::1 /);
+  });
+
+  test("wait says how many were served, which lines these are, and how long it took", async () => {
+    using directory = temporaryDirectory();
+    const { answer, service, pollers } = await startService(directory, { status: "UP" });
+    pollers.record({ address: "10.0.0.1", sent: "web" }, service, "UP");
+    expect(await answer("wait 5 1")).toMatch(
+      /^ok served to 1 poller after (1\.9|2(\.\d)?) s: UP; 10\.0\.0\.1 "web"$/,
+    );
+    for (let i = 2; i <= 11; i += 1)
+      pollers.record({ address: `10.0.0.${i}`, sent: "" }, service, "UP");
+    expect(await answer("wait 0 11")).toMatch(
+      /^ok served to all of 11 pollers after 0 s: UP; .*10\.0\.0\.8 and 3 more$/,
     );
   });
 
@@ -77,7 +95,8 @@ describe("a control command", () => {
     await fc.assert(
       fc.asyncProperty(line, async (text) => {
         const before = JSON.stringify(service.state);
-        const reply = await answer(text);
+        // Nobody waits for a `wait`.
+        const reply = await answer(text, false);
         expect(reply).toMatch(/^(ok |error: |[{[])[^\n]*$/);
         if (!reply.startsWith("ok saved")) expect(JSON.stringify(service.state)).toBe(before);
         else expect(readFileSync(file, "utf8")).toBe(formatState(service.state));

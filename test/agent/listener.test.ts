@@ -3,7 +3,9 @@ import { ListenError, listen, readLingerCap } from "../../src/agent/listener.ts"
 
 test("an address that is not here is refused with its name and the reason", () => {
   const address = { ip: "192.0.2.1", port: 9777 };
-  expect(() => listen(address, { lingerCap: 64, answer: () => Buffer.from("UP\n") })).toThrow(
+  expect(() =>
+    listen(address, { lingerCap: 64, answer: () => ({ bytes: Buffer.from("UP\n") }) }),
+  ).toThrow(
     new ListenError(
       "cannot listen on 192.0.2.1:9777: no such address on this machine (EADDRNOTAVAIL)",
     ),

@@ -1,18 +1,12 @@
+// Who has been told what. The rule that all of these hold: `wait` is never ok while somebody may not
+// have the present reply.
 import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
-import { Pollers } from "../../src/agent/pollers.ts";
+import { POLLER_LIMIT, Pollers } from "../../src/agent/pollers.ts";
+import { Services } from "../../src/agent/services.ts";
+import type { Status } from "../../src/state/state.ts";
 
 let now = 0;
 const clock = spyOn(performance, "now").mockImplementation(() => now);
-
-/** Pollers, each served this reply at its second. */
-function pollersOf(...served: [address: string, reply: string, second: number][]): Pollers {
-  const pollers = new Pollers();
-  for (const [address, reply, second] of served) {
-    now = second * 1000;
-    pollers.record(address, reply);
-  }
-  return pollers;
-}
 
 afterEach(() => {
   now = 0;
@@ -20,98 +14,207 @@ afterEach(() => {
 
 afterAll(() => clock.mockRestore());
 
-describe("Pollers", () => {
-  test("lists who asked, the latest last, each with its age and its last reply", () => {
-    const pollers = pollersOf(["a", "UP", 1], ["b", "UP", 2], ["a", "DOWN", 3]);
+/** A host whose reply is a status, and its pollers. */
+function createPollers() {
+  let pollers: Pollers | undefined;
+  const changing = () => pollers?.forgetSilent();
+  const options = { file: "/nowhere", directory: undefined, mode: "exact", watch: false } as const;
+  const services = new Services({ ...options, changing });
+  pollers = new Pollers();
+  const { host } = services;
+  return {
+    pollers,
+    services: services.all,
+    /** Makes the host answer this status from this second on. */
+    become(status: Status, second: number) {
+      now = second * 1000;
+      services.answerWhileStopping(status);
+    },
+    /** Notes a check of this second; `told` undefined: it may not have got its reply. */
+    check(second: number, address: string, sent = "", told: string | undefined = host.reply.text) {
+      now = second * 1000;
+      pollers.record({ address, sent }, host, told);
+    },
+    /** Notes a check that may not have been served. */
+    fail(second: number, address: string) {
+      now = second * 1000;
+      pollers.record({ address, sent: "" }, host, undefined);
+    },
+    /** What a wait of no time says at this second. */
+    async ask(second: number, count?: number) {
+      now = second * 1000;
+      return (await pollers.wait({ services: services.all, seconds: 0, count })).problem;
+    },
+    addresses: () => pollers.list(services.all).map(({ address }) => address),
+  };
+}
+
+describe("the pollers", () => {
+  test("are listed with what they sent, when they asked and what they were told, the latest last", () => {
+    const { pollers, services, become, check, fail } = createPollers();
+    become("UP", 0);
+    check(1, "a");
+    check(2, "b", "web");
+    check(3, "a");
+    become("DOWN", 3.2);
+    check(3.3, "b", "api");
+    fail(3.4, "c");
     now = 3500.4;
-    expect(pollers.list()).toEqual([
-      { address: "b", age: 1.5, reply: "UP" },
-      { address: "a", age: 0.5, reply: "DOWN" },
+    expect(pollers.list(services)).toEqual([
+      { address: "b", sent: "web", age: 1.5, reply: "UP", isServed: false },
+      { address: "a", sent: "", age: 0.5, reply: "UP", isServed: false },
+      { address: "b", sent: "api", age: 0.2, reply: "DOWN", isServed: true },
+      { address: "c", sent: "", age: 0.1, reply: null, isServed: false },
     ]);
   });
 
-  test("forgets who has not asked for a minute", () => {
-    const pollers = pollersOf(["a", "UP", 0], ["b", "UP", 30], ["c", "UP", 60]);
-    expect(pollers.list().map(({ address }) => address)).toEqual(["a", "b", "c"]);
+  test("that were served are forgotten after a minute; the others never", () => {
+    const { become, check, fail, addresses } = createPollers();
+    become("UP", 0);
+    check(0, "a");
+    check(30, "b");
+    fail(0, "c");
     now = 60_001;
-    expect(pollers.list().map(({ address }) => address)).toEqual(["b", "c"]);
-    now = 200_000;
-    expect(pollers.list()).toEqual([]);
+    expect(addresses()).toEqual(["b", "c"]);
+    become("DOWN", 90);
+    now = 10_000_000;
+    expect(addresses()).toEqual(["b", "c"]);
   });
 
-  test("remembers 256, and forgets who asked longest ago", () => {
-    const pollers = new Pollers();
-    for (let i = 0; i < 256; i += 1) pollers.record(`10.0.0.${i}`, "UP");
-    pollers.record("10.0.0.0", "UP");
-    pollers.record("::1", "UP");
-    const addresses = pollers.list().map(({ address }) => address);
-    expect(addresses).toHaveLength(256);
-    expect(addresses.slice(-2)).toEqual(["10.0.0.0", "::1"]);
-    expect(addresses).not.toContain("10.0.0.1");
+  test("that stopped asking before a change are not required to hear of it", async () => {
+    const { become, check, ask, addresses } = createPollers();
+    become("UP", 0);
+    check(0, "a");
+    check(70, "b");
+    become("DOWN", 71);
+    expect(addresses()).toEqual(["b"]);
+    check(73, "b");
+    expect(await ask(80)).toBeUndefined();
   });
 
-  test("knows nobody without an address", () => {
-    expect(pollersOf().list()).toEqual([]);
-    const pollers = new Pollers();
-    pollers.record(undefined, "UP");
-    expect(pollers.list()).toEqual([]);
+  test("can be forgotten by address, all lines of it", () => {
+    const { pollers, check, addresses } = createPollers();
+    check(1, "a", "web");
+    check(1, "a", "api");
+    check(1, "b", "api");
+    expect(pollers.forget("a")).toBe(2);
+    expect(pollers.forget("a")).toBe(0);
+    expect(addresses()).toEqual(["b"]);
+  });
+
+  test("are at most 4,096; a served one makes room, an unserved one never", async () => {
+    const { become, check, ask, addresses } = createPollers();
+    become("UP", 0);
+    for (let i = 0; i < POLLER_LIMIT; i += 1) check(1, `10.0.0.${i}`);
+    check(2, "new");
+    expect(addresses()).toHaveLength(POLLER_LIMIT);
+    expect(addresses()).not.toContain("10.0.0.0");
+    become("DOWN", 3);
+    check(4, "newer");
+    expect(addresses()).not.toContain("newer");
+    expect(await ask(30)).toBe("more than 4096 pollers: not all of them are known");
   });
 });
 
-describe("waiting for pollers", () => {
-  /** Lets a wait look, and tells whether it is over. */
-  async function isOver(waiting: Promise<unknown>): Promise<boolean> {
-    return await Promise.race([waiting.then(() => true), Bun.sleep(150).then(() => false)]);
-  }
-
-  test("is over at once when there are none, or all were served the present reply", async () => {
-    expect(await new Pollers().waitFor(() => "UP", 60)).toEqual([]);
-    const pollers = pollersOf(["a", "UP", 0], ["b", "UP", 0]);
-    expect(await pollers.waitFor(() => "UP", 60)).toEqual([]);
+describe("a wait", () => {
+  test("is over when all were served the present reply, and an interval has passed", async () => {
+    const { become, check, ask } = createPollers();
+    become("UP", 0);
+    check(1, "a");
+    check(1, "b");
+    expect(await ask(10)).toBeUndefined();
+    become("DOWN", 20);
+    check(20.1, "a");
+    expect(await ask(20.2)).toBe("not served to 1 of 2");
+    check(21, "b");
+    expect(await ask(21.9)).toBe("less than one check interval (20 s) has passed since the change");
+    check(22, "b");
+    check(22, "a");
+    check(23, "b");
+    check(23, "a");
+    expect(await ask(21.9)).toBe("less than one check interval (2 s) has passed since the change");
+    expect(await ask(23)).toBeUndefined();
   });
 
-  test("is over when the last one was served the reply of that moment", async () => {
-    let reply = "DRAIN";
-    const pollers = pollersOf(["a", "UP", 0], ["b", "UP", 0]);
-    const waiting = pollers.waitFor(() => reply, 60);
-    pollers.record("a", "DRAIN");
-    expect(await isOver(waiting)).toBe(false);
-    reply = "DOWN";
-    pollers.record("b", "DOWN");
-    expect(await isOver(waiting)).toBe(false);
-    pollers.record("a", "DOWN");
-    expect(await waiting).toEqual([]);
+  test("lasts as long as the longest of the last two gaps of a poller", async () => {
+    const { become, check, ask } = createPollers();
+    become("UP", 0);
+    for (const second of [0, 5, 10, 15]) check(second, "a");
+    become("DOWN", 16);
+    check(17, "a");
+    expect(await ask(20)).toBe("less than one check interval (5 s) has passed since the change");
+    expect(await ask(21)).toBeUndefined();
   });
 
-  test("names the missing ones when its time is over", async () => {
-    const pollers = pollersOf(["a", "UP", 0], ["b", "DOWN", 0], ["c", "FAIL", 0]);
-    const waiting = pollers.waitFor(() => "DOWN", 5);
-    now = 5000;
-    expect((await waiting).map(({ address }) => address)).toEqual(["a", "c"]);
-    expect((await pollers.waitFor(() => "DOWN", 0)).map(({ address }) => address)).toEqual([
-      "a",
-      "c",
-    ]);
+  test("requires one that got an older reply, or none for sure, however long it is silent", async () => {
+    const { become, check, fail, ask } = createPollers();
+    become("UP", 0);
+    check(0, "a");
+    check(0, "b");
+    become("DOWN", 30);
+    check(32, "a");
+    expect(await ask(50)).toBe("not served to 1 of 2");
+    expect(await ask(100)).toBe("not served to 1 of 1");
+    check(100, "a");
+    check(100, "b");
+    expect(await ask(160)).toBeUndefined();
+    fail(170, "b");
+    expect(await ask(171)).toBe("not served to 1 of 1");
   });
 
-  test("is over when the missing ones are forgotten", async () => {
-    const pollers = pollersOf(["a", "UP", 0], ["b", "DOWN", 30]);
-    const waiting = pollers.waitFor(() => "DOWN", 3600);
-    expect(await isOver(waiting)).toBe(false);
-    now = 60_001;
-    expect(await waiting).toEqual([]);
+  test("tells two lines of one load balancer apart by what they send", async () => {
+    const { become, check, ask } = createPollers();
+    become("UP", 0);
+    check(8, "a", "web");
+    check(8, "a", "api");
+    become("DOWN", 10);
+    check(12, "a", "web");
+    expect(await ask(15)).toBe("not served to 1 of 2");
+    check(15, "a", "api");
+    expect(await ask(20)).toBeUndefined();
   });
 
-  test("is over when nobody wants to know any more", async () => {
-    let isWanted = true;
-    const pollers = pollersOf(["a", "UP", 0]);
-    const waiting = pollers.waitFor(
-      () => "DOWN",
-      3600,
-      () => isWanted,
+  test("is not over before somebody has asked", async () => {
+    const { ask } = createPollers();
+    expect(await ask(1000)).toBe("no load balancer has asked");
+  });
+
+  test("is not over before the agent has listened for 10 s, unless all are counted", async () => {
+    const { become, check, ask } = createPollers();
+    become("UP", 0);
+    check(2, "a");
+    expect(await ask(9)).toBe(
+      "the agent has listened for 9 s only, and knows its pollers after 10 s",
     );
-    expect(await isOver(waiting)).toBe(false);
+    expect(await ask(9, 2)).toBe("only 1 of 2 pollers have asked");
+    check(9, "b");
+    expect(await ask(9, 2)).toBeUndefined();
+    expect(await ask(1.5, 2)).toBe(
+      "less than one check interval (2 s) has passed since the change",
+    );
+    expect(await ask(10)).toBeUndefined();
+  });
+
+  test("goes on until its time is over, or nobody wants to know any more", async () => {
+    const { pollers, services, become, check } = createPollers();
+    become("UP", 0);
+    check(0, "a");
+    become("DOWN", 20);
+    let isWanted = true;
+    const unwanted = pollers.wait({ services, seconds: 3600, isWanted: () => isWanted });
+    const timed = pollers.wait({ services, seconds: 5 });
     isWanted = false;
-    expect(await waiting).toHaveLength(1);
+    expect((await unwanted).problem).toBe("not served to 1 of 1");
+    now = 25_000;
+    const { problem, seconds, pollers: reports } = await timed;
+    expect({ problem, seconds }).toEqual({ problem: "not served to 1 of 1", seconds: 5 });
+    expect(reports).toEqual([{ address: "a", sent: "", age: 25, reply: "UP", isServed: false }]);
+  });
+
+  test("at the end of the agent is over at once where nobody has asked in 10 s", async () => {
+    const { pollers, services } = createPollers();
+    now = 10_001;
+    await pollers.tellAll(services, 3600);
+    expect(pollers.list(services)).toEqual([]);
   });
 });

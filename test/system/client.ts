@@ -59,13 +59,14 @@ export class Client implements Disposable {
  */
 export const QUIET = "127.5.0.1";
 
-/** Asks an agent as the poller with this address. */
+/** Asks an agent as the poller with this address and this agent-send. */
 export async function askFrom(
   address: string,
   { hostname, port }: { hostname: string; port: number },
+  sent = "",
 ): Promise<string> {
   const socat = Bun.spawn(["socat", "-", `TCP4:${hostname}:${port},bind=${address}`], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: [Buffer.from(sent), "pipe", "inherit"],
   });
   return await socat.stdout.text();
 }

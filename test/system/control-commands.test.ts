@@ -24,8 +24,8 @@ describe.concurrent("the control socket", () => {
     expect(stdout).toMatch(/^[^\n]+\n$/);
     const reply = 'DOWN 5% maxconn:7 #a "b"';
     expect(JSON.parse(stdout)).toEqual([
-      { address: "127.0.0.2", age: expect.any(Number), reply },
-      { address: "127.0.0.1", age: expect.any(Number), reply },
+      { address: "127.0.0.2", sent: "", age: expect.any(Number), reply, isServed: true },
+      { address: "127.0.0.1", sent: "", age: expect.any(Number), reply, isServed: true },
     ]);
   });
 
@@ -217,7 +217,12 @@ describe.concurrent("a client of the control socket", () => {
     ["wait", 'error: wait: expected seconds from 0 to 86400, got ""'],
     ["wait -1", 'error: wait: expected seconds from 0 to 86400, got "-1"'],
     ["wait 86401", 'error: wait: expected seconds from 0 to 86400, got "86401"'],
-    ["wait 5 6", `error: expected ${COMMANDS}, got "wait 5 6"`],
+    ["wait 5 0", 'error: wait: expected a number of pollers from 1 to 4096, got "0"'],
+    ["wait 5 many", 'error: wait: expected a number of pollers from 1 to 4096, got "many"'],
+    ["forget", `error: expected ${COMMANDS}, got "forget"`],
+    ["forget 10.0.0.1", 'error: no poller has the address "10.0.0.1"'],
+    ["@web show state", 'error: no such service: "web"'],
+    ["wait 5 6 7", `error: expected ${COMMANDS}, got "wait 5 6 7"`],
     ["x".repeat(1025), "error: expected a line of at most 1024 bytes"],
     ["\0\x01\xff", `error: expected ${COMMANDS}, got "\\u0000\\u0001\u00c3\u00bf"`],
   ])("that sends %j gets an error, and nothing changes", async (line, error) => {

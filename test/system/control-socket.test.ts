@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { freePort } from "../../scripts/lib/port.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { startControlled } from "./control.ts";
@@ -64,7 +65,12 @@ describe.concurrent("the control socket", () => {
  */
 async function refuse(path: string): Promise<string> {
   using directory = temporaryDirectory();
-  const env = { ...TUNED, HAPGENT_SOCKET: path, HAPGENT_STATE_FILE: stateIn(directory.path) };
+  const env = {
+    ...TUNED,
+    HAPGENT_PORT: String(freePort()),
+    HAPGENT_SOCKET: path,
+    HAPGENT_STATE_FILE: stateIn(directory.path),
+  };
   const { stdout, stderr, exitCode } = await runAgent([], env);
   expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 1 });
   const [, reason] = /^hapgent: cannot open the control socket \S+: (.*)\n$/.exec(stderr) ?? [];

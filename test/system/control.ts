@@ -5,12 +5,15 @@ import { QUIET } from "./client.ts";
 
 /** The control commands, as the help and every error list them. */
 export const COMMANDS =
-  "show state | show pollers | set status STATUS [REASON] | set weight N | set maxconn N | " +
-  "reload | wait SECONDS | help";
+  "show state | show services | show pollers | set status STATUS [REASON] | set weight N | " +
+  "set maxconn N | reload | wait SECONDS [COUNT] | forget ADDRESS | help";
 
 /** An agent with a control socket. */
-export function startControlled(state: State | string = { status: "UP" }) {
-  return startAgent({ state, socket: true, env: TUNED, hostname: QUIET });
+export function startControlled(
+  state: State | string = { status: "UP" },
+  env: Record<string, string> = {},
+) {
+  return startAgent({ state, socket: true, env: { ...TUNED, ...env }, hostname: QUIET });
 }
 
 /** What `hapgent ctl` does with an answer that is no error. */
