@@ -3,7 +3,8 @@ import { ask } from "./check.ts";
 /** Failures that a load keeps, to show them; all are counted. */
 const SAMPLES = 5;
 
-const ANY_REPLY = /^[A-Z]+( \d+%)?( maxconn:\d+)?\n$/;
+/** Exact or full, without a reason. */
+const ANY_REPLY = /^([A-Z]+|ready (up|down|fail|stopped)|up drain|maint)( \d+%)?( maxconn:\d+)?\n$/;
 
 /** What a load does. */
 export interface LoadOptions {

@@ -13,7 +13,7 @@ const CHECKS = 500;
 export async function warmUp(agent: AgentProcess, connections = 32): Promise<void> {
   const sockets = countSockets(agent.pid);
   const reply = await agent.ask();
-  const [first, last] = reply.startsWith("UP")
+  const [first, last] = /^(ready up|UP)\b/.test(reply)
     ? (["SIGUSR2", "SIGUSR1"] as const)
     : (["SIGUSR1", "SIGUSR2"] as const);
   for (const signal of [first, "SIGHUP", last, "SIGHUP"] as const) {
