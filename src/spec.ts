@@ -47,32 +47,51 @@ const JSON_OPTION: Option = {
   meaning: "print one line of JSON: ok, problems and more",
 };
 
+const INSTANCE_OPTION: Option = {
+  name: "instance",
+  value: "NAME",
+  meaning: "the agent of hapgent@NAME",
+};
+
 export const COMMANDS: readonly Command[] = [
   {
     name: "check",
-    operands: "[FILE]",
-    options: [JSON_OPTION],
-    meaning: "print the reply that a state file gives, and warnings",
+    operands: "[FILE...]",
+    options: [
+      { name: "config", meaning: "check the environment as a start would, and no file" },
+      INSTANCE_OPTION,
+      JSON_OPTION,
+    ],
+    meaning: "print the reply that a state file gives, and warnings; - is stdin",
   },
   {
     name: "status",
-    operands: "[HOST:PORT]",
+    operands: "[HOST[:PORT]]",
     options: [
-      { name: "timeout", value: "S", meaning: "give up a check after so many seconds (2)" },
+      { name: "send", value: "NAME", meaning: "ask for this service" },
       {
-        name: "wait",
-        value: "S",
-        meaning: "try again for so many seconds (0)",
+        name: "expect",
+        value: "LIST",
+        meaning: "fail unless the status is one of these: UP,READY",
       },
+      { name: "timeout", value: "S", meaning: "give up a check after so many seconds (2)" },
+      { name: "wait", value: "S", meaning: "try again for so many seconds (0)" },
+      INSTANCE_OPTION,
       JSON_OPTION,
     ],
     meaning: "ask an agent as HAProxy does and print its reply",
   },
   {
     name: "ctl",
-    operands: "COMMAND...",
+    operands: "[@SERVICE] COMMAND...",
+    options: [INSTANCE_OPTION, JSON_OPTION],
     isVerbatim: true,
-    meaning: "send a command to the control socket of HAPGENT_SOCKET",
+    meaning: "send a command to the control socket",
+  },
+  {
+    name: "help",
+    operands: "[COMMAND]",
+    meaning: "print this help, or that of a command",
   },
 ];
 
@@ -174,7 +193,8 @@ export function listUsages(): string[] {
 
 /** A command as one types it: `hapgent check [FILE] [--json]`. */
 export function formatUsage({ name, operands, options = [] }: Command): string {
-  const flags = options.map((option) => `[${formatOption(option)}]`);
+  const flags =
+    options.length > 2 ? ["[OPTION...]"] : options.map((option) => `[${formatOption(option)}]`);
   return ["hapgent", name, operands, ...flags].filter(Boolean).join(" ");
 }
 

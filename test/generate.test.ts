@@ -23,9 +23,9 @@ function complete(line: string): string[] {
 }
 
 test.each([
-  ["hapgent ", ["check", "status", "ctl", "--help", "--version"]],
+  ["hapgent ", ["check", "status", "ctl", "help", "--help", "--version"]],
   ["hapgent st", ["status"]],
-  ["hapgent status --", ["--timeout", "--wait", "--json"]],
+  ["hapgent status --", ["--send", "--expect", "--timeout", "--wait", "--instance", "--json"]],
   ["hapgent ctl ", ["show", "set", "reload", "wait", "forget", "help"]],
   ["hapgent ctl show ", ["state", "services", "pollers"]],
   ["hapgent ctl set ", ["status", "weight", "maxconn"]],

@@ -3,9 +3,9 @@
 _hapgent() {
   local current=${COMP_WORDS[COMP_CWORD]} words=
   case "${COMP_WORDS[*]:1:COMP_CWORD-1}" in
-    "") words="check status ctl --help --version" ;;
-    check*) words="--json $(compgen -f -- "$current")" ;;
-    status*) words="--timeout --wait --json" ;;
+    "") words="check status ctl help --help --version" ;;
+    check*) words="--config --instance --json $(compgen -f -- "$current")" ;;
+    status*) words="--send --expect --timeout --wait --instance --json" ;;
     ctl) words="show set reload wait forget help" ;;
     "ctl show") words="state services pollers" ;;
     "ctl set") words="status weight maxconn" ;;

@@ -1,4 +1,5 @@
 import { parseField, StateError } from "../state/state.ts";
+import { findNearest, quote } from "../text.ts";
 import type { Execute } from "./control-socket.ts";
 import type { Events } from "./events.ts";
 import type { PollerReport, Pollers, WaitResult } from "./pollers.ts";
@@ -56,7 +57,7 @@ export function createExecute(context: ControlContext): Execute {
     const all = line.trim().split(/\s+/);
     const name = all[0]?.startsWith("@") ? all.shift()?.slice(1) : undefined;
     const service = name === undefined ? context.services.host : context.services.get(name);
-    if (!service) return `error: no such service: ${JSON.stringify(name)}`;
+    if (!service) return `error: no such service: ${quote(name ?? "")}`;
     const [verb = "", noun = "", ...rest] = all;
     const one = COMMANDS.get(verb);
     const run = one ?? COMMANDS.get(`${verb} ${noun}`);
@@ -105,7 +106,9 @@ async function setStatus(call: Call): Promise<string> {
   const [status = "", ...words] = call.words;
   const reason = parseField("reason", words.join(" ") || null);
   const change = withStatus(parseField("status", status), reason ?? undefined);
-  return await set(call, change);
+  const answer = await set(call, change);
+  const isShown = !reason || call.service.reply.text.includes("#");
+  return isShown ? answer : `${answer} (HAProxy shows no reason with ${status})`;
 }
 
 function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | undefined {
@@ -137,10 +140,10 @@ async function wait(call: Call): Promise<string | undefined> {
   const [seconds = "", count, extra] = call.words;
   if (extra !== undefined) return undefined;
   if (!isInteger(seconds, 0, WAIT_LIMIT)) {
-    return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${JSON.stringify(seconds)}`;
+    return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${quote(seconds)}`;
   }
   if (count !== undefined && !isInteger(count, 1, COUNT_LIMIT)) {
-    const got = JSON.stringify(count);
+    const got = quote(count);
     return `error: wait: expected a number of pollers from 1 to ${COUNT_LIMIT}, got ${got}`;
   }
   const services = concerned(call);
@@ -169,7 +172,7 @@ function describeWait({ problem, pollers, seconds }: WaitResult, reply: string):
 }
 
 function describeAsker({ address, sent }: PollerReport): string {
-  return sent === "" ? address : `${address} ${JSON.stringify(sent)}`;
+  return sent === "" ? address : `${address} ${quote(sent)}`;
 }
 
 function describeMissing(poller: PollerReport): string {
@@ -186,12 +189,18 @@ function forget({ words, pollers }: Call): string | undefined {
   const [address, extra] = words;
   if (address === undefined || extra !== undefined) return undefined;
   const count = pollers.forget(address);
-  if (count === 0) return `error: no poller has the address ${JSON.stringify(address)}`;
+  if (count === 0) return `error: no poller has the address ${quote(address)}`;
   return `ok forgotten: ${count === 1 ? "1 poller" : `${count} pollers`} of ${address}`;
 }
 
+/** What is said of a line that is no command: the nearest one first. */
 async function refuse(line: string): Promise<string> {
-  return `error: expected ${await listCommands()}, got ${JSON.stringify(line.slice(0, 60))}`;
+  const names = [...COMMANDS.keys()];
+  const words = line.trim().split(/\s+/);
+  const nearest =
+    findNearest(words.slice(0, 2).join(" "), names) ?? findNearest(words[0] ?? "", names);
+  const hint = nearest && !line.trim().startsWith(nearest) ? ` (did you mean ${nearest}?)` : "";
+  return `error: expected ${await listCommands()}, got ${quote(line.slice(0, 60))}${hint}`;
 }
 
 /** The commands as the help describes them; loaded when somebody asks. */

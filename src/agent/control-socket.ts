@@ -121,7 +121,8 @@ class Clients {
     client.isBusy = true;
     clearTimeout(client.timer);
     for (let end = client.rest.indexOf("\n"); end >= 0; end = client.rest.indexOf("\n")) {
-      const line = client.rest.slice(0, end);
+      // As it was typed: an error shows it.
+      const line = Buffer.from(client.rest.slice(0, end), "latin1").toString();
       client.rest = client.rest.slice(end + 1);
       const answer =
         line.length > LINE_LIMIT ? TOO_LONG : await this.#execute(line, () => !client.isClosed);

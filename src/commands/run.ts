@@ -2,7 +2,9 @@ import { version } from "../../package.json";
 import { ConfigError, type Environment } from "../config.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { COMMANDS } from "../spec.ts";
+import { findNearest, quote } from "../text.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
+import { completeEnvironment } from "./installation.ts";
 
 /**
  * The commit that this executable was built from; the build defines it, `bun src/main.ts` does not.
@@ -41,6 +43,7 @@ export async function runCommand(args: readonly string[], env: Environment): Pro
 async function dispatch(args: readonly string[], env: Environment): Promise<number> {
   const [name = "", ...rest] = args;
   if (name === "--help" || name === "-h") return await printHelp();
+  if (name === "help") return await printHelp(rest);
   if ((name === "--version" || name === "-V") && rest.length === 0) {
     const commit = typeof HAPGENT_COMMIT === "string" ? HAPGENT_COMMIT : "from source";
     console.log(`hapgent ${version} (${commit})`);
@@ -49,16 +52,27 @@ async function dispatch(args: readonly string[], env: Environment): Promise<numb
   const command = COMMANDS.find((each) => each.name === name);
   const load = RUNS[name];
   if (!command || !load) {
-    const got = JSON.stringify(args.join(" "));
-    throw new UsageError(`expected a command, --help, --version or nothing, got ${got}`);
+    throw new UsageError(refuseCommand(args.join(" "), name));
   }
   const parsed = parseArguments(command, rest);
-  if (parsed.flags.has("help")) return await printHelp(name);
-  return await (await load())(parsed, env);
+  if (parsed.flags.has("help")) return await printHelp([name]);
+  const complete = await completeEnvironment(env, parsed.values["instance"]);
+  return await (await load())(parsed, complete);
 }
 
-async function printHelp(name?: string): Promise<number> {
-  const { formatHelp } = await import("./help.ts");
-  console.log(formatHelp(COMMANDS.find((command) => command.name === name)));
+async function printHelp([name, ...rest]: readonly string[] = []): Promise<number> {
+  const command = COMMANDS.find((each) => each.name === name);
+  if (rest.length > 0 || (name !== undefined && !command)) {
+    throw new UsageError(refuseCommand([name, ...rest].join(" "), name));
+  }
+  console.log((await import("./help.ts")).formatHelp(command));
   return EXIT.ok;
+}
+
+/** What is said of a command that is none: the nearest one first. */
+function refuseCommand(got: string, name = ""): string {
+  const names = COMMANDS.map((command) => command.name);
+  const nearest = findNearest(name, names);
+  const hint = nearest ? ` (did you mean ${nearest}?)` : "";
+  return `expected a command (${names.join(", ")}), --help, --version or nothing, got ${quote(got)}${hint}`;
 }

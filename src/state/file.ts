@@ -1,5 +1,5 @@
 import { codeOf, describeError } from "../errors.ts";
-import { parseState, type State, StateError } from "./state.ts";
+import { JsonError, parseState, type State, StateError } from "./state.ts";
 
 /** A state file is read up to this many bytes; a larger one is invalid. */
 export const SIZE_LIMIT = 64 * 1024;
@@ -18,7 +18,23 @@ export async function loadState(path: string): Promise<State> {
   if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  return parseState(await file.slice(0, SIZE_LIMIT).text());
+  return await parseText(await file.slice(0, SIZE_LIMIT).text());
+}
+
+/**
+ * Parses the text of a state file like `parseState`, and says where a text stops being JSON.
+ *
+ * @throws {StateError} as `parseState` does.
+ */
+export async function parseText(text: string): Promise<State> {
+  try {
+    return parseState(text);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    const { findMistake } = await import("./json.ts");
+    const mistake = text.trim() === "" ? "expected a JSON object, got nothing" : findMistake(text);
+    throw mistake === undefined ? error : new StateError([mistake]);
+  }
 }
 
 /**

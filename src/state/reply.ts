@@ -31,6 +31,11 @@ export function formatReply(state: State, mode: ReplyMode): string {
   if (weight !== undefined) reply += ` ${weight}%`;
   else if (mode === "full") reply += " 100%";
   if (maxconn !== undefined) reply += ` maxconn:${maxconn}`;
-  if (reason && /\b(up|down|fail|stopped)\b/i.test(reply)) reply += ` #${reason}`;
+  if (reason && isReasonShown(state, mode)) reply += ` #${reason}`;
   return `${reply}\n`;
+}
+
+/** Whether HAProxy shows a reason with this status: it takes one after a health word only. */
+export function isReasonShown({ status }: State, mode: ReplyMode): boolean {
+  return /\b(up|down|fail|stopped)\b/i.test(mode === "full" ? FULL_WORDS[status] : status);
 }

@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { quote } from "../text.ts";
 
 /** HAProxy's agent words that a status may be (configuration manual, "agent-check"), upper case. */
 export const STATUSES = ["UP", "DOWN", "READY", "DRAIN", "FAIL", "MAINT", "STOPPED"] as const;
@@ -48,6 +49,9 @@ export class StateError extends Error {
   }
 }
 
+/** A text is no JSON at all. */
+export class JsonError extends StateError {}
+
 /**
  * Parses the text of a state file. `null` counts as absent; of a key that comes twice the last
  * counts.
@@ -66,7 +70,7 @@ export function parseState(text: string): State {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new StateError([`expected a JSON object, got ${describe(text)}`]);
+    throw new JsonError([`expected a JSON object, got ${describe(text)}`]);
   }
   // An array is an object to valibot.
   if (Array.isArray(value)) throw new StateError(["expected a JSON object, got an array"]);
@@ -109,14 +113,17 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
 }
 
 function describeField(name: keyof typeof EXPECTED, value: unknown): string {
-  return `${name}: expected ${EXPECTED[name]}, got ${describe(value)}`;
+  const expected = `${name}: expected ${EXPECTED[name]}, got ${describe(value)}`;
+  if (name !== "status" || typeof value !== "string") return expected;
+  const meant = STATUSES.find((status) => status === value.trim().toUpperCase());
+  return meant ? `${expected} (did you mean ${meant}?)` : expected;
 }
 
 /** A value as an error message shows it: on one line, at most 60 characters of a string. */
 function describe(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "string") {
-    return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value);
+    return quote(value.length > 60 ? `${value.slice(0, 60)}...` : value);
   }
   if (typeof value !== "object" || value === null) return String(value);
   return Array.isArray(value) ? "an array" : "an object";

@@ -44,7 +44,7 @@ describe("parseState", () => {
 
   const statuses = "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED";
   test.each([
-    ['{"status":"up"}', `status: expected ${statuses}, got "up"`],
+    ['{"status":"up"}', `status: expected ${statuses}, got "up" (did you mean UP?)`],
     ["{}", `status: expected ${statuses}, got nothing`],
     ['{"status":null}', `status: expected ${statuses}, got null`],
     ['{"status":["UP"]}', `status: expected ${statuses}, got an array`],
@@ -87,7 +87,7 @@ describe("parseState", () => {
 
   test("tells every problem", () => {
     expect(errorOf('{"status":"up","weight":256.5}')).toBe(
-      `status: expected ${statuses}, got "up"; ` +
+      `status: expected ${statuses}, got "up" (did you mean UP?); ` +
         "weight: expected an integer from 0 to 255, got 256.5",
     );
   });

@@ -40,7 +40,7 @@ describe.concurrent("hapgent check", () => {
     const file = `${directory.path}/state.json`;
     writeFileSync(file, '{"status":"up","weight":300,"wait":1}');
     const problems = [
-      'status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "up"',
+      'status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "up" (did you mean UP?)',
       "weight: expected an integer from 0 to 255, got 300",
       '"wait": expected no field but status, weight, maxconn, reason',
     ];
