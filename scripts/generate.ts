@@ -1,8 +1,11 @@
-// Writes what describes the command line from src/spec.ts: the man page, the completions and the
-// tables of the README between their markers. A unit test compares them with what is committed.
+// Writes what comes from one source: from src/spec.ts the man page, the completions and the tables of
+// the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
+// compares all of them with what is committed.
+import { readFileSync } from "node:fs";
 import { version } from "../package.json";
 import * as spec from "../src/spec.ts";
 import { listUsages } from "../src/spec.ts";
+import { formatLaunchers } from "./lib/launchers.ts";
 import { ROOT } from "./lib/shell.ts";
 
 type Row = readonly [term: string, meaning: string];
@@ -51,7 +54,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
     ),
 };
 
-/** The generated files: text by path. */
+/** What describes the command line: text by path. */
 export const MANUALS: Readonly<Record<string, string>> = {
   "deploy/man/hapgent.8": formatManPage(),
   "deploy/completion/hapgent.bash": formatBash(),
@@ -60,8 +63,14 @@ export const MANUALS: Readonly<Record<string, string>> = {
   "README.md": fillTables(await Bun.file(`${ROOT}README.md`).text()),
 };
 
+/** The generated files: text by path. */
+export const GENERATED: Readonly<Record<string, string>> = {
+  ...MANUALS,
+  ...formatLaunchers((path) => readFileSync(ROOT + path, "utf8")),
+};
+
 if (import.meta.main) {
-  for (const [path, text] of Object.entries(MANUALS)) await Bun.write(ROOT + path, text);
+  for (const [path, text] of Object.entries(GENERATED)) await Bun.write(ROOT + path, text);
 }
 
 /** Puts each table between its markers, `<!-- table: NAME -->` and `<!-- end -->`. */

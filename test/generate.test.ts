@@ -1,11 +1,16 @@
 import { expect, test } from "bun:test";
-import { MANUALS } from "../scripts/generate.ts";
+import { readFileSync } from "node:fs";
+import { GENERATED, MANUALS } from "../scripts/generate.ts";
+import { formatLaunchers } from "../scripts/lib/launchers.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { VARIABLES } from "../src/spec.ts";
 
-test.each(Object.entries(MANUALS))("%s is what scripts/generate.ts writes", async (path, text) => {
-  expect(await Bun.file(ROOT + path).text()).toBe(text);
-});
+test.each(Object.entries(GENERATED))(
+  "%s is what scripts/generate.ts writes",
+  async (path, text) => {
+    expect(await Bun.file(ROOT + path).text()).toBe(text);
+  },
+);
 
 test("the man page names every variable", () => {
   for (const { name } of VARIABLES)
@@ -32,4 +37,12 @@ test.each([
   ["hapgent ctl set status D", ["DOWN", "DRAIN"]],
 ])("bash completes %j", (line, offers) => {
   expect(complete(line)).toEqual(offers);
+});
+
+test.each([
+  ["# block: hostile", "# hostile", 'expected one block between "# block: hostile" and "# end"'],
+  ["\nUser=hapgent", "\nStateDirectory=hapgent\nUser=hapgent", "once, got it 2 times"],
+])("a unit with %j changed to %j is refused", (from, to, message) => {
+  const read = (path: string) => readFileSync(ROOT + path, "utf8").replace(from, to);
+  expect(() => formatLaunchers(read)).toThrow(message);
 });
