@@ -1,5 +1,5 @@
 import type { Socket, SocketHandler } from "bun";
-import { describeError } from "../errors.ts";
+import { codeOf, describeError } from "../errors.ts";
 
 /** Maximum number of concurrent clients. */
 const CLIENT_LIMIT = 16;
@@ -31,22 +31,32 @@ interface Client {
   timer: Timer | undefined;
 }
 
+/** How the control socket is opened, and what it does. */
+export interface ControlSocketOptions {
+  /** 0600: for the agent's user; 0660: also for the group of the socket's directory. */
+  readonly mode: 0o600 | 0o660;
+  readonly execute: Execute;
+  /** Tells how many of so many clients there are descriptors for. */
+  readonly reserveClients: (most: number) => Promise<number>;
+}
+
 /**
  * Opens the control socket: one command a line, one line in answer, `ok ...`, `error: ...` or JSON,
  * in the manner of HAProxy's own. A socket that nobody serves any more is taken over.
  *
- * @param mode 0600: for the agent's user; 0660: also for the group of the socket's directory.
- * @returns a function that closes the socket and removes it.
+ * @returns a function that closes the socket and removes it, unless another has taken its place.
  * @throws {ControlSocketError} when the path is in use or cannot be bound.
  */
 export async function openControlSocket(
   path: string,
-  mode: 0o600 | 0o660,
-  execute: Execute,
-): Promise<() => void> {
+  { mode, execute, reserveClients }: ControlSocketOptions,
+): Promise<() => Promise<void>> {
+  const limit = await reserveClients(CLIENT_LIMIT);
+  if (limit === 0) throw refusal(path, "too few open files are allowed (ulimit -n)");
   await removeStale(path);
-  const { handler } = new Clients(execute);
+  const { handler } = new Clients(execute, limit);
   const server = bind(path, handler);
+  const inode = await readInode(path);
   if (mode === 0o660) {
     try {
       await openToGroup(path);
@@ -56,7 +66,10 @@ export async function openControlSocket(
       throw new ControlSocketError(`cannot give ${path} the group of its directory: ${why}`);
     }
   }
-  return () => server.stop(true);
+  return async () => {
+    // To stop removes whatever is at the path: the socket of a successor, too.
+    if ((await readInode(path)) === inode) server.stop(true);
+  };
 }
 
 /** Opens the socket to the group of its directory: the group first, so that it is never another. */
@@ -74,7 +87,7 @@ function bind(path: string, socket: SocketHandler<Client>): { stop(closeAll: boo
   try {
     return Bun.listen<Client>({ unix: path, allowHalfOpen: true, socket });
   } catch (error) {
-    throw new ControlSocketError(`cannot open the control socket ${path}: ${describeError(error)}`);
+    throw refusal(path, describeError(error));
   } finally {
     process.umask(umask);
   }
@@ -83,17 +96,19 @@ function bind(path: string, socket: SocketHandler<Client>): { stop(closeAll: boo
 /** The clients of the control socket. */
 class Clients {
   readonly #execute: Execute;
+  readonly #limit: number;
   #count = 0;
 
-  constructor(execute: Execute) {
+  constructor(execute: Execute, limit: number) {
     this.#execute = execute;
+    this.#limit = limit;
   }
 
   readonly handler: SocketHandler<Client> = {
     open: (socket) => {
       this.#count += 1;
       socket.data = { rest: "", isBusy: false, hasEnded: false, isClosed: false, timer: undefined };
-      if (this.#count > CLIENT_LIMIT) socket.end(`error: more than ${CLIENT_LIMIT} clients\n`);
+      if (this.#count > this.#limit) socket.end(`error: more than ${this.#limit} clients\n`);
       else closeWhenIdle(socket);
     },
     data: (socket, chunk) => {
@@ -145,23 +160,39 @@ function closeWhenIdle(socket: Socket<Client>): void {
   socket.data.timer = setTimeout(() => socket.end("error: idle for 5 s\n"), IDLE_MS);
 }
 
-/** Removes a socket that an agent has left behind. */
+/** Removes a socket that an agent has left behind: one that refuses connections. */
 async function removeStale(path: string): Promise<void> {
   const file = Bun.file(path);
   const stat = await file.stat().catch(() => undefined);
   if (!stat) return;
-  if (!stat.isSocket()) {
-    throw new ControlSocketError(`cannot open the control socket ${path}: it is not a socket`);
-  }
-  const isServed = await Bun.connect({ unix: path, socket: { data() {} } }).then(
-    (socket) => {
-      socket.end();
-      return true;
-    },
-    () => false,
+  if (!stat.isSocket()) throw refusal(path, "it is not a socket");
+  const error = await Bun.connect({ unix: path, socket: { data() {} } }).then(
+    (socket) => void socket.end(),
+    (problem: unknown) => problem,
   );
-  if (isServed) {
-    throw new ControlSocketError(`cannot open the control socket ${path}: another agent serves it`);
-  }
-  await file.delete();
+  if (error === undefined) throw refusal(path, "another agent serves it");
+  if (codeOf(error) !== "ECONNREFUSED") throw refusal(path, describeError(error));
+  // That is what the runtime says, too, of an agent whose backlog is full (EAGAIN).
+  if ((await countSockets(path)) > CLIENT_LIMIT + 1)
+    throw refusal(path, "another agent serves it, and stands still");
+  // Another start may have been faster.
+  if ((await readInode(path)) === stat.ino) await file.delete();
+}
+
+/** Counts the sockets of this network namespace that were bound or accepted at a path. */
+async function countSockets(path: string): Promise<number> {
+  const sockets = await Bun.file("/proc/net/unix").text();
+  return sockets.split(` ${path}\n`).length - 1;
+}
+
+/** The number of the file at a path, if there is one. */
+async function readInode(path: string): Promise<number | undefined> {
+  const stat = await Bun.file(path)
+    .stat()
+    .catch(() => undefined);
+  return stat?.ino;
+}
+
+function refusal(path: string, why: string): ControlSocketError {
+  return new ControlSocketError(`cannot open the control socket ${path}: ${why}`);
 }

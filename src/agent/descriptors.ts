@@ -47,6 +47,11 @@ export class Descriptors {
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
 
+  /** How many connections that do not linger may wait for their answer. */
+  get waitingCap(): number {
+    return Math.max(1, this.#cap ?? PROVISIONAL_CAP);
+  }
+
   /** Whether a connection may stay open until its client closes; if so, `leave` must follow. */
   admit(connection: Closable): boolean {
     if (this.lingering >= (this.#cap ?? PROVISIONAL_CAP)) {

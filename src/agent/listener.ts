@@ -1,15 +1,13 @@
 import type { Socket, SocketHandler } from "bun";
 import { formatAddress, type ListenAddress } from "../address.ts";
 import { codeOf, describeError } from "../errors.ts";
+import type { Descriptors } from "./descriptors.ts";
 
 /**
  * A client that has not closed yet is closed at a sweep of the runtime, every 4 s, once it is this
  * old.
  */
 const LINGER_MS = 1000;
-
-/** The most connections that wait for their client to close, however many descriptors there are. */
-const LINGER_CAP = 256;
 
 /** How much of what a client sends counts, in bytes: a service's name, and the mark before it. */
 const SENT_LIMIT = 65;
@@ -59,8 +57,8 @@ export interface ClosedCheck<A extends Answer> {
 
 /** What answers the checks, and who is told how each went. */
 export interface ListenOptions<A extends Answer> {
-  /** The most connections that wait for their client to close; beyond, each is closed at once. */
-  readonly lingerCap: number;
+  /** Decides which connections wait for their client to close; the others are closed at once. */
+  readonly descriptors: Descriptors;
   /** Gives the answer to what a client has sent (nothing, unless it is waited for). */
   readonly answer: (sent: string) => A | Promise<A>;
   /** Whether `answer` ever gives a promise. */
@@ -108,8 +106,8 @@ interface Written<A extends Answer> {
  *
  * The connection is then only half closed, and what arrives is discarded until the client closes:
  * to close with unread bytes would make the kernel send a reset, which can destroy the reply on its
- * way. A client that never closes is closed after 1 to 5 s; and beyond `lingerCap` such connections
- * a new one is closed at once, because with no descriptor left the accept loop would spin.
+ * way. A client that never closes is closed after 1 to 5 s; and where such connections are too many
+ * for the descriptors that are left, a new one is closed at once.
  *
  * @throws {ListenError} naming the address and what is wrong with it.
  */
@@ -132,8 +130,7 @@ class Checks<A extends Answer> {
   /** Whether a check may have to wait for its answer. */
   readonly mayWait: boolean;
   readonly #options: ListenOptions<A>;
-  #lingering = 0;
-  /** Connections beyond the cap that wait for their answer. */
+  /** Connections that do not linger and wait for their answer. */
   #waitingBeyond = 0;
   #resolveSettled: (() => void) | undefined;
 
@@ -162,7 +159,7 @@ class Checks<A extends Answer> {
 
   /** Resolves when all clients have closed, or after so many milliseconds. */
   settled(milliseconds: number): Promise<void> {
-    if (this.#lingering === 0) return Promise.resolve();
+    if (this.#options.descriptors.lingering === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#resolveSettled = resolve;
       setTimeout(resolve, milliseconds);
@@ -170,8 +167,8 @@ class Checks<A extends Answer> {
   }
 
   #open(client: Socket<Check<A>>): void {
-    const { lingerCap, isComplete, closed } = this.#options;
-    const lingers = this.#lingering < lingerCap;
+    const { descriptors, isComplete, closed } = this.#options;
+    const lingers = descriptors.admit(client);
     const check: Check<A> = {
       openedAt: performance.now(),
       lingers,
@@ -186,12 +183,11 @@ class Checks<A extends Answer> {
     };
     client.data = check;
     if (lingers) {
-      this.#lingering += 1;
       client.timeout(1);
     } else if (this.mayWait) {
       this.#waitingBeyond += 1;
       // No answer changes nothing at HAProxy; a wrong one would.
-      if (this.#waitingBeyond > Math.ceil(lingerCap / 4)) {
+      if (this.#waitingBeyond > descriptors.waitingCap) {
         expire(client);
         return;
       }
@@ -260,8 +256,9 @@ class Checks<A extends Answer> {
     if (!check.lingers && this.mayWait) this.#waitingBeyond -= 1;
     check.isWaiting = false;
     if (!check.lingers) return;
-    this.#lingering -= 1;
-    if (this.#lingering === 0) this.#resolveSettled?.();
+    const { descriptors } = this.#options;
+    descriptors.leave(client);
+    if (descriptors.lingering === 0) this.#resolveSettled?.();
   }
 }
 
@@ -297,15 +294,4 @@ function bind<A extends Answer>(
     const why = BIND_ERRORS[codeOf(error) ?? ""] ?? describeError(error);
     throw new ListenError(`cannot listen on ${formatAddress(address)}: ${why}`);
   }
-}
-
-/** How many connections may linger: half the limit of open files, at most 256. */
-export async function readLingerCap(): Promise<number> {
-  const limits = await Bun.file("/proc/self/limits")
-    .text()
-    .catch(() => "");
-  const [, rest = ""] = limits.split("Max open files");
-  // The soft limit comes first; without /proc, what the kernel gives by default is likely.
-  const openFiles = Number.parseInt(rest, 10) || 2 * LINGER_CAP;
-  return Math.min(LINGER_CAP, Math.floor(openFiles / 2));
 }

@@ -5,8 +5,9 @@ import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { log } from "../log.ts";
 import { removeLeftover } from "../state/file.ts";
+import { Descriptors } from "./descriptors.ts";
 import { Events } from "./events.ts";
-import { type Listener, listen, readLingerCap } from "./listener.ts";
+import { type Listener, listen } from "./listener.ts";
 import type { Pollers } from "./pollers.ts";
 import type { Reply } from "./service.ts";
 import { PROBE_MARK, Services } from "./services.ts";
@@ -30,10 +31,12 @@ export async function serve(env: Environment): Promise<void> {
 class Agent {
   readonly #config: Config;
   readonly #events = new Events();
+  readonly #descriptors = new Descriptors();
   readonly #services: Services;
   #pollers: Pollers | undefined;
   #listener: Listener | undefined;
-  #closeControl: (() => void) | undefined;
+  /** Closes the control socket, once it is open. */
+  #control: Promise<() => Promise<void>> | undefined;
   /** How many signals to stop have come. */
   #stops = 0;
 
@@ -61,11 +64,11 @@ class Agent {
     });
     // Signals before the address: whoever gets an answer may signal.
     receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
-    const [lingerCap] = await Promise.all([readLingerCap(), started]);
+    await started;
     // Who asks is of interest only to the control socket and to a stop status.
     if (socket || stop) this.#pollers = new (await import("./pollers.ts")).Pollers();
     if (this.#stops > 0) return;
-    this.#listener = this.#listen(lingerCap);
+    this.#listener = this.#listen();
     await this.#openControl();
     log("listening", {
       version,
@@ -77,12 +80,12 @@ class Agent {
     });
   }
 
-  #listen(lingerCap: number): Listener {
+  #listen(): Listener {
     const services = this.#services;
     const pollers = this.#pollers;
     const watcher = this.#config.watch ? new Watcher(services, this.#events) : undefined;
     return listen<Reply>(this.#config.listen, {
-      lingerCap,
+      descriptors: this.#descriptors,
       answer: watcher ? (sent) => watcher.answer(sent) : (sent) => services.answer(sent),
       isAsync: watcher !== undefined,
       isComplete: services.areSeveral ? (sent) => services.isComplete(sent) : undefined,
@@ -103,9 +106,12 @@ class Agent {
     const { openControlSocket } = await import("./control-socket.ts");
     const { createExecute } = await import("./control-commands.ts");
     const context = { services: this.#services, events: this.#events, pollers, watch };
-    const close = await openControlSocket(socket, socketMode, createExecute(context));
-    this.#closeControl = close;
-    if (this.#stops > 0) close();
+    this.#control = openControlSocket(socket, {
+      mode: socketMode,
+      execute: createExecute(context),
+      reserveClients: (most) => this.#descriptors.reserveClients(most),
+    });
+    await this.#control;
   }
 
   /**
@@ -125,7 +131,8 @@ class Agent {
     const finished = Promise.all([this.#listener?.stop(STOP_MS), this.#events.settled()]);
     await Promise.race([finished, Bun.sleep(STOP_MS)]);
     // Last: whoever has asked for a save is told how it went.
-    this.#closeControl?.();
+    const closed = this.#control?.then((close) => close());
+    await Promise.race([closed, Bun.sleep(STOP_MS)]);
     process.exit(EXIT.ok);
   }
 }

@@ -34,7 +34,7 @@ test.each([
   },
 );
 
-test("four connections linger until it is known how many may, then 256", async () => {
+test("four connections linger until it is known how many may, then at most 256", async () => {
   const descriptors = new Descriptors();
   expect(open(descriptors, 6)).toHaveLength(4);
   await until("known", () => open(descriptors, 1).length > 0);

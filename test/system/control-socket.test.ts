@@ -1,13 +1,25 @@
 // The control socket is a file:
 // - only the agent's user can open it, and it goes when the agent stops;
-// - what a killed agent left is taken over, and nothing else that is there is touched.
+// - what a killed agent left is taken over, and nothing else that is there is touched;
+// - a start that is refused, and a stop, leave the socket of another agent alone.
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { Client } from "./client.ts";
 import { startControlled } from "./control.ts";
+import { UNPRIVILEGED } from "./faults/launchers.ts";
 
 describe.concurrent("the control socket", () => {
   test("has mode 0600 whatever the umask, is in the log, is gone after SIGTERM", async () => {
@@ -44,6 +56,60 @@ describe.concurrent("the control socket", () => {
     }
     live.signal("SIGCONT");
     expect((await live.ctl("show", "state")).exitCode).toBe(0);
+  });
+
+  test("of an agent that stands still with a full backlog is refused", async () => {
+    await using live = await startControlled();
+    live.signal("SIGSTOP");
+    using clients = new DisposableStack();
+    const connect = async () => clients.use(await Client.connect(live.socket));
+    while (await connect().then(Boolean, () => false));
+    expect(await refuse(live.socket)).toBe("another agent serves it, and stands still");
+    clients.dispose();
+    live.signal("SIGCONT");
+    await until("answers", async () => (await live.ctl("show", "state")).exitCode === 0);
+  });
+
+  test("of another user's agent is refused, also where it could be removed", async () => {
+    await using live = await startControlled();
+    chmodSync(live.directory.path, 0o777);
+    const start = startAgent({
+      env: { ...TUNED, HAPGENT_SOCKET: live.socket },
+      launcher: UNPRIVILEGED,
+    });
+    await expect(start).rejects.toThrow(`${live.socket}: permission denied (EACCES)`);
+    expect((await live.ctl("show", "state")).exitCode).toBe(0);
+  });
+
+  test("is left alone by a start that is refused the port", async () => {
+    await using killed = await startControlled();
+    await killed.stop("SIGKILL");
+    const { ino } = statSync(killed.socket);
+    using other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    const { stderr, exitCode } = await runAgent([], {
+      ...TUNED,
+      HAPGENT_IP: "127.0.0.1",
+      HAPGENT_PORT: String(other.port),
+      HAPGENT_SOCKET: killed.socket,
+    });
+    expect({ stderr, exitCode }).toEqual({
+      stderr: expect.stringContaining("the port is in use (EADDRINUSE)"),
+      exitCode: 1,
+    });
+    expect(statSync(killed.socket).ino).toBe(ino);
+  });
+
+  test("of a successor stays when its predecessor stops", async () => {
+    await using first = await startControlled({ status: "DOWN" });
+    rmSync(first.socket);
+    await using successor = await startAgent({
+      state: { status: "MAINT" },
+      env: { ...TUNED, HAPGENT_SOCKET: first.socket },
+    });
+    expect(await first.stop()).toBe(0);
+    expect((await first.ctl("show", "state")).stdout).toContain("MAINT");
+    expect(await successor.stop()).toBe(0);
+    expect(existsSync(first.socket)).toBe(false);
   });
 
   test.each<[string, string, (path: string) => void]>([
