@@ -319,7 +319,7 @@ describe.concurrent("a redirect", () => {
     await using server = Bun.serve({
       ...listen,
       tls,
-      fetch: ({ url }) => Response.redirect(new URL(new URL(url).pathname, target.url)),
+      fetch: ({ url }) => Response.redirect(new URL(new URL(url).pathname, target.url).href),
     });
     const commands = await makePath(directory.path, { tools: [tool] });
     const install = [join(commands, "sh"), SCRIPT, "--dry-run", "--from", server.url.href];
