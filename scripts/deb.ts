@@ -1,8 +1,7 @@
 // Builds the Debian package of this machine's architecture, or of those named, amd64 and arm64:
-// dist/hapgent_VERSION_ARCHITECTURE.deb. With --built the executables are those in dist/.
+// dist/hapgent_VERSION_ARCHITECTURE.deb.
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
@@ -12,15 +11,12 @@ import { needTools } from "./lib/tools.ts";
 const TARGETS: Record<string, string> = { amd64: "linux-x64", arm64: "linux-arm64" };
 
 await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
-const { values: options, positionals: named } = parseArgs({
-  options: { built: { type: "boolean", default: false } },
-  allowPositionals: true,
-});
+const named = process.argv.slice(2);
 if (named.length === 0) named.push(capture(["dpkg", "--print-architecture"]));
 for (const architecture of named) build(architecture, TARGETS[architecture] ?? "unknown");
 
 function build(architecture: string, target: string): void {
-  if (!options.built) run(["bun", "scripts/build.ts", target]);
+  run(["bun", "scripts/build.ts", target]);
   const { path: directory } = temporaryDirectory();
   const source = join(directory, "hapgent");
   mkdirSync(source);

@@ -14,10 +14,14 @@ export function formatAddress(address: ListenAddress): string {
   return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
 }
 
-/** Reads `HOST:PORT` or `[IPV6]:PORT`; undefined when the text is neither. */
-export function parseAddress(text: string): Address | undefined {
-  const [, bracketed, host, port] = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text) ?? [];
+/**
+ * Reads `HOST:PORT` or `[IPV6]:PORT`, with a default port also `HOST` or `[IPV6]`; undefined when
+ * the text is none of them.
+ */
+export function parseAddress(text: string, defaultPort?: number): Address | undefined {
+  const [, bracketed, host, digits] = /^(?:\[(.+)\]|([^:]+))(?::(\d{1,5}))?$/.exec(text) ?? [];
   const ip = bracketed ?? host;
-  if (ip === undefined || Number(port) > 65535) return undefined;
-  return { ip, port: Number(port) };
+  const port = digits === undefined ? defaultPort : Number(digits);
+  if (ip === undefined || port === undefined || port > 65535) return undefined;
+  return { ip, port };
 }

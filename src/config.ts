@@ -26,7 +26,14 @@ export interface Config {
 }
 
 /** A variable of the environment holds what it must not: the program cannot start. */
-export class ConfigError extends Error {}
+export class ConfigError extends Error {
+  constructor(
+    message: string,
+    readonly variable?: string,
+  ) {
+    super(message);
+  }
+}
 
 /** How one variable is read: what it is when it is unset, and the schema of what it may hold. */
 interface Setting<T> {
@@ -57,8 +64,9 @@ const SETTINGS = {
 type Switch = (typeof SWITCH)[number];
 const SWITCH = ["off", "on"] as const;
 
-type Name = keyof typeof SETTINGS;
-type Value<N extends Name> = (typeof SETTINGS)[N]["unset"];
+/** The name of a variable that the agent reads. */
+export type SettingName = keyof typeof SETTINGS;
+type Value<N extends SettingName> = (typeof SETTINGS)[N]["unset"];
 
 /** The variables that the agent reads, by name. */
 export const VARIABLE_NAMES: readonly string[] = Object.keys(SETTINGS);
@@ -72,7 +80,7 @@ export function readConfig(env: Environment): Config {
   const ip = readSetting(env, "HAPGENT_IP");
   const port = readSetting(env, "HAPGENT_PORT");
   const stateFile = readSetting(env, "HAPGENT_STATE_FILE");
-  const replySet = readSetting(env, "HAPGENT_REPLY");
+  const reply = readReplyMode(env);
   const watch = readSetting(env, "HAPGENT_WATCH") === "on";
   readSetting(env, "HAPGENT_TUNE");
   const services = readSetting(env, "HAPGENT_SERVICES");
@@ -88,9 +96,20 @@ export function readConfig(env: Environment): Config {
   }
   const listen = readPassedSocket(env) ?? { ip, port };
   const stop = status && { status, seconds };
-  // What sticks in HAProxy would break both: a host that was DOWN would leave its services DOWN.
-  const reply = replySet ?? (services || stop ? "full" : "exact");
   return { listen, stateFile, reply, watch, services, socket, socketMode, stop };
+}
+
+/**
+ * Reads how replies are written: whole by default where there are several services or a stop
+ * status. What sticks in HAProxy would break both: a host that was DOWN would leave its services
+ * DOWN.
+ *
+ * @throws {ConfigError} as `readConfig` does.
+ */
+export function readReplyMode(env: Environment): ReplyMode {
+  const { HAPGENT_SERVICES, HAPGENT_STOP_STATUS } = env;
+  const isFull = HAPGENT_SERVICES !== undefined || HAPGENT_STOP_STATUS !== undefined;
+  return readSetting(env, "HAPGENT_REPLY") ?? (isFull ? "full" : "exact");
 }
 
 /**
@@ -98,7 +117,7 @@ export function readConfig(env: Environment): Config {
  *
  * @throws {ConfigError} as `readConfig` does.
  */
-export function readSetting<N extends Name>(env: Environment, name: N): Value<N> {
+export function readSetting<N extends SettingName>(env: Environment, name: N): Value<N> {
   const text = env[name];
   const { unset, schema } = SETTINGS[name] as Setting<Value<N>>;
   if (text === undefined) return unset;
@@ -158,5 +177,5 @@ function integer(minimum: number, maximum: number) {
 }
 
 function wrong(env: Environment, name: string, expected: string): ConfigError {
-  return new ConfigError(`${name}: expected ${expected}, got ${JSON.stringify(env[name])}`);
+  return new ConfigError(`${name}: expected ${expected}, got ${JSON.stringify(env[name])}`, name);
 }

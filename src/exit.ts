@@ -6,6 +6,8 @@ export const EXIT = {
   failure: 1,
   /** A wrong argument or environment variable. */
   usage: 2,
+  /** A probe's status is not among the expected ones, or there is none: Nagios calls 2 critical. */
+  critical: 2,
 } as const;
 
 /** A wrong command line: the message names what was expected and what came. */

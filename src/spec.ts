@@ -44,13 +44,13 @@ export interface ControlCommand {
 
 const JSON_OPTION: Option = {
   name: "json",
-  meaning: "print one line of JSON: ok, problems and more",
+  meaning: "print one line of JSON",
 };
 
 const INSTANCE_OPTION: Option = {
   name: "instance",
   value: "NAME",
-  meaning: "the agent of hapgent@NAME",
+  meaning: "speak for the installed agent hapgent@NAME",
 };
 
 export const COMMANDS: readonly Command[] = [
@@ -58,21 +58,21 @@ export const COMMANDS: readonly Command[] = [
     name: "check",
     operands: "[FILE...]",
     options: [
-      { name: "config", meaning: "check the environment as a start would, and no file" },
+      { name: "config", meaning: "check the settings as a start would, and no file" },
       INSTANCE_OPTION,
       JSON_OPTION,
     ],
-    meaning: "print the reply that a state file gives, and warnings; - is stdin",
+    meaning: "print the replies that state files give, and warnings; - is stdin",
   },
   {
     name: "status",
     operands: "[HOST[:PORT]]",
     options: [
-      { name: "send", value: "NAME", meaning: "ask for this service" },
+      { name: "send", value: "NAME", meaning: "ask for the service of this name" },
       {
         name: "expect",
         value: "LIST",
-        meaning: "fail unless the status is one of these: UP,READY",
+        meaning: "be a monitor's probe: exit 2 unless the status is in LIST",
       },
       { name: "timeout", value: "S", meaning: "give up a check after so many seconds (2)" },
       { name: "wait", value: "S", meaning: "try again for so many seconds (0)" },
@@ -183,7 +183,7 @@ export const CONTROL_COMMANDS: readonly ControlCommand[] = [
 export const EXIT_CODES: readonly Entry[] = [
   { term: "0", meaning: "stopped by a signal; valid; a well-formed reply; ok" },
   { term: "1", meaning: "cannot listen; invalid; no well-formed reply; an error" },
-  { term: "2", meaning: "a wrong argument or environment variable" },
+  { term: "2", meaning: "a wrong argument or variable; with --expect, another status" },
 ];
 
 /** The ways to call the program, a line each. */

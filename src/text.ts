@@ -2,11 +2,22 @@
  * What a terminal may take for a command, or may show so that the text reads differently: control
  * characters (ESC and the C1 set too), and what is invisible or turns the direction of text.
  */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cn}\p{Zl}\p{Zp}]/gu;
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
-/** Text that may come from anywhere, safe to print: every unsafe character is an escape. */
+/** Everything but printable ASCII and the tab. */
+const NOT_ASCII = /[^\t -~]/gu;
+
+/**
+ * Text that may come from anywhere, safe to print: every unsafe character is written as JSON writes
+ * it, so that JSON stays JSON.
+ */
 export function printable(text: string): string {
   return text.replaceAll(UNSAFE, escapeCharacter);
+}
+
+/** Text of which only ASCII is shown as it is, for what has no encoding: HAProxy's agent words. */
+export function printableAscii(text: string): string {
+  return text.replaceAll(NOT_ASCII, escapeCharacter);
 }
 
 /** Text in quotes, as JSON, safe to print. */
@@ -15,29 +26,40 @@ export function quote(text: string): string {
 }
 
 function escapeCharacter(character: string): string {
-  const code = (character.codePointAt(0) ?? 0).toString(16);
-  return code.length > 4 ? `\\u{${code}}` : `\\u${code.padStart(4, "0")}`;
+  return character
+    .split("")
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+    .join("");
 }
 
-/** The word that is nearest to a mistyped one: at most two letters away, or undefined. */
+/**
+ * The word that is nearest to a mistyped one: at most two letters away, and less than half of them;
+ * or undefined.
+ */
 export function findNearest(word: string, words: readonly string[]): string | undefined {
   const near = words
     .map((each) => ({ each, distance: measureDistance(word.toLowerCase(), each.toLowerCase()) }))
-    .filter(({ distance }) => distance <= 2)
+    .filter(({ each, distance }) => distance <= 2 && distance * 2 < each.length)
     .toSorted((a, b) => a.distance - b.distance);
   return near[0]?.each;
 }
 
-/** How many letters have to be inserted, removed or replaced to make one word of the other. */
+/**
+ * How many letters have to be inserted, removed, replaced or swapped with the next one to make one
+ * word of the other.
+ */
 function measureDistance(one: string, other: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: other.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...one].entries()) {
-    const next = [i + 1];
-    for (const [j, wanted] of [...other].entries()) {
-      const replaced = (row[j] ?? 0) + (letter === wanted ? 0 : 1);
-      next.push(Math.min(replaced, (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+  for (let i = 1; i <= one.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j += 1) {
+      const replaced = (row[j - 1] ?? 0) + (one[i - 1] === other[j - 1] ? 0 : 1);
+      const isSwap = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
+      const swapped = isSwap && i > 1 ? (before[j - 2] ?? 0) + 1 : replaced;
+      next.push(Math.min(replaced, swapped, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
     }
-    row = next;
+    [before, row] = [row, next];
   }
   return row[other.length] ?? 0;
 }

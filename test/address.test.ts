@@ -20,3 +20,14 @@ test.each([
 ])("the text %s is the address %j", (text, address) => {
   expect(parseAddress(text)).toEqual(address);
 });
+
+test.each([
+  ["localhost", { ip: "localhost", port: 9777 }],
+  ["[::1]", { ip: "::1", port: 9777 }],
+  ["127.0.0.1:80", { ip: "127.0.0.1", port: 80 }],
+  ["::1", undefined],
+  ["localhost:", undefined],
+  ["", undefined],
+])("with the default port 9777 the text %j is the address %j", (text, address) => {
+  expect(parseAddress(text, 9777)).toEqual(address);
+});

@@ -1,6 +1,7 @@
 // Text of somebody else never reaches a terminal as a command.
 import { expect, test } from "bun:test";
-import { findNearest, printable, quote } from "../src/text.ts";
+import fc from "fast-check";
+import { findNearest, printable, printableAscii, quote } from "../src/text.ts";
 
 test.each([
   ["UP 50%", "UP 50%"],
@@ -8,8 +9,19 @@ test.each([
   ["\u001b]0;title\u0007", "\\u001b]0;title\\u0007"],
   ["\u007f\u009b31m", "\\u007f\\u009b31m"],
   ["a\u202eb\ufeff\u2028", "a\\u202eb\\ufeff\\u2028"],
+  ["\u{e0001}\ud800", "\\udb40\\udc01\\ud800"],
 ])("%j is printed as %s", (text, shown) => {
   expect(printable(text)).toBe(shown);
+});
+
+test("of any text nothing but ASCII is left, and JSON stays the same JSON", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      expect(printableAscii(text)).toMatch(/^[\t -~]*$/);
+      expect(JSON.parse(printableAscii(JSON.stringify(text)))).toBe(text);
+      expect(JSON.parse(quote(text))).toBe(text);
+    }),
+  );
 });
 
 test("a quoted text is JSON, without what a terminal may obey", () => {
@@ -21,6 +33,9 @@ test.each([
   ["chekc", "check"],
   ["STATUS", "status"],
   ["stat", "status"],
+  ["satus", "status"],
+  ["ctrl", "ctl"],
+  ["ls", undefined],
   ["frobnicate", undefined],
   ["", undefined],
 ])("the command nearest to %j is %s", (word, nearest) => {

@@ -1,5 +1,5 @@
 import { parseField, StateError } from "../state/state.ts";
-import { findNearest, quote } from "../text.ts";
+import { quote } from "../text.ts";
 import type { Execute } from "./control-socket.ts";
 import type { Events } from "./events.ts";
 import type { PollerReport, Pollers, WaitResult } from "./pollers.ts";
@@ -48,7 +48,7 @@ const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ["reload", withoutWords(reload)],
   ["wait", wait],
   ["forget", forget],
-  ["help", async () => `ok ${await listCommands()}`],
+  ["help", async () => `ok ${(await import("./refusal.ts")).listCommands()}`],
 ]);
 
 /** What executes the lines of the control socket: `[@SERVICE] COMMAND`. */
@@ -63,7 +63,8 @@ export function createExecute(context: ControlContext): Execute {
     const run = one ?? COMMANDS.get(`${verb} ${noun}`);
     const words = one ? all.slice(1) : rest;
     try {
-      return (await run?.({ ...context, words, service, isWanted })) ?? (await refuse(line));
+      const answer = await run?.({ ...context, words, service, isWanted });
+      return answer ?? (await import("./refusal.ts")).refuse(line);
     } catch (error) {
       if (error instanceof StateError) return `error: ${error.message}`;
       throw error;
@@ -191,20 +192,4 @@ function forget({ words, pollers }: Call): string | undefined {
   const count = pollers.forget(address);
   if (count === 0) return `error: no poller has the address ${quote(address)}`;
   return `ok forgotten: ${count === 1 ? "1 poller" : `${count} pollers`} of ${address}`;
-}
-
-/** What is said of a line that is no command: the nearest one first. */
-async function refuse(line: string): Promise<string> {
-  const names = [...COMMANDS.keys()];
-  const words = line.trim().split(/\s+/);
-  const nearest =
-    findNearest(words.slice(0, 2).join(" "), names) ?? findNearest(words[0] ?? "", names);
-  const hint = nearest && !line.trim().startsWith(nearest) ? ` (did you mean ${nearest}?)` : "";
-  return `error: expected ${await listCommands()}, got ${quote(line.slice(0, 60))}${hint}`;
-}
-
-/** The commands as the help describes them; loaded when somebody asks. */
-async function listCommands(): Promise<string> {
-  const { CONTROL_COMMANDS } = await import("../spec.ts");
-  return CONTROL_COMMANDS.map(({ usage }) => usage).join(" | ");
 }

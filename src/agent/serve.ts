@@ -4,13 +4,14 @@ import { type Config, ConfigError, type Environment, readConfig } from "../confi
 import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { log } from "../log.ts";
+import { PROBE_MARK } from "../question.ts";
 import { removeLeftover } from "../state/file.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Events } from "./events.ts";
 import { type Listener, listen } from "./listener.ts";
 import type { Pollers } from "./pollers.ts";
 import type { Reply } from "./service.ts";
-import { PROBE_MARK, Services } from "./services.ts";
+import { Services } from "./services.ts";
 import { receiveSignals } from "./signals.ts";
 import { Watcher } from "./watcher.ts";
 

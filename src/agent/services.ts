@@ -1,5 +1,6 @@
 import { describeError } from "../errors.ts";
 import { type LogFields, log } from "../log.ts";
+import { PROBE_MARK, SERVICE_NAME } from "../question.ts";
 import { identify } from "../state/file.ts";
 import type { ReplyMode } from "../state/reply.ts";
 import type { State, Status } from "../state/state.ts";
@@ -8,12 +9,6 @@ import { type Outcome, type Reply, Service, type ServiceOptions, withStatus } fr
 
 /** The most services of one agent; a directory that has more files is read up to here. */
 export const SERVICE_LIMIT = 4096;
-
-/** What a service may be called: what a file may be called, with nothing of a path in it. */
-const NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
-
-/** What the project's own probes send first, so that nobody takes them for a load balancer. */
-export const PROBE_MARK = "#";
 
 /** The answer to a name that is none: HAProxy takes the server out, and shows why. */
 const UNKNOWN: Reply = (() => {
@@ -117,7 +112,7 @@ export class Services {
   /** Takes in a service whose file has appeared since the directory was read. */
   async discover(sent: string, events: Events): Promise<void> {
     const name = withoutMark(sent);
-    if (!NAME.test(name) || this.#named.size >= SERVICE_LIMIT) return;
+    if (!SERVICE_NAME.test(name) || this.#named.size >= SERVICE_LIMIT) return;
     if ((await identify(this.#path(name))).error !== undefined) return;
     await events.request(async () => {
       if (this.#named.has(name)) return;
@@ -213,7 +208,7 @@ async function listNames(directory: string): Promise<string[]> {
   const scan = { cwd: directory, onlyFiles: false, throwErrorOnBrokenSymlink: false };
   for await (const file of new Bun.Glob("*.json").scan(scan)) {
     const name = file.slice(0, -".json".length);
-    if (NAME.test(name)) names.push(name);
+    if (SERVICE_NAME.test(name)) names.push(name);
   }
   return names.sort();
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "../exit.ts";
 import type { Command } from "../spec.ts";
+import { findNearest, quote } from "../text.ts";
 
 /** What a command line says: the options' values, and the operands. */
 export interface Arguments {
@@ -22,6 +23,8 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     ]),
   );
   const end = command.isVerbatim ? countLeadingOptions(command, args) : args.length;
+  const verbatim = args.slice(end);
+  if (args[end - 1] !== "--") refuseOptions(command, verbatim);
   const help = { help: { type: "boolean", short: "h" } } as const;
   try {
     const { values, positionals } = parseArgs({
@@ -35,19 +38,32 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
         entries.flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])),
       ),
       flags: new Set(entries.flatMap(([name, value]) => (value === true ? [name] : []))),
-      operands: [...positionals, ...args.slice(end)],
+      operands: [...positionals, ...verbatim],
     };
   } catch (error) {
     // The parser goes on with advice that does not fit.
-    const [line] = String(error instanceof Error ? error.message : error).split(/\.\s/);
-    throw new UsageError(`${command.name}: ${line}`);
+    const [line = ""] = String(error instanceof Error ? error.message : error).split(/\.\s/);
+    const [, unknown = ""] = /^Unknown option '--([^']+)'/.exec(line) ?? [];
+    const nearest = findNearest(unknown, Object.keys(options));
+    const hint = nearest === undefined ? "" : ` (did you mean --${nearest}?)`;
+    throw new UsageError(`${command.name}: ${line}${hint}`);
   }
+}
+
+/** Refuses an option among the words of another program's command, where it may be meant for us. */
+function refuseOptions({ name }: Command, words: readonly string[]): void {
+  const option = words.find((word) => /^--?[a-z]/i.test(word));
+  if (option === undefined) return;
+  throw new UsageError(
+    `${name}: options go before the command, got ${quote(option)} in it (after -- it is a word)`,
+  );
 }
 
 /** How many arguments come before the first operand. */
 function countLeadingOptions({ options = [] }: Command, args: readonly string[]): number {
   let count = 0;
   for (let arg = args[0]; arg?.startsWith("-"); arg = args[count]) {
+    if (arg === "--") return count + 1;
     const takesNext = options.some(({ name, value }) => value && arg === `--${name}`);
     count += takesNext ? 2 : 1;
   }

@@ -1,58 +1,86 @@
-import { type Environment, readConfig, readSetting } from "../config.ts";
+import { readdir } from "node:fs/promises";
+import { type Environment, readConfig, readReplyMode } from "../config.ts";
 import { describeError } from "../errors.ts";
-import { EXIT } from "../exit.ts";
-import { loadState, parseText } from "../state/file.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { SERVICE_NAME } from "../question.ts";
+import { loadState, parseText, SIZE_LIMIT } from "../state/file.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { type State, StateError } from "../state/state.ts";
 import type { Arguments } from "./arguments.ts";
+import { findSettings, type Settings } from "./installation.ts";
 
-/**
- * `hapgent check [FILE...]`: prints the reply that a state file gives, with warnings where HAProxy
- * may read it differently from what its author expects; or each problem. `--config` checks the
- * environment instead, as a start would.
- *
- * @returns the exit code: 0, or 1 when a file is not valid.
- * @throws {ConfigError} when a variable holds what it must not.
- */
-export async function runCheck({ flags, operands }: Arguments, env: Environment): Promise<number> {
-  if (flags.has("config")) {
-    readConfig({ ...env, LISTEN_PID: undefined });
-    return EXIT.ok;
-  }
-  const files = operands.length > 0 ? operands : [readSetting(env, "HAPGENT_STATE_FILE")];
-  const mode = readSetting(env, "HAPGENT_REPLY") ?? "exact";
-  let isGood = true;
-  for (const file of files) {
-    const { reply, warnings, problems } = await checkFile(file, mode);
-    const ok = problems.length === 0;
-    isGood &&= ok;
-    const prefix = files.length > 1 ? `${file}: ` : "";
-    if (flags.has("json")) console.log(JSON.stringify({ ok, file, reply, warnings, problems }));
-    else if (ok)
-      console.log(
-        [`${prefix}${reply}`, ...warnings.map((warning) => `${prefix}warning: ${warning}`)].join(
-          "\n",
-        ),
-      );
-    else console.error(problems.map((problem) => locate(file, problem)).join("\n"));
-  }
-  return isGood ? EXIT.ok : EXIT.failure;
+/** What stands for a file's name where the text comes from standard input. */
+const STDIN = "-";
+
+/** A file to check, and where its name comes from if not from the command line. */
+interface Source {
+  readonly file: string;
+  readonly origin: string;
 }
 
-/** A problem after its file: `state.json:3:16: ...` where it has a position. */
-function locate(file: string, problem: string): string {
-  return /^\d+:\d+: /.test(problem) ? `${file}:${problem}` : `${file}: ${problem}`;
-}
-
+/** What is said of one file. */
 interface Finding {
   readonly reply?: string;
   readonly warnings: readonly string[];
   readonly problems: readonly string[];
 }
 
-async function checkFile(file: string, mode: ReplyMode): Promise<Finding> {
+/**
+ * `hapgent check [FILE...]`: prints the reply that each state file gives, with warnings where
+ * HAProxy may read it differently from what its author expects; or each problem. Without a FILE
+ * these are the files of the agent that the environment describes. `--config` checks that
+ * environment instead, as a start would.
+ *
+ * @returns the exit code: 0, or 1 when a file is not valid.
+ * @throws {ConfigError} when a variable holds what it must not.
+ */
+export async function runCheck(args: Arguments, env: Environment): Promise<number> {
+  const { flags, operands, values } = args;
+  const settings = await findSettings(env, values["instance"]);
+  if (flags.has("config")) {
+    if (operands.length > 0) throw new UsageError("check: expected no FILE with --config");
+    // A socket that systemd passes is meant for the agent.
+    settings.use((environment) => readConfig({ ...environment, LISTEN_PID: undefined }));
+    return EXIT.ok;
+  }
+  const mode = settings.use(readReplyMode);
+  const sources =
+    operands.length > 0
+      ? operands.map((file) => ({ file, origin: "" }))
+      : await listSources(settings);
+  let isGood = true;
+  for (const source of sources) {
+    const finding = await checkSource(source, mode);
+    isGood &&= finding.problems.length === 0;
+    if (flags.has("json")) printJson(source, finding);
+    else print(source, finding, sources.length > 1);
+  }
+  return isGood ? EXIT.ok : EXIT.failure;
+}
+
+/** The state files that the agent reads: its own, and those of its services. */
+async function listSources(settings: Settings): Promise<Source[]> {
+  const file = settings.read("HAPGENT_STATE_FILE");
+  const sources = [{ file, origin: settings.explain("HAPGENT_STATE_FILE") }];
+  const directory = settings.read("HAPGENT_SERVICES");
+  if (directory === undefined) return sources;
+  const origin = settings.explain("HAPGENT_SERVICES");
   try {
-    const state = file === "-" ? await parseText(await Bun.stdin.text()) : await loadState(file);
+    const names = (await readdir(directory)).filter(isServiceFile).toSorted();
+    return [...sources, ...names.map((name) => ({ file: `${directory}/${name}`, origin }))];
+  } catch {
+    // What is wrong with the directory is said when it is checked as a file.
+    return [...sources, { file: directory, origin }];
+  }
+}
+
+function isServiceFile(name: string): boolean {
+  return name.endsWith(".json") && SERVICE_NAME.test(name.slice(0, -".json".length));
+}
+
+async function checkSource({ file }: Source, mode: ReplyMode): Promise<Finding> {
+  try {
+    const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
     const reply = formatReply(state, mode).trimEnd();
     return { reply, warnings: findWarnings(state, mode), problems: [] };
   } catch (error) {
@@ -61,10 +89,41 @@ async function checkFile(file: string, mode: ReplyMode): Promise<Finding> {
   }
 }
 
+/** Reads standard input, no more of it than a state file may have. */
+async function readStdin(): Promise<string> {
+  const decoder = new TextDecoder();
+  let size = 0;
+  let text = "";
+  for await (const chunk of Bun.stdin.stream()) {
+    size += chunk.length;
+    if (size > SIZE_LIMIT) throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got more`]);
+    text += decoder.decode(chunk, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+function printJson({ file }: Source, { reply, warnings, problems }: Finding): void {
+  const ok = problems.length === 0;
+  console.log(JSON.stringify({ ok, file, reply, warnings, problems }));
+}
+
+function print({ file, origin }: Source, finding: Finding, isOneOfSeveral: boolean): void {
+  const { reply, warnings, problems } = finding;
+  const prefix = isOneOfSeveral ? `${file}: ` : "";
+  if (reply !== undefined) console.log(prefix + reply);
+  for (const warning of warnings) console.log(`${prefix}warning: ${warning}`);
+  for (const problem of problems) {
+    // Compilers and editors agree on `file:line:column: message`.
+    const hasPosition = /^\d+:\d+: /.test(problem);
+    console.error(hasPosition ? `${file}:${problem}` : `${file}${origin}: ${problem}`);
+  }
+}
+
 /** What HAProxy makes of a state that its author may not expect. */
 export function findWarnings(state: State, mode: ReplyMode): string[] {
   const { status, weight, maxconn, reason } = state;
   const isExact = mode === "exact";
+  // That UP does not undo DRAIN is no warning: UP is what nearly every state says.
   const warnings = {
     "READY does not undo DOWN, FAIL or STOPPED: only UP does": isExact && status === "READY",
     "the reason is not shown: HAProxy takes one with UP, DOWN, FAIL and STOPPED only":

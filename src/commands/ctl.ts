@@ -1,14 +1,15 @@
-import { type Environment, readSetting } from "../config.ts";
+import type { Environment } from "../config.ts";
 import { describeError } from "../errors.ts";
-import { EXIT, UsageError } from "../exit.ts";
-import { printable, quote } from "../text.ts";
+import { EXIT } from "../exit.ts";
+import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
+import { findSettings } from "./installation.ts";
 import { formatTable } from "./table.ts";
 
 /** Seconds that an answer may take, beyond those that a `wait` asks for. */
 const PATIENCE = 10;
 
-/** The longest `wait` that the control socket takes, in seconds. */
+/** The longest `wait` that the control socket takes, in seconds; more is refused at once. */
 const WAIT_LIMIT = 86_400;
 
 /**
@@ -17,27 +18,29 @@ const WAIT_LIMIT = 86_400;
  *
  * @returns the exit code: 0, or 1 when the answer is an error or there is none.
  */
-export async function runCtl({ operands, flags }: Arguments, env: Environment): Promise<number> {
-  const option = operands.find((word) => /^--?[a-z]/i.test(word));
-  if (option !== undefined) {
-    throw new UsageError(`ctl: expected options before the command, got ${quote(option)} in it`);
-  }
-  const path = readSetting(env, "HAPGENT_SOCKET");
+export async function runCtl(args: Arguments, env: Environment): Promise<number> {
+  const { operands, flags, values } = args;
+  // A line is a command, so there is one.
+  const command = operands
+    .join(" ")
+    .replaceAll(/[\r\n]+/g, " ")
+    .trim();
+  const settings = await findSettings(env, values["instance"]);
+  const path = settings.read("HAPGENT_SOCKET");
   if (path === undefined) {
     console.error("hapgent ctl: set HAPGENT_SOCKET to the path that the agent was started with");
     return EXIT.failure;
   }
-  const command = operands.join(" ").replaceAll("\n", " ").trim();
   const [, seconds = "0"] = /^(?:@\S+\s+)?wait\s+(\d+)/.exec(command) ?? [];
   try {
     const answer = await ask(path, command, Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE);
     const isError = answer.startsWith("error:");
-    const isTable = process.stdout.isTTY && answer.startsWith("[") && !flags.has("json");
-    const shown = isTable ? formatTable(answer) : printable(answer);
-    console[isError ? "error" : "log"](shown);
+    const isTable = process.stdout.isTTY && !flags.has("json");
+    console[isError ? "error" : "log"]((isTable && formatTable(answer)) || printable(answer));
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
-    console.error(`hapgent ctl: no answer from ${path}: ${describeError(error)}`);
+    const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;
+    console.error(`hapgent ctl: no answer from ${where}: ${describeError(error)}`);
     return EXIT.failure;
   }
 }

@@ -1,71 +1,167 @@
-import type { Environment } from "../config.ts";
-import { UsageError } from "../exit.ts";
+import { ConfigError, type Environment, readSetting, type SettingName } from "../config.ts";
+import { codeOf, describeError } from "../errors.ts";
+import { quote } from "../text.ts";
 
-/**
- * Where the packages, the installer and the Ansible role put things; the units and the init script
- * say the same to the agent, which itself takes only its environment.
- */
+/** Where an installed agent has its things; nothing else says so but what installs them. */
 export interface Installation {
-  /** Variables of the agent, a line each. */
-  readonly settings: string;
+  /** Variables of the agent, one a line. */
+  readonly settingsFile: string;
+  /** What the agent may write; it is there wherever the agent is installed. */
   readonly directory: string;
-  readonly environment: Environment;
+  readonly stateFile: string;
+  readonly controlSocket: string;
 }
 
-/** The agent of this machine, or one of its instances (`hapgent@NAME`). */
+/** What an instance may be called: what a file may be called, with nothing of a path in it. */
+const INSTANCE_NAME = /^[A-Za-z0-9_][\w.:@-]*$/;
+
+/** A value that systemd and a shell read alike: without quotes, in single or in double ones. */
+const VALUE = /^(?:([^\s'"\\$`;&|<>()~]*)|'([^'\\]*)'|"([^"\\$`]*)")[ \t]*$/;
+
+/** The installed agent of this machine, or one of its instances (`hapgent@NAME`). */
 export function findInstallation(instance?: string): Installation {
-  const directory = instance === undefined ? "/var/lib/hapgent" : `/var/lib/hapgent/${instance}`;
-  const runtime = instance === undefined ? "/run/hapgent" : `/run/hapgent@${instance}`;
+  const isInstance = instance !== undefined;
+  const directory = isInstance ? `/var/lib/hapgent/${instance}` : "/var/lib/hapgent";
+  const runtime = isInstance ? `/run/hapgent@${instance}` : "/run/hapgent";
   return {
-    settings: instance === undefined ? "/etc/default/hapgent" : `/etc/hapgent/${instance}.env`,
+    settingsFile: isInstance ? `/etc/hapgent/${instance}.env` : "/etc/default/hapgent",
     directory,
-    environment: {
-      HAPGENT_STATE_FILE: `${directory}/state.json`,
-      HAPGENT_SOCKET: `${runtime}/hapgent.sock`,
-    },
+    stateFile: `${directory}/state.json`,
+    controlSocket: `${runtime}/hapgent.sock`,
   };
 }
 
+/** The variables of the agent that a command speaks for, and where each of them comes from. */
+export class Settings {
+  readonly environment: Environment;
+  readonly #origins: ReadonlyMap<string, string>;
+
+  /** @param origins by variable; one that has none is the command's own or unset. */
+  constructor(environment: Environment, origins: ReadonlyMap<string, string> = new Map()) {
+    this.environment = environment;
+    this.#origins = origins;
+  }
+
+  /**
+   * Reads one variable.
+   *
+   * @throws {ConfigError} naming the variable and where it comes from.
+   */
+  read<N extends SettingName>(name: N) {
+    return this.use((env) => readSetting(env, name));
+  }
+
+  /**
+   * Reads variables with a function of config.ts.
+   *
+   * @throws {ConfigError} naming the variable and where it comes from.
+   */
+  use<T>(reader: (env: Environment) => T): T {
+    try {
+      return reader(this.environment);
+    } catch (error) {
+      const variable = error instanceof ConfigError ? error.variable : undefined;
+      const origin = variable && this.#origins.get(variable);
+      if (!origin || !(error instanceof ConfigError)) throw error;
+      throw new ConfigError(`${origin}: ${error.message}`, variable);
+    }
+  }
+
+  /** Where a variable's value comes from, in brackets after it; nothing for the command's own. */
+  explain(name: SettingName): string {
+    const origin = this.#origins.get(name);
+    if (origin !== undefined) return ` (${name} of ${origin})`;
+    return this.environment[name] === undefined ? ` (the default: ${name} is not set)` : "";
+  }
+}
+
 /**
- * What a command takes for the agent's environment: its own variables first, then the settings file
- * of the installed agent, then where that agent keeps its things; where none is installed, only its
- * own.
+ * Finds the settings of the agent that a command speaks for. The command's own environment comes
+ * first, then the settings file of the installed agent, then where that agent keeps its things. An
+ * environment with HAPGENT_STATE_FILE is that of an agent, and nothing is added to it; an instance
+ * that was named is never taken for the agent of the environment.
  *
- * @throws {UsageError} when an instance is named that no file can be called after, or is not there.
+ * @param root before the installation's paths, for tests.
+ * @throws {ConfigError} when there is no such instance, or its settings cannot be read.
  */
-export async function completeEnvironment(
+export async function findSettings(
   env: Environment,
   instance?: string,
-): Promise<Environment> {
-  if (instance !== undefined && !/^[\w.:-]+$/.test(instance)) {
-    throw new UsageError(`expected the name of an instance, got ${JSON.stringify(instance)}`);
+  root = "",
+): Promise<Settings> {
+  if (instance === undefined && env["HAPGENT_STATE_FILE"] !== undefined) return new Settings(env);
+  if (instance !== undefined && !INSTANCE_NAME.test(instance)) {
+    throw new ConfigError(`--instance: expected the name of an instance, got ${quote(instance)}`);
   }
-  const { settings, directory, environment } = findInstallation(instance);
-  const text = await readText(settings);
-  if (text === undefined && !(await isDirectory(directory))) {
-    if (instance === undefined) return env;
-    throw new UsageError(`no instance ${instance}: there is neither ${settings} nor ${directory}`);
+  const { settingsFile, directory, stateFile, controlSocket } = findInstallation(instance);
+  const text = await readText(root + settingsFile);
+  if (text === undefined && !(await isDirectory(root + directory))) {
+    if (instance === undefined) return new Settings(env);
+    throw new ConfigError(
+      `no instance ${instance}: there is neither ${settingsFile} nor ${directory}`,
+    );
   }
-  return { ...environment, ...parseSettings(text ?? ""), ...env };
+  const origins = new Map<string, string>();
+  const environment: Environment = {};
+  const take = (name: string, value: string, origin: string) => {
+    environment[name] = value;
+    origins.set(name, origin);
+  };
+  take("HAPGENT_STATE_FILE", stateFile, "the installed agent");
+  take("HAPGENT_SOCKET", controlSocket, "the installed agent");
+  for (const { name, value, line } of parseSettings(text ?? "", settingsFile)) {
+    take(name, value, `${settingsFile}:${line}`);
+  }
+  for (const [name, value] of Object.entries(instance === undefined ? env : {})) {
+    if (value === undefined) continue;
+    environment[name] = value;
+    origins.delete(name);
+  }
+  return new Settings(environment, origins);
+}
+
+/** A line of a settings file. */
+interface Assignment {
+  readonly name: string;
+  readonly value: string;
+  /** From 1. */
+  readonly line: number;
 }
 
 /**
- * The agent's variables in a settings file, as systemd.exec(5) and a shell both read its simple
- * lines: `NAME=value`, the value perhaps in quotes; the last one of a name counts.
+ * The agent's variables in the text of a settings file: `NAME=value`, with quotes where the value
+ * has blanks or special characters. systemd reads the file as EnvironmentFile=, the init script with
+ * a shell: a line that they do not read alike is refused. Nothing is executed or expanded; other
+ * lines are passed over.
+ *
+ * @throws {ConfigError} naming file and line.
  */
-export function parseSettings(text: string): Environment {
-  const settings: Environment = {};
-  for (const line of text.split("\n")) {
-    const [, name, value = ""] = /^\s*(?:export\s+)?(HAPGENT_\w+)=(.*?)\s*$/.exec(line) ?? [];
-    if (name !== undefined) settings[name] = value.replace(/^(["'])(.*)\1$/, "$2");
-  }
-  return settings;
+export function parseSettings(text: string, file: string): Assignment[] {
+  return text.split("\n").flatMap((content, i) => {
+    const [, before = "", name, assignment = ""] =
+      /^\s*(export\s+)?(HAPGENT_\w+)(\s*=[\s\S]*)$/.exec(content) ?? [];
+    if (name === undefined) return [];
+    const [, bare, single, double] = VALUE.exec(assignment.slice(1)) ?? [];
+    const value = bare ?? single ?? double;
+    if (value === undefined || before !== "" || !assignment.startsWith("=")) {
+      const got = quote(content.trim());
+      throw new ConfigError(
+        `${file}:${i + 1}: expected NAME=value, quoted where it has blanks, got ${got}`,
+        name,
+      );
+    }
+    return [{ name, value, line: i + 1 }];
+  });
 }
 
+/** The text of a file; undefined when there is none. */
 async function readText(path: string): Promise<string | undefined> {
-  return await Bun.file(path)
-    .text()
-    .catch(() => undefined);
+  try {
+    return await Bun.file(path).text();
+  } catch (error) {
+    if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+    throw new ConfigError(`${path}: ${describeError(error)}`);
+  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {

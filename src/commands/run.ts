@@ -4,7 +4,6 @@ import { EXIT, UsageError } from "../exit.ts";
 import { COMMANDS } from "../spec.ts";
 import { findNearest, quote } from "../text.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
-import { completeEnvironment } from "./installation.ts";
 
 /**
  * The commit that this executable was built from; the build defines it, `bun src/main.ts` does not.
@@ -51,28 +50,25 @@ async function dispatch(args: readonly string[], env: Environment): Promise<numb
   }
   const command = COMMANDS.find((each) => each.name === name);
   const load = RUNS[name];
-  if (!command || !load) {
-    throw new UsageError(refuseCommand(args.join(" "), name));
-  }
+  if (!command || !load) throw refuse(name, args);
   const parsed = parseArguments(command, rest);
   if (parsed.flags.has("help")) return await printHelp([name]);
-  const complete = await completeEnvironment(env, parsed.values["instance"]);
-  return await (await load())(parsed, complete);
+  return await (await load())(parsed, env);
 }
 
-async function printHelp([name, ...rest]: readonly string[] = []): Promise<number> {
+async function printHelp(args: readonly string[] = []): Promise<number> {
+  const [name, extra] = args;
   const command = COMMANDS.find((each) => each.name === name);
-  if (rest.length > 0 || (name !== undefined && !command)) {
-    throw new UsageError(refuseCommand([name, ...rest].join(" "), name));
-  }
+  if (extra !== undefined || (name !== undefined && !command)) throw refuse(name, args);
   console.log((await import("./help.ts")).formatHelp(command));
   return EXIT.ok;
 }
 
-/** What is said of a command that is none: the nearest one first. */
-function refuseCommand(got: string, name = ""): string {
-  const names = COMMANDS.map((command) => command.name);
+/** What is said of a command that is none: the nearest one; all of them follow as the usage. */
+function refuse(name = "", args: readonly string[] = []): UsageError {
+  const names = [...COMMANDS.map((command) => command.name), "--help", "--version"];
   const nearest = findNearest(name, names);
-  const hint = nearest ? ` (did you mean ${nearest}?)` : "";
-  return `expected a command (${names.join(", ")}), --help, --version or nothing, got ${quote(got)}${hint}`;
+  const hint = nearest === undefined || nearest === name ? "" : ` (did you mean ${nearest}?)`;
+  const got = quote(args.join(" "));
+  return new UsageError(`expected a command, --help, --version or nothing, got ${got}${hint}`);
 }

@@ -1,10 +1,13 @@
 import { type Address, formatAddress, parseAddress } from "../address.ts";
-import { type Environment, readSetting } from "../config.ts";
+import type { Environment } from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { STATUSES } from "../state/state.ts";
-import { printable, quote } from "../text.ts";
+import { PROBE_MARK, SERVICE_NAME } from "../question.ts";
+import { STATUSES, type Status } from "../state/state.ts";
+import { findNearest, printableAscii, quote } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
+import { findSettings } from "./installation.ts";
+import { isWellFormed, readStatuses } from "./words.ts";
 
 /** The longest line that HAProxy reads, its newline included. */
 const LINE_LIMIT = 16_383;
@@ -12,17 +15,13 @@ const LINE_LIMIT = 16_383;
 /** How much of a wrong reply is shown, in characters. */
 const SHOWN = 60;
 
-/** The words that an agent may send (HAProxy's configuration manual, "agent-check"). */
-const HEALTH = /^(up|down|fail|stopped)$/i;
-const WORD = /^(up|down|ready|drain|fail|maint|stopped|\d+%|maxconn:\d+)$/i;
-
 /** How many milliseconds pass between two tries of `--wait`. */
 const PAUSE_MS = 50;
 
-/** What a probe sends first, so that the agent does not take it for a load balancer. */
-const PROBE_MARK = "#";
+/** The port of an address that names none. */
+const DEFAULT_PORT = 9777;
 
-/** A check: whom it asks, for what, and how long it may take (ms). */
+/** A check: whom it asks, what it sends, and how many seconds it may take. */
 interface Question {
   readonly target: Address;
   readonly sent: string;
@@ -31,39 +30,44 @@ interface Question {
 
 /** What one check gave. */
 interface Answer {
-  readonly reply?: string;
-  readonly problem?: string;
+  readonly reply?: string | undefined;
+  readonly problem?: string | undefined;
 }
 
 /**
  * `hapgent status [HOST[:PORT]]`: asks as HAProxy does and prints the line. Without an address it
- * asks the agent that the environment, or the machine's installation, describes.
+ * asks the agent that the environment, or the installation on this machine, describes.
  *
- * @returns the exit code: 0 when the reply is well-formed and, with `--expect`, as expected; else 1.
+ * @returns the exit code: 0 when the reply is well-formed, else 1. With `--expect` it is a
+ * monitor's: 0 when the status is one of these, else 2, which Nagios calls critical.
  */
 export async function runStatus(args: Arguments, env: Environment): Promise<number> {
   const { values, flags, operands } = args;
   if (operands.length > 1) throw new UsageError("status: expected one HOST:PORT");
-  const question: Question = {
-    target: readTarget(operands[0], env),
-    sent: `${PROBE_MARK}${readName(values["send"] ?? "")}\n`,
-    timeout: readSeconds("--timeout", values["timeout"] ?? "2"),
-  };
-  const expected = readStatuses(values["expect"]);
-  const end = performance.now() + readSeconds("--wait", values["wait"] ?? "0");
-  const address = formatAddress(question.target);
+  const service = readService(values["send"]);
+  const timeout = readSeconds("--timeout", values["timeout"] ?? "2");
+  const end = performance.now() + readSeconds("--wait", values["wait"] ?? "0") * 1000;
+  const expected = readExpected(values["expect"]);
+  const { target, origin } = await findTarget(operands[0], env, values["instance"]);
+  const question = { target, sent: `${PROBE_MARK}${service}\n`, timeout };
+  const address = formatAddress(target);
   for (;;) {
-    const { reply, problem } = expect(expected, await ask(question));
+    const { reply, problem } = compare(await ask(question), expected);
     if (problem !== undefined && performance.now() < end) {
       await Bun.sleep(PAUSE_MS);
       continue;
     }
     const ok = problem === undefined;
     const problems = ok ? [] : [problem];
-    if (flags.has("json")) console.log(JSON.stringify({ ok, address, reply, problems }));
-    else if (ok) console.log(printable(reply ?? ""));
-    else console.error(`hapgent status: ${address}: ${problem}`);
-    return ok ? EXIT.ok : EXIT.failure;
+    const failure = `${address}${origin}: ${problem}`;
+    const shown = printableAscii(reply ?? "");
+    if (flags.has("json")) {
+      console.log(printableAscii(JSON.stringify({ ok, address, reply, problems })));
+    } else if (expected) console.log(ok ? `OK: ${shown}` : `CRITICAL: ${failure}`);
+    else if (ok) console.log(shown);
+    else console.error(`hapgent status: ${failure}`);
+    if (ok) return EXIT.ok;
+    return expected ? EXIT.critical : EXIT.failure;
   }
 }
 
@@ -73,10 +77,11 @@ async function ask({ target: { ip, port }, sent, timeout }: Question): Promise<A
   let text = "";
   let isConnected = false;
   const giveUp = () => {
-    if (!isConnected) resolve("timed out: no connection");
-    else resolve(text === "" ? "timed out: connected, but it said nothing" : "timed out");
+    if (!isConnected) resolve(`no connection within ${timeout} s`);
+    else if (text === "") resolve(`connected, but it said nothing within ${timeout} s`);
+    else resolve(`expected a line within ${timeout} s, got ${show(text)}`);
   };
-  const timer = setTimeout(giveUp, timeout);
+  const timer = setTimeout(giveUp, timeout * 1000);
   const connection = Bun.connect({
     hostname: ip,
     port,
@@ -86,12 +91,13 @@ async function ask({ target: { ip, port }, sent, timeout }: Question): Promise<A
         socket.write(sent);
       },
       data(socket, chunk) {
+        // One character a byte, until all of them are there.
         text += chunk.toString("latin1");
         if (!text.includes("\n") && text.length < LINE_LIMIT) return;
         socket.end();
         resolve("");
       },
-      close: () => resolve(""),
+      close: () => resolve(text === "" ? "connected, but it said nothing" : ""),
       error: (_, error) => resolve(describeError(error)),
     },
   });
@@ -99,90 +105,66 @@ async function ask({ target: { ip, port }, sent, timeout }: Question): Promise<A
   const failure = await promise;
   clearTimeout(timer);
   if (failure) return { problem: failure };
-  if (text === "") return { problem: "expected a line, got nothing: it closed the connection" };
   if (!text.includes("\n")) return { problem: `expected a line, got ${show(text)}` };
-  const reply = text.slice(0, text.search(/[\r\n]/));
+  const reply = decode(text.slice(0, text.search(/[\r\n]/)));
   if (isWellFormed(reply)) return { reply };
   return { reply, problem: `expected words that HAProxy knows, got ${show(reply)}` };
 }
 
-/** Turns a status that is not among the expected ones into a problem. */
-function expect(expected: readonly string[], { reply, problem }: Answer): Answer {
-  if (problem !== undefined || reply === undefined || expected.length === 0) {
-    return { ...(reply !== undefined && { reply }), ...(problem !== undefined && { problem }) };
-  }
-  const status = readStatus(reply);
-  if (expected.includes(status)) return { reply };
-  return {
-    reply,
-    problem: `expected ${expected.join(" or ")}, got ${status}: ${printable(reply)}`,
-  };
+/** The answer, whose problem is the status where that is not among the expected ones. */
+function compare(answer: Answer, expected: readonly Status[] | undefined): Answer {
+  const { reply, problem } = answer;
+  if (!expected || problem !== undefined || reply === undefined) return answer;
+  if (readStatuses(reply).some((status) => expected.includes(status))) return answer;
+  return { reply, problem: `expected ${expected.join(" or ")}, got ${show(reply)}` };
 }
 
-/** The status that a reply speaks of, in exact and in full words: what takes a server out first. */
-function readStatus(reply: string): string {
-  const words = new Set(
-    reply
-      .split("#")[0]
-      ?.toUpperCase()
-      .split(/[ \t,]+/),
-  );
-  const order = ["MAINT", "DRAIN", "FAIL", "STOPPED", "DOWN"] as const;
-  const out = order.find((status) => words.has(status));
-  if (out) return out;
-  return words.has("READY") && !words.has("UP") ? "READY" : "UP";
+function readExpected(text: string | undefined): Status[] | undefined {
+  return text?.split(",").map((word) => {
+    const status = STATUSES.find((each) => each === word.toUpperCase());
+    if (status !== undefined) return status;
+    const nearest = findNearest(word, STATUSES);
+    const hint = nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
+    const all = STATUSES.join(", ");
+    throw new UsageError(`status: --expect: expected some of ${all}, got ${quote(word)}${hint}`);
+  });
 }
 
-/** The statuses of `--expect`. A full reply says `ready up` for both, so UP and READY are one. */
-function readStatuses(text: string | undefined): string[] {
-  if (text === undefined) return [];
-  const statuses = text.split(",");
-  const wrong = statuses.find((status) => !STATUSES.some((known) => known === status));
-  if (wrong !== undefined) {
-    throw new UsageError(
-      `status: --expect: expected some of ${STATUSES.join(",")}, got ${quote(wrong)}`,
-    );
-  }
-  return statuses;
-}
-
-function readName(name: string): string {
-  if (/^[\w.-]{0,64}$/.test(name)) return name;
+function readService(name = ""): string {
+  if (name === "" || SERVICE_NAME.test(name)) return name;
   throw new UsageError(`status: --send: expected the name of a service, got ${quote(name)}`);
+}
+
+function decode(bytes: string): string {
+  return Buffer.from(bytes, "latin1").toString();
 }
 
 /** What came in place of a reply, as an error shows it: whatever listens there may have sent it. */
 function show(text: string): string {
-  return quote(text.slice(0, SHOWN));
+  return printableAscii(JSON.stringify(text.slice(0, SHOWN)));
 }
 
-/**
- * Whether HAProxy knows every word; a description is one of its own and comes after a health word.
- */
-function isWellFormed(reply: string): boolean {
-  const words = reply.split(/[ \t,]+/).filter((word) => word !== "");
-  const health = words.findIndex((word) => HEALTH.test(word));
-  const description = words.findIndex(
-    (word, i) => word.startsWith("#") && i > health && health >= 0,
-  );
-  const known = description < 0 ? words : words.slice(0, description);
-  return known.length > 0 && known.every((word) => WORD.test(word));
-}
-
-function readTarget(text: string | undefined, env: Environment): Address {
+/** Whom to ask, and where that is from if not from the command line or the environment. */
+async function findTarget(
+  text: string | undefined,
+  env: Environment,
+  instance: string | undefined,
+): Promise<{ target: Address; origin: string }> {
   if (text !== undefined) {
-    const address = parseAddress(text) ?? parseAddress(`${text}:9777`);
-    if (address) return address;
+    const target = parseAddress(text, DEFAULT_PORT);
+    if (target) return { target, origin: "" };
     throw new UsageError(`status: expected HOST[:PORT] or [IPV6][:PORT], got ${quote(text)}`);
   }
-  const ip = readSetting(env, "HAPGENT_IP");
+  const settings = await findSettings(env, instance);
+  const ip = settings.read("HAPGENT_IP");
   // What listens on all addresses is asked on the local one.
   const local: Record<string, string> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
-  return { ip: local[ip] ?? ip, port: readSetting(env, "HAPGENT_PORT") };
+  const target = { ip: local[ip] ?? ip, port: settings.read("HAPGENT_PORT") };
+  return { target, origin: settings.explain("HAPGENT_PORT") };
 }
 
-/** Milliseconds from a number of seconds of the command line. */
+/** A number of seconds of the command line. */
 function readSeconds(name: string, text: string): number {
-  if (/^\d{1,5}(\.\d+)?$/.test(text)) return Number(text) * 1000;
+  if (/^\d{1,5}(\.\d+)?$/.test(text)) return Number(text);
   throw new UsageError(`status: ${name}: expected seconds from 0 to 99999, got ${quote(text)}`);
 }

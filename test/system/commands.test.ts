@@ -1,9 +1,11 @@
 // `check` and `status` are for scripts: results on stdout, problems on stderr, 0 for good, 1 for
 // bad, 2 for a wrong command line.
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
 describe.concurrent("hapgent check", () => {
@@ -54,6 +56,84 @@ describe.concurrent("hapgent check", () => {
     expect({ exitCode, ...JSON.parse(stdout) }).toEqual(expected);
   });
 
+  test("of several files names each; - is standard input", async () => {
+    using directory = temporaryDirectory();
+    const [one, two] = [`${directory.path}/one.json`, `${directory.path}/two.json`];
+    writeFileSync(one, '{"status":"UP"}');
+    writeFileSync(two, '{\n  "status": "UP",\n}');
+    const run = await outcome([EXECUTABLE, "check", one, "-", two], {
+      input: '\ufeff{"status":"DOWN","weight":0}',
+      isClean: true,
+    });
+    expect(run).toEqual({
+      stdout: `${one}: UP\n-: DOWN 0%\n-: warning: weight 0 takes the server out of rotation\n`,
+      stderr: `${two}:3:1: expected a property name, got "}" (trailing comma)\n`,
+      exitCode: 1,
+    });
+    const json = await runAgent(["check", "--json", one, two]);
+    expect(
+      json.stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { ok: true, file: one, reply: "UP", warnings: [], problems: [] },
+      {
+        ok: false,
+        file: two,
+        warnings: [],
+        problems: ['3:1: expected a property name, got "}" (trailing comma)'],
+      },
+    ]);
+    expect(json.exitCode).toBe(1);
+  });
+
+  test("reads no more of standard input than a state file may have", async () => {
+    const command = `${EXECUTABLE} check - < /dev/zero`;
+    expect(await outcome(["sh", "-c", command], { isClean: true, limit: 10 })).toEqual({
+      stdout: "",
+      stderr: "-: expected at most 65536 bytes, got more\n",
+      exitCode: 1,
+    });
+  });
+
+  test("without a file checks what the agent reads, with its services", async () => {
+    using directory = temporaryDirectory();
+    const [host, services] = [`${directory.path}/host.json`, `${directory.path}/services`];
+    mkdirSync(services);
+    writeFileSync(host, '{"status":"UP"}');
+    writeFileSync(`${services}/web.json`, '{"status":"DRAIN","weight":10}');
+    writeFileSync(`${services}/.hidden.json`, "no service's");
+    const env = { HAPGENT_STATE_FILE: host, HAPGENT_SERVICES: services };
+    const warning = "a share of a configured `weight 1` below 100% is 0: configure `weight 100`";
+    // Full replies, as with services the agent itself gives them.
+    expect(await runAgent(["check"], env)).toEqual({
+      stdout:
+        `${host}: ready up 100%\n${services}/web.json: up drain 10%\n` +
+        `${services}/web.json: warning: ${warning}\n`,
+      stderr: "",
+      exitCode: 0,
+    });
+    const gone = await runAgent(["check"], { ...env, HAPGENT_SERVICES: "/nowhere" });
+    expect(gone.stderr).toBe("/nowhere: no such file or directory (ENOENT)\n");
+  });
+
+  test("has no warning for the state that is shipped", async () => {
+    const printed = { stdout: "UP\n", stderr: "", exitCode: 0 };
+    expect(await runAgent(["check", `${ROOT}deploy/state.json`])).toEqual(printed);
+  });
+
+  test("--config says nothing, or which variable is wrong", async () => {
+    const silent = { stdout: "", stderr: "", exitCode: 0 };
+    const good = { HAPGENT_PORT: "80", LISTEN_PID: "1", LISTEN_FDS: "7" };
+    expect(await runAgent(["check", "--config"], good)).toEqual(silent);
+    expect(await runAgent(["check", "--config"], { HAPGENT_STOP_GRACE: "5" })).toEqual({
+      stdout: "",
+      stderr: 'hapgent: HAPGENT_STOP_GRACE: expected HAPGENT_STOP_STATUS beside it, got "5"\n',
+      exitCode: 2,
+    });
+  });
+
   test.each([
     ["/nowhere/state.json", "no such file or directory (ENOENT)"],
     ["/", "expected a regular file"],
@@ -93,7 +173,7 @@ describe.concurrent("hapgent status", () => {
   });
 
   test.each([
-    ["", 'expected a line, got ""'],
+    ["", "connected, but it said nothing"],
     ["UP 50%", 'expected a line, got "UP 50%"'],
     ["x".repeat(20_000), `expected a line, got "${"x".repeat(60)}"`],
     ["\n", 'expected words that HAProxy knows, got ""'],
@@ -121,22 +201,66 @@ describe.concurrent("hapgent status", () => {
     expect((await runAgent(["status", server.address])).stdout).toBe("UP 5%\n");
   });
 
+  test.each([
+    ["UP,READY", "READY 75%", undefined],
+    ["READY", "ready up 100%", undefined],
+    ["up", "UP #back", undefined],
+    ["DRAIN", "up drain 100%", undefined],
+    ["UP", "up drain 100%", 'expected UP, got "up drain 100%"'],
+    ["UP,READY", "DOWN #deploying", 'expected UP or READY, got "DOWN #deploying"'],
+    ["UP", "READY", 'expected UP, got "READY"'],
+    ["UP", "50%", 'expected UP, got "50%"'],
+    ["UP", "oops", 'expected words that HAProxy knows, got "oops"'],
+  ])("with --expect %s is a monitor's probe of %j", async (expected, reply, problem) => {
+    using server = serve(`${reply}\n`);
+    const run = await runAgent(["status", server.address, "--expect", expected]);
+    expect(run).toEqual(
+      problem === undefined
+        ? { stdout: `OK: ${reply}\n`, stderr: "", exitCode: 0 }
+        : { stdout: `CRITICAL: ${server.address}: ${problem}\n`, stderr: "", exitCode: 2 },
+    );
+  });
+
+  test.each([
+    [[], "#\n"],
+    [["--send", "web-1.2"], "#web-1.2\n"],
+  ])("with %j sends %j, which no load balancer does", async (args, sent) => {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const socket = {
+      data(client: Bun.Socket, chunk: Buffer) {
+        resolve(chunk.toString());
+        client.end("UP\n");
+      },
+    };
+    const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket });
+    const run = await runAgent(["status", `127.0.0.1:${server.port}`, ...args]);
+    server.stop(true);
+    expect(run.stdout).toBe("UP\n");
+    expect(await promise).toBe(sent);
+  });
+
+  test("prints what is not printable ASCII as escapes, in every form of output", async () => {
+    using server = serve("UP #\u001b[2J\u007f\u009b1m caf\u00e9 \u{1f600}\n");
+    const shown = "UP #\\u001b[2J\\u007f\\u009b1m caf\\u00e9 \\ud83d\\ude00";
+    const { address } = server;
+    expect((await runAgent(["status", address])).stdout).toBe(`${shown}\n`);
+    expect((await runAgent(["status", address, "--expect", "UP"])).stdout).toBe(`OK: ${shown}\n`);
+    const { stdout: json } = await runAgent(["status", address, "--json"]);
+    expect(json).toMatch(/^[ -~]+\n$/);
+    expect(JSON.parse(json).reply).toBe("UP #\u001b[2J\u007f\u009b1m caf\u00e9 \u{1f600}");
+    using other = serve("\u009b31mhello\n");
+    expect((await runAgent(["status", other.address])).stderr).toMatch(/^[ -~]+\n$/);
+  });
+
+  test("takes port 9777 where the address names none", async () => {
+    const { stderr } = await runAgent(["status", "127.99.99.99"]);
+    expect(stderr).toBe("hapgent status: 127.99.99.99:9777: connection refused (ECONNREFUSED)\n");
+  });
+
   test("says that nobody listens, and exits 1", async () => {
     const address = `127.0.0.1:${freePort()}`;
     const stderr = `hapgent status: ${address}: connection refused (ECONNREFUSED)\n`;
     expect(await runAgent(["status", address])).toEqual({ stdout: "", stderr, exitCode: 1 });
-  });
-
-  test.each([
-    ["nothing", ""],
-    ["half a line", "UP"],
-  ])("gives up a server that sends %s after --timeout", async (_, text) => {
-    using server = serve(text, { isClosing: false });
-    const start = performance.now();
-    const run = await runAgent(["status", server.address, "--timeout", "0.5"]);
-    expect(performance.now() - start).toBeWithin(500, 1500);
-    const stderr = `hapgent status: ${server.address}: timed out\n`;
-    expect(run).toEqual({ stdout: "", stderr, exitCode: 1 });
   });
 
   test("asks the agent of its environment, over IPv6 too, or any other", async () => {
@@ -153,6 +277,21 @@ describe.concurrent("hapgent status", () => {
       const address = hostname === "::1" ? `[::1]:${agent.port}` : `localhost:${agent.port}`;
       expect(await runAgent(["status", address])).toEqual(printed);
     }
+  });
+});
+
+// One after another: what takes its time must not wait for the others.
+describe("hapgent status takes its time", () => {
+  test.each([
+    ["nothing", "", "connected, but it said nothing within 0.5 s"],
+    ["half a line", "UP", 'expected a line within 0.5 s, got "UP"'],
+  ])("gives up a server that sends %s after --timeout", async (_, text, problem) => {
+    using server = serve(text, { isClosing: false });
+    const start = performance.now();
+    const run = await runAgent(["status", server.address, "--timeout", "0.5"]);
+    expect(performance.now() - start).toBeWithin(500, 1500);
+    const stderr = `hapgent status: ${server.address}: ${problem}\n`;
+    expect(run).toEqual({ stdout: "", stderr, exitCode: 1 });
   });
 
   test("with --wait tries until an agent answers, and no longer", async () => {
@@ -174,16 +313,39 @@ describe.concurrent("hapgent status", () => {
 
 describe.concurrent("a command with wrong arguments", () => {
   test.each([
-    ["check a b", "check: expected one file"],
+    ["check --config a", "check: expected no FILE with --config"],
     ["check --nope", "check: Unknown option '--nope'"],
-    ["status nowhere", 'status: expected HOST:PORT or [IPV6]:PORT, got "nowhere"'],
-    ["status ::1:9777", 'status: expected HOST:PORT or [IPV6]:PORT, got "::1:9777"'],
-    ["status 127.0.0.1:65536", 'status: expected HOST:PORT or [IPV6]:PORT, got "127.0.0.1:65536"'],
+    ["check --jsno", "check: Unknown option '--jsno' (did you mean --json?)"],
+    ["status nowhere:", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"'],
+    ["status ::1:9777", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "::1:9777"'],
+    [
+      "status 127.0.0.1:65536",
+      'status: expected HOST[:PORT] or [IPV6][:PORT], got "127.0.0.1:65536"',
+    ],
+    ["status --send ../a", 'status: --send: expected the name of a service, got "../a"'],
+    [
+      "status --expect UP,DRIAN",
+      "status: --expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, " +
+        'got "DRIAN" (did you mean DRAIN?)',
+    ],
+    [
+      "ctl set status UP --json",
+      'ctl: options go before the command, got "--json" in it (after -- it is a word)',
+    ],
+    ["ctl --wait 5", "ctl: Unknown option '--wait'"],
     ["status a:1 b:2", "status: expected one HOST:PORT"],
     ["status --timeout x", 'status: --timeout: expected seconds from 0 to 99999, got "x"'],
     ["status --wait", "status: Option '--wait <value>' argument missing"],
     ["status --wait -5", "status: Option '--wait' argument is ambiguous"],
     ["start", 'expected a command, --help, --version or nothing, got "start"'],
+    [
+      "chekc a",
+      'expected a command, --help, --version or nothing, got "chekc a" (did you mean check?)',
+    ],
+    [
+      "help stauts",
+      'expected a command, --help, --version or nothing, got "stauts" (did you mean status?)',
+    ],
   ])("%s: one line, the usage and exit code 2", async (line, message) => {
     const { stdout, stderr, exitCode } = await runAgent(line.split(" "));
     expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 2 });
@@ -211,10 +373,22 @@ describe.concurrent("a command with wrong arguments", () => {
     expect(exitCode).toBe(1);
   });
 
-  test("--help is a word like any other in what ctl sends", async () => {
-    const { exitCode, stdout } = await runAgent(["ctl", "set", "status", "DRAIN", "-h"], {
-      HAPGENT_SOCKET: "/nowhere/hapgent.sock",
-    });
-    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "" });
+  test("an option in what ctl sends is refused, not obeyed; after -- it is a word", async () => {
+    const env = { HAPGENT_SOCKET: "/nowhere/hapgent.sock" };
+    const refused = await runAgent(["ctl", "set", "status", "DRAIN", "-h"], env);
+    expect(refused).toMatchObject({ exitCode: 2, stdout: "" });
+    expect(refused.stderr).toContain('options go before the command, got "-h"');
+    const { exitCode, stderr } = await runAgent(["ctl", "--", "set", "status", "UP", "-h"], env);
+    expect(exitCode).toBe(1);
+    expect(stderr).toStartWith("hapgent ctl: no answer from /nowhere/hapgent.sock: ");
+  });
+
+  test.each(["--help", "-h", "help"])("%s prints the whole help", async (word) => {
+    const { stdout, exitCode } = await runAgent([word]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("\nSignals\n");
+    const { stdout: part } = await runAgent(["help", "status"]);
+    expect(part).toStartWith("hapgent status ");
+    expect(part).not.toContain("\nSignals\n");
   });
 });

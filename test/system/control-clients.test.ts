@@ -4,10 +4,13 @@
 import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { runAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { countSockets, readUsage } from "../../scripts/lib/proc.ts";
+import { outcome } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { askFrom, Client } from "./client.ts";
-import { bad, COMMANDS, good, startControlled } from "./control.ts";
+import { bad, COMMANDS, good, SHOW, startControlled } from "./control.ts";
 
 describe.concurrent("a client of the control socket", () => {
   test("may send 1 KiB in a line, with a carriage return, and no more", async () => {
@@ -144,8 +147,68 @@ describe.concurrent("hapgent ctl", () => {
     await using agent = await startControlled();
     expect(await agent.ctl()).toEqual(bad(`error: expected ${COMMANDS}, got ""`));
     expect(await agent.ctl("show", "\nset weight 5")).toEqual(
-      bad(`error: expected ${COMMANDS}, got "show  set weight 5"`),
+      bad(`error: expected ${SHOW}, got "show  set weight 5"`),
     );
     expect(await agent.ctl("help")).toEqual(good(`ok ${COMMANDS}`));
+  });
+
+  test("takes a command in one argument, and waits as long as it says", async () => {
+    await using agent = await startControlled();
+    expect(await agent.ctl("show state")).toEqual(good('{"state":{"status":"UP"},"reply":"UP"}'));
+    const start = performance.now();
+    const { stderr } = await agent.ctl("wait 11");
+    expect(performance.now() - start).toBeGreaterThan(10_900);
+    expect(stderr).toMatch(/^error: after 11(\.\d)? s: no load balancer has asked/);
+  });
+
+  test.each(["86401", "2147484", "99999999999"])(
+    "has `wait %s` refused by its range",
+    async (s) => {
+      await using agent = await startControlled();
+      expect(await agent.ctl("wait", s)).toEqual(
+        bad(`error: wait: expected seconds from 0 to 86400, got "${s}"`),
+      );
+    },
+  );
+
+  test("never prints what a terminal obeys", async () => {
+    await using agent = await startControlled();
+    const { stderr } = await agent.ctl("set", "status", "DOWN", "caf\u00e9 \u001b[2J\u009b\u007f");
+    expect(stderr).toBe(
+      "error: reason: expected at most 100 printable ASCII characters, " +
+        'got "caf\u00e9 \\u001b[2J\\u009b\\u007f"\n',
+    );
+    using directory = temporaryDirectory();
+    const unix = `${directory.path}/evil.sock`;
+    const socket = {
+      data: (client: Bun.Socket) => void client.end('["\u001b]0;x\u0007\u009b\u007f\u202e\r"]\n'),
+    };
+    const server = Bun.listen({ unix, socket });
+    const { stdout } = await runAgent(["ctl", "show", "state"], { HAPGENT_SOCKET: unix });
+    server.stop(true);
+    expect(stdout).toBe('["\\u001b]0;x\\u0007\\u009b\\u007f\\u202e\\u000d"]\n');
+  });
+
+  test("prints a list as a table on a terminal, and as one line of JSON otherwise", async () => {
+    await using agent = await startControlled();
+    await askFrom("127.0.0.2", agent);
+    await agent.ctl("set", "weight", "5");
+    const show = async (...options: string[]) => {
+      // script(1) gives it a terminal.
+      const command = [EXECUTABLE, "ctl", ...options, "show", "pollers"].join(" ");
+      const { stdout } = await outcome(["script", "-qec", command, "/dev/null"], {
+        env: { HAPGENT_SOCKET: agent.socket },
+        isClean: true,
+      });
+      return stdout.replaceAll("\r", "").trimEnd().split("\n");
+    };
+    const table = await show();
+    expect(table[0]).toMatch(/^address +sent +age +reply +isServed$/);
+    expect(table[1]).toMatch(/^127\.0\.0\.2 +- +[\d.]+ +UP +no$/);
+    expect(table).toHaveLength(2);
+    const [json = "", ...rest] = await show("--json");
+    expect(rest).toEqual([]);
+    expect(JSON.parse(json)).toMatchObject([{ address: "127.0.0.2", isServed: false }]);
+    expect((await agent.ctl("show", "pollers")).stdout).toStartWith('[{"address"');
   });
 });

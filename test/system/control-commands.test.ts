@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState, type State } from "../../src/state/state.ts";
 import { askFrom, Client } from "./client.ts";
-import { bad, COMMANDS, good, startControlled } from "./control.ts";
+import { bad, COMMANDS, good, SET, SHOW, startControlled } from "./control.ts";
 
 describe.concurrent("the control socket", () => {
   test("answers `show` with one line of JSON", async () => {
@@ -82,6 +82,17 @@ describe.concurrent("the control socket", () => {
     expect(await agent.ctl("reload")).toEqual(
       bad("error: refused: no such file or directory (ENOENT); the reply is FAIL"),
     );
+  });
+
+  test("tells that HAProxy shows no reason with some states, and where a text is no JSON", async () => {
+    await using agent = await startControlled();
+    const answer = good("ok saved: DRAIN (HAProxy shows no reason with DRAIN)");
+    expect(await agent.ctl("set", "status", "DRAIN", "deploying v42")).toEqual(answer);
+    expect(await agent.ctl("set", "status", "DOWN", "v42")).toEqual(good("ok saved: DOWN #v42"));
+    writeFileSync(agent.stateFile, '{"status": "UP",}');
+    const problem = '1:17: expected a property name, got "}" (trailing comma)';
+    expect(await agent.ctl("reload")).toEqual(bad(`error: refused: ${problem}; the reply is FAIL`));
+    await agent.logs(/error="1:17: expected a property name, got/);
   });
 
   test("tells that a save failed, and answers the new state all the same", async () => {
@@ -180,23 +191,29 @@ describe.concurrent("the control socket", () => {
 describe.concurrent("a client of the control socket", () => {
   test.each([
     ["", `error: expected ${COMMANDS}, got ""`],
-    ["show", `error: expected ${COMMANDS}, got "show"`],
-    ["show nothing", `error: expected ${COMMANDS}, got "show nothing"`],
-    ["show state now", `error: expected ${COMMANDS}, got "show state now"`],
-    ["SHOW STATE", `error: expected ${COMMANDS}, got "SHOW STATE"`],
-    ["set", `error: expected ${COMMANDS}, got "set"`],
-    ["set color 5", `error: expected ${COMMANDS}, got "set color 5"`],
+    ["show", `error: expected ${SHOW}, got "show"`],
+    ["show nothing", `error: expected ${SHOW}, got "show nothing"`],
+    ["show state now", 'error: expected show state, got "show state now"'],
+    [
+      "SHOW STATE",
+      `error: no such command: "SHOW STATE"; did you mean show state? Expected ${COMMANDS}`,
+    ],
+    ["relaod", `error: no such command: "relaod"; did you mean reload? Expected ${COMMANDS}`],
+    ["frobnicate", `error: expected ${COMMANDS}, got "frobnicate"`],
+    ["set", `error: expected ${SET}, got "set"`],
+    ["set color 5", `error: expected ${SET}, got "set color 5"`],
     [
       "set status",
       'error: status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got ""',
     ],
     [
       "set status down",
-      'error: status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "down"',
+      'error: status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "down" ' +
+        "(did you mean DOWN?)",
     ],
     [
       "set status DOWN caf\u00e9",
-      'error: reason: expected at most 100 printable ASCII characters, got "caf\u00c3\u00a9"',
+      'error: reason: expected at most 100 printable ASCII characters, got "caf\u00e9"',
     ],
     [
       `set status DOWN ${"x".repeat(101)}`,
@@ -210,21 +227,21 @@ describe.concurrent("a client of the control socket", () => {
     ["set weight 256", "error: weight: expected an integer from 0 to 255, got 256"],
     ["set weight -1", 'error: weight: expected an integer from 0 to 255, got "-1"'],
     ["set weight 50%", 'error: weight: expected an integer from 0 to 255, got "50%"'],
-    ["set weight 5 6", `error: expected ${COMMANDS}, got "set weight 5 6"`],
+    ["set weight 5 6", `error: expected set weight N, got "set weight 5 6"`],
     ["set maxconn 65536", "error: maxconn: expected an integer from 0 to 65535, got 65536"],
     ["set maxconn 1e3", 'error: maxconn: expected an integer from 0 to 65535, got "1e3"'],
-    ["reload now", `error: expected ${COMMANDS}, got "reload now"`],
+    ["reload now", `error: expected reload, got "reload now"`],
     ["wait", 'error: wait: expected seconds from 0 to 86400, got ""'],
     ["wait -1", 'error: wait: expected seconds from 0 to 86400, got "-1"'],
     ["wait 86401", 'error: wait: expected seconds from 0 to 86400, got "86401"'],
     ["wait 5 0", 'error: wait: expected a number of pollers from 1 to 4096, got "0"'],
     ["wait 5 many", 'error: wait: expected a number of pollers from 1 to 4096, got "many"'],
-    ["forget", `error: expected ${COMMANDS}, got "forget"`],
+    ["forget", `error: expected forget ADDRESS, got "forget"`],
     ["forget 10.0.0.1", 'error: no poller has the address "10.0.0.1"'],
     ["@web show state", 'error: no such service: "web"'],
-    ["wait 5 6 7", `error: expected ${COMMANDS}, got "wait 5 6 7"`],
+    ["wait 5 6 7", `error: expected wait SECONDS [COUNT], got "wait 5 6 7"`],
     ["x".repeat(1025), "error: expected a line of at most 1024 bytes"],
-    ["\0\x01\xff", `error: expected ${COMMANDS}, got "\\u0000\\u0001\u00c3\u00bf"`],
+    ["\0\x01\xff", `error: expected ${COMMANDS}, got "\\u0000\\u0001\u00ff"`],
   ])("that sends %j gets an error, and nothing changes", async (line, error) => {
     await using agent = await startControlled('{"status":"DOWN","weight":5,"reason":"old"}');
     const before = agent.file();

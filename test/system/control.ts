@@ -3,10 +3,10 @@ import { TUNED } from "../../src/agent/tuning.ts";
 import type { State } from "../../src/state/state.ts";
 import { QUIET } from "./client.ts";
 
-/** The control commands, as the help and every error list them. */
-export const COMMANDS =
-  "show state | show services | show pollers | set status STATUS [REASON] | set weight N | " +
-  "set maxconn N | reload | wait SECONDS [COUNT] | forget ADDRESS | help";
+/** The control commands, as the help and errors list them. */
+export const SHOW = "show state | show services | show pollers";
+export const SET = "set status STATUS [REASON] | set weight N | set maxconn N";
+export const COMMANDS = `${SHOW} | ${SET} | reload | wait SECONDS [COUNT] | forget ADDRESS | help`;
 
 /** An agent with a control socket. */
 export function startControlled(
