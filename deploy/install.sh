@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs hapgent from a release: sh install.sh --from URL, where URL is the directory of the release's files
-# (https://, http:// or file://). Twice is once; a state that is there is never touched.
+# (https://, http:// or file://). Run twice, it changes nothing. It never touches your state and your settings.
 set -eu
 umask 022
 
@@ -9,18 +9,24 @@ SIGNERS=''
 
 BIN=/usr/local/bin
 SHARE=/usr/local/share
+DOC=$SHARE/doc/hapgent
 UNITS=/usr/local/lib/systemd/system
 STATE=/var/lib/hapgent
+SETTINGS=/etc/default/hapgent
+
+# MB of address space that the executable needs to start.
+ADDRESS_SPACE=400
 
 usage() {
   cat <<END
-usage: install.sh --from URL [--signers FILE] [--dry-run]
+usage: install.sh --from URL [--signers FILE] [--allow-downgrade] [--dry-run]
        install.sh --uninstall [--dry-run]
 
-  --from URL      the directory of a release: https://, http:// or file://
-  --signers FILE  the keys that may sign it, in place of those in this script
-  --dry-run       download and verify, but only say what would change
-  --uninstall     remove all but the state and the settings
+  --from URL         the directory of a release: https://, http:// or file://
+  --signers FILE     the keys that may sign it, in place of those in this script
+  --allow-downgrade  install it although a newer version is installed
+  --dry-run          download and verify, but only say what would change
+  --uninstall        remove all but the state and the settings
 END
 }
 
@@ -42,6 +48,37 @@ has() {
   command -v "$1" >/dev/null 2>&1
 }
 
+# What is installed whatever the init is: file of the archive, target, mode. An archive need not have all of it.
+list_files() {
+  cat <<END
+hapgent $BIN/hapgent 755
+deploy/scripts/hapgent-deploy $BIN/hapgent-deploy 755
+deploy/scripts/hapgent-load $BIN/hapgent-load 755
+deploy/man/hapgent.8 $SHARE/man/man8/hapgent.8 644
+deploy/completion/hapgent.bash $SHARE/bash-completion/completions/hapgent 644
+deploy/completion/_hapgent $SHARE/zsh/site-functions/_hapgent 644
+deploy/completion/hapgent.fish $SHARE/fish/vendor_completions.d/hapgent.fish 644
+END
+}
+
+list_systemd_files() {
+  cat <<END
+deploy/systemd/hapgent.service $UNITS/hapgent.service 644
+deploy/systemd/hapgent.socket $UNITS/hapgent.socket 644
+deploy/systemd/hapgent@.service $UNITS/hapgent@.service 644
+deploy/systemd/hapgent@.socket $UNITS/hapgent@.socket 644
+deploy/scripts/hapgent-load.service $UNITS/hapgent-load.service 644
+deploy/scripts/hapgent-load.timer $UNITS/hapgent-load.timer 644
+END
+}
+
+list_sysv_files() {
+  cat <<END
+deploy/sysv/hapgent.init /etc/init.d/hapgent 755
+deploy/sysv/hapgent.logrotate /etc/logrotate.d/hapgent 644
+END
+}
+
 # The architecture and the C library of this machine, as the files are named after them.
 find_target() {
   case $(uname -m) in
@@ -50,24 +87,86 @@ find_target() {
   *) fail "there is no executable for $(uname -sm)" ;;
   esac
   [ "$(uname -s)" = Linux ] || fail "there is no executable for $(uname -sm)"
-  if getconf GNU_LIBC_VERSION >/dev/null 2>&1; then return; fi
-  target=$target-musl
+  libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || target=$target-musl
 }
 
-# Downloads a file of the release into the working directory.
+# Says what the executable would miss here: without these it ends with a signal, or in words that explain nothing.
+check_machine() {
+  [ -e /proc/cpuinfo ] || fail "/proc is not mounted: the executable needs it"
+  case $target in
+  linux-x64*)
+    grep -qw sse4_2 /proc/cpuinfo ||
+      fail "this processor has no SSE4.2, which the executable needs; a virtual machine may get it with another CPU model"
+    ;;
+  esac
+  case $target in
+  *-musl)
+    for library in libstdc++.so.6 libgcc_s.so.1; do
+      [ -e "/usr/lib/$library" ] || [ -e "/usr/local/lib/$library" ] || [ -e "/lib/$library" ] ||
+        fail "$library is missing, which the executable needs (Alpine: apk add libstdc++)"
+    done
+    ;;
+  *)
+    is_older "${libc#glibc }.0" 2.17.0 && fail "the executable needs glibc 2.17 or newer, this is $libc"
+    ;;
+  esac
+  space=$(awk '/^Max address space/ && $4 != "unlimited" { print int($4 / 1000000) }' /proc/self/limits)
+  if [ "${space:-$ADDRESS_SPACE}" -lt $ADDRESS_SPACE ]; then
+    fail "the address space is limited to $space MB (ulimit -v); the executable needs $ADDRESS_SPACE MB"
+  fi
+}
+
+# Whether a version comes before another one: is_older 1.2.3-rc.1 1.2.3 (semver.org, section 11).
+is_older() {
+  LC_ALL=C awk -v a="$1" -v b="$2" '
+    function compare(x, y) { return x < y ? -1 : x > y }
+    function compare_parts(x, y,  xs, ys, i, n, m, order) {
+      n = split(x, xs, "."); m = split(y, ys, ".")
+      for (i = 1; i <= n && i <= m; i++) {
+        if (xs[i] ~ /^[0-9]+$/ && ys[i] ~ /^[0-9]+$/) order = compare(xs[i] + 0, ys[i] + 0)
+        else if (xs[i] ~ /^[0-9]+$/) order = -1
+        else if (ys[i] ~ /^[0-9]+$/) order = 1
+        else order = compare(xs[i] "", ys[i] "")
+        if (order != 0) return order
+      }
+      return compare(n, m)
+    }
+    BEGIN {
+      sub(/\+.*/, "", a); sub(/\+.*/, "", b)
+      core_a = a; core_b = b; sub(/-.*/, "", core_a); sub(/-.*/, "", core_b)
+      order = compare_parts(core_a, core_b)
+      # A release comes after its prereleases.
+      if (order == 0 && a != core_a && b == core_b) order = -1
+      if (order == 0 && a != core_a && b != core_b)
+        order = compare_parts(substr(a, length(core_a) + 2), substr(b, length(core_b) + 2))
+      exit order >= 0
+    }'
+}
+
+# Downloads a file of the release into the working directory. From https it follows no redirect to http.
 fetch() {
   case $from in
-  file://*) cp "${from#file://}/$1" "$1" || return 1 ;;
+  file://*) cp "${from#file://}/$1" "$1" ;;
+  https://*)
+    if has curl; then
+      curl --proto =https --fail --silent --show-error --location --output "$1" "$from/$1"
+    elif has wget && wget --version >/dev/null 2>&1; then
+      # Wget has no option for it: http goes to a proxy that there cannot be.
+      http_proxy=http://127.0.0.1:0 wget -q -O "$1" "$from/$1"
+    else
+      fail "curl or GNU wget is needed: busybox's wget follows redirects from https to http"
+    fi
+    ;;
   *)
     if has curl; then
-      curl --fail --silent --show-error --location --output "$1" "$from/$1" || return 1
+      curl --fail --silent --show-error --location --output "$1" "$from/$1"
     elif has wget; then
-      wget -q -O "$1" "$from/$1" || return 1
+      wget -q -O "$1" "$from/$1"
     else
       fail "curl or wget is needed"
     fi
     ;;
-  esac
+  esac || return 1
 }
 
 # The list of checksums has to be signed by a key that we know; what is checked is said.
@@ -85,26 +184,43 @@ verify_sums() {
   fi
 }
 
-# Downloads, verifies and unpacks the archive for this machine; $content is then what was in it.
-get_archive() {
+# Finds the archive for this machine in the list of checksums: $archive, its $line and its $version.
+find_archive() {
   fetch SHA256SUMS || fail "there is no release at $from: it has no SHA256SUMS"
   verify_sums
   suffix=gz
   if has zstd; then suffix=zst; fi
-  line=$(grep -E "^[0-9a-f]{64}  hapgent-[0-9][^ /]*-$target\.tar\.$suffix\$" SHA256SUMS) ||
+  line=$(grep -E "^[0-9a-f]{64}  hapgent-[0-9][0-9A-Za-z.+~-]*-$target\.tar\.$suffix\$" SHA256SUMS) ||
     fail "the release has no archive for $target"
   [ "$(echo "$line" | wc -l)" -eq 1 ] || fail "the release has more than one archive for $target"
   archive=${line#*  }
+  version=${archive#hapgent-}
+  version=${version%"-$target.tar.$suffix"}
+}
+
+# Whoever serves an old release, with its right signature, would bring its faults back.
+check_version() {
+  installed=$($BIN/hapgent --version 2>/dev/null) || installed=''
+  old=${installed#hapgent }
+  old=${old%% *}
+  case $old in [0-9]*) ;; *) return ;; esac
+  if ! is_older "$version" "$old"; then return; fi
+  [ $allow_downgrade = yes ] ||
+    fail "version $version is older than the installed $old; --allow-downgrade installs it nevertheless"
+  say "downgrade from $old to $version"
+}
+
+# Downloads, verifies and unpacks the archive; $content is then what was in it. Nothing of it is run.
+get_archive() {
   say "getting $archive"
   fetch "$archive" || fail "cannot get $from/$archive"
   echo "$line" | sha256sum -c - >/dev/null 2>&1 ||
     fail "$archive was changed, or is not whole: its checksum is not the one in SHA256SUMS"
   say "checksum checked"
-  if [ $suffix = zst ]; then zstd -dcq "$archive"; else gzip -dc "$archive"; fi | tar -xf -
+  if [ "$suffix" = zst ]; then zstd -dcq "$archive"; else gzip -dc "$archive"; fi | tar -xf -
   content=$directory/${archive%.tar.*}
   rm "$archive"
-  version=$("$content/hapgent" --version) ||
-    fail "the executable does not run from $directory (Alpine lacks: apk add libstdc++)"
+  [ -e "$content/hapgent" ] || fail "$archive has no executable"
 }
 
 # Puts a file in its place, at once and only if it differs: put FILE TARGET MODE.
@@ -114,7 +230,47 @@ put() {
   act mkdir -p "$(dirname "$2")"
   act cp "$1" "$2.new"
   act chmod "$3" "$2.new"
+  case $2 in
+  "$BIN/hapgent")
+    restart=yes
+    if [ $dry_run = no ]; then try_executable "$2.new"; fi
+    ;;
+  *.service | /etc/init.d/*) restart=yes ;;
+  esac
   act mv -f "$2.new" "$2"
+}
+
+# Puts the files of a list in their places: the archive's of list_files and its like.
+put_files() {
+  "$1" >list
+  while read -r file path mode; do
+    if [ -e "$content/$file" ]; then put "$content/$file" "$path" "$mode"; fi
+  done <list
+}
+
+# Runs a new executable before it takes its name, with the rights of the agent's user only.
+try_executable() {
+  installed=$(run_as_agent "$1" --version 2>&1) || {
+    rm "$1"
+    fail "the executable does not run on this machine: $installed"
+  }
+  case $installed in
+  "hapgent $version" | "hapgent $version "*) ;;
+  *)
+    rm "$1"
+    fail "expected the executable to say hapgent $version, got $installed"
+    ;;
+  esac
+}
+
+run_as_agent() {
+  # From a directory that this user may enter.
+  cd /
+  if setpriv --version >/dev/null 2>&1; then
+    setpriv --reuid hapgent --regid hapgent --clear-groups --no-new-privs "$@"
+  else
+    su -s /bin/sh -c "$*" hapgent
+  fi
 }
 
 make_user() {
@@ -138,13 +294,25 @@ make_state() {
   act chown -R hapgent:hapgent $STATE
 }
 
+# The first settings, and the directory of those of instances.
+make_settings() {
+  if [ ! -e /etc/hapgent ]; then
+    changed=yes
+    act mkdir -p /etc/hapgent
+  fi
+  if [ -e $SETTINGS ] || [ ! -e "$content/deploy/hapgent.default" ]; then return; fi
+  changed=yes
+  act mkdir -p "$(dirname $SETTINGS)"
+  act cp "$content/deploy/hapgent.default" $SETTINGS
+}
+
 start_systemd() {
   if [ $changed = yes ]; then act systemctl daemon-reload; fi
   systemctl is-enabled --quiet hapgent 2>/dev/null || act systemctl enable --quiet hapgent
   if ! systemctl is-active --quiet hapgent; then
-    act systemctl start hapgent
-  elif [ $changed = yes ]; then
-    act systemctl restart hapgent
+    act systemctl start hapgent || fail "the agent does not start; see journalctl --unit=hapgent"
+  elif [ $restart = yes ]; then
+    act systemctl restart hapgent || fail "the agent does not start; see journalctl --unit=hapgent"
     act systemctl try-restart 'hapgent@*.service'
   fi
 }
@@ -153,36 +321,48 @@ start_sysv() {
   if has update-rc.d && ! ls /etc/rc2.d/S??hapgent >/dev/null 2>&1; then
     act update-rc.d hapgent defaults
   fi
-  if ! /etc/init.d/hapgent status >/dev/null 2>&1; then
-    act /etc/init.d/hapgent start
-  elif [ $changed = yes ]; then
-    act /etc/init.d/hapgent restart
+  # Through service, which passes on nothing of our environment.
+  if ! service hapgent status >/dev/null 2>&1; then
+    act service hapgent start || fail "the agent does not start; see /var/log/hapgent.log"
+  elif [ $restart = yes ]; then
+    act service hapgent restart || fail "the agent does not start; see /var/log/hapgent.log"
   fi
 }
 
 install_all() {
   if [ -e /usr/bin/hapgent ]; then fail "a package has installed /usr/bin/hapgent: use that one"; fi
   find_target
+  check_machine
+  find_archive
+  check_version
   get_archive
-  put "$content/hapgent" $BIN/hapgent 755
-  put "$content/deploy/man/hapgent.8" $SHARE/man/man8/hapgent.8 644
-  put "$content/deploy/completion/hapgent.bash" $SHARE/bash-completion/completions/hapgent 644
   make_user
+  put_files list_files
+  for file in "$content"/deploy/haproxy/*; do
+    if [ -f "$file" ]; then put "$file" "$DOC/haproxy/${file##*/}" 644; fi
+  done
   make_state
+  make_settings
   if [ -d /run/systemd/system ]; then
-    for unit in hapgent.service hapgent.socket hapgent@.service; do
-      put "$content/deploy/systemd/$unit" $UNITS/$unit 644
-    done
+    put_files list_systemd_files
     start_systemd
   elif has start-stop-daemon && [ -e /lib/lsb/init-functions ]; then
-    put "$content/deploy/sysv/hapgent.init" /etc/init.d/hapgent 755
-    put "$content/deploy/sysv/hapgent.logrotate" /etc/logrotate.d/hapgent 644
+    put_files list_sysv_files
     start_sysv
   else
     say "no systemd and no Debian init here: start $BIN/hapgent as the user hapgent yourself," \
       "with HAPGENT_STATE_FILE=$STATE/state.json"
   fi
-  if [ $changed = no ]; then say "nothing to change: $version"; else say "installed: $version"; fi
+  if [ $changed = no ]; then
+    say "nothing to change: $installed"
+  elif [ $dry_run = yes ]; then
+    say "would install: hapgent $version"
+  else
+    say "installed: $installed"
+    say "To see what the agent answers:  hapgent status"
+    say "To point HAProxy at it, add to its server line:  weight 100 check agent-check agent-port 9777" \
+      "(samples: $DOC/haproxy)"
+  fi
 }
 
 remove() {
@@ -194,34 +374,52 @@ remove() {
   done
 }
 
+# Removes the files of a list.
+remove_files() {
+  "$1" >list
+  while read -r _ path _; do remove "$path"; done <list
+}
+
 uninstall_all() {
   if [ -d /run/systemd/system ] && [ -e $UNITS/hapgent.service ]; then
     act systemctl disable --quiet --now hapgent.socket hapgent.service
-    act systemctl stop 'hapgent@*.service'
+    for link in /etc/systemd/system/*.wants/hapgent@* /etc/systemd/system/*.wants/hapgent-load.timer; do
+      if [ -L "$link" ]; then act systemctl disable --quiet --now "${link##*/}"; fi
+    done
+    act systemctl stop 'hapgent@*' 'hapgent-load.*'
   elif [ ! -d /run/systemd/system ] && [ -e $BIN/hapgent ] && [ -e /etc/init.d/hapgent ]; then
-    act /etc/init.d/hapgent stop
+    act service hapgent stop
   fi
   if [ -e $BIN/hapgent ]; then
-    remove /etc/init.d/hapgent /etc/logrotate.d/hapgent
+    remove_files list_sysv_files
     if has update-rc.d; then act update-rc.d hapgent remove; fi
   fi
-  remove $BIN/hapgent $SHARE/man/man8/hapgent.8 $SHARE/bash-completion/completions/hapgent
-  remove $UNITS/hapgent.service $UNITS/hapgent.socket $UNITS/hapgent@.service
+  remove_files list_files
+  remove_files list_systemd_files
+  remove $DOC/haproxy/*
+  if [ -d $DOC ]; then act rm -r $DOC; fi
   if [ $changed = no ]; then
     say "nothing to remove"
     return
   fi
   if [ -d /run/systemd/system ]; then act systemctl daemon-reload; fi
-  say "removed; what stays: $STATE, /etc/default/hapgent, /etc/hapgent and the user hapgent"
+  if [ $dry_run = yes ]; then say "would remove hapgent, and keep:"; else say "removed; what stays:"; fi
+  for kept in $STATE $SETTINGS /etc/hapgent /var/log/hapgent.log; do
+    if [ -e "$kept" ]; then say "  $kept"; fi
+  done
+  say "  the user hapgent"
 }
 
 # All in functions: a script that arrives cut off does nothing.
 main() {
-  from='' signers='' dry_run=no action=install changed=no
+  # With these set, the executable would run code of whoever set them.
+  unset BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSPECT_CONNECT_TO
+  from='' signers='' dry_run=no allow_downgrade=no action=install changed=no restart=no installed=''
   while [ $# -gt 0 ]; do
     case $1 in
     --from) from=${2?--from needs a URL} && shift ;;
     --signers) signers=$(realpath "${2?--signers needs a file}") && shift ;;
+    --allow-downgrade) allow_downgrade=yes ;;
     --dry-run) dry_run=yes ;;
     --uninstall) action=uninstall ;;
     --help) usage && exit 0 ;;

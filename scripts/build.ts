@@ -1,17 +1,19 @@
 // Builds the executables: dist/hapgent for this machine; with --all one for each target, or for
-// those named.
+// those named. For a target only a runtime is used whose checksum is in lib/runtime.ts.
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { compile, TARGETS } from "./lib/executable.ts";
+import { findRuntime, type Target } from "./lib/runtime.ts";
 import { capture } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 
 const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
 const named = process.argv.slice(2);
 const { path: directory } = temporaryDirectory();
-for (const target of named[0] === "--all" ? TARGETS : named) {
-  build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`);
+for (const target of named[0] === "--all" ? TARGETS : named.map(readTarget)) {
+  const runtime = `--compile-executable-path=${findRuntime(target)}`;
+  build(`dist/hapgent-${version}-${target}`, `--target=bun-${target}`, runtime);
 }
 if (named.length === 0) build("dist/hapgent");
 
@@ -24,4 +26,10 @@ function build(outfile: string, ...flags: string[]): void {
   const runtime = statSync(empty).size;
   const { size } = statSync(outfile);
   console.log(`${outfile}: ${size} bytes, runtime ${runtime}, ours ${size - runtime}`);
+}
+
+function readTarget(name: string): Target {
+  const target = TARGETS.find((known) => known === name);
+  if (target) return target;
+  throw new Error(`expected a target of ${TARGETS.join(", ")}, got ${name}`);
 }

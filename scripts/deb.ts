@@ -1,7 +1,8 @@
 // Builds the Debian package of this machine's architecture, or of those named, amd64 and arm64:
-// dist/hapgent_VERSION_ARCHITECTURE.deb.
+// dist/hapgent_VERSION_ARCHITECTURE.deb. With --built the executables are those in dist/.
 import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
@@ -11,12 +12,15 @@ import { needTools } from "./lib/tools.ts";
 const TARGETS: Record<string, string> = { amd64: "linux-x64", arm64: "linux-arm64" };
 
 await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
-const named = process.argv.slice(2);
+const { values: options, positionals: named } = parseArgs({
+  options: { built: { type: "boolean", default: false } },
+  allowPositionals: true,
+});
 if (named.length === 0) named.push(capture(["dpkg", "--print-architecture"]));
 for (const architecture of named) build(architecture, TARGETS[architecture] ?? "unknown");
 
 function build(architecture: string, target: string): void {
-  run(["bun", "scripts/build.ts", target]);
+  if (!options.built) run(["bun", "scripts/build.ts", target]);
   const { path: directory } = temporaryDirectory();
   const source = join(directory, "hapgent");
   mkdirSync(source);

@@ -1,5 +1,6 @@
 // Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and
 // `podman load`, and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
+// With --built the executables are those in dist/.
 import {
   chmodSync,
   cpSync,
@@ -11,6 +12,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { packTar } from "./lib/tar.ts";
@@ -43,7 +45,9 @@ const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
 // The modes of the files that are made here are the image's.
 process.umask(0o022);
 await needTools({ buildah: "buildah" });
-run(["bun", "scripts/build.ts", ...Object.values(ARCHITECTURES).map(({ target }) => target)]);
+const { values: options } = parseArgs({ options: { built: { type: "boolean", default: false } } });
+const targets = Object.values(ARCHITECTURES).map(({ target }) => target);
+if (!options.built) run(["bun", "scripts/build.ts", ...targets]);
 const { path: directory } = temporaryDirectory();
 const buildah = [
   ...["buildah", "--root", `${directory}/root`, "--runroot", `${directory}/runroot`],

@@ -5,13 +5,23 @@
 //   bun scripts/release.ts --key FILE   the same, signed and verified
 //   bun scripts/release.ts --dry-run    whatever the tree is: what would be refused is only told
 //
-// With --fast the archives are hardly compressed. The same commit gives the same files.
-import { copyFileSync, cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+// It says what it does, with times, and at the end what to do next. With --fast the archives are
+// hardly compressed. The same commit gives the same files.
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { TARGETS } from "./lib/executable.ts";
-import { capture, ROOT, run } from "./lib/shell.ts";
+import { capture, output, ROOT, run } from "./lib/shell.ts";
+import { doInParallel, step } from "./lib/steps.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
@@ -24,7 +34,12 @@ const DIRECTORY = `${ROOT}dist/release`;
 
 /** What an archive has beside the executable. */
 const EXTRAS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
-const DEPLOY = ["completion", "man", "scripts", "systemd", "sysv", "state.json"];
+const DEPLOY = ["completion", "haproxy", "man", "scripts", "systemd", "sysv", "state.json"];
+/** Those of Debian packages, in Debian's words. */
+const ARCHITECTURES = ["amd64", "arm64"];
+
+/** Seconds that a step may take; compressing an archive takes one or two minutes. */
+const LIMIT = 1800;
 
 if (import.meta.main) {
   const { values: options } = parseArgs({
@@ -38,8 +53,9 @@ if (import.meta.main) {
   for (const problem of problems) console.error(`no release: ${problem}`);
   if (problems.length > 0 && !options["dry-run"]) process.exit(1);
   await makeRelease(options.fast);
-  if (options.key === undefined) console.log("not signed");
-  else await signAndVerify(options.key);
+  const { key } = options;
+  if (key !== undefined) await step("sign and verify", () => signAndVerify(key));
+  console.log(`\n${formatSummary(problems, key !== undefined)}`);
 }
 
 /** Why the tree as it is cannot be a release. */
@@ -62,26 +78,42 @@ async function findProblems(): Promise<string[]> {
 }
 
 async function makeRelease(isFast: boolean): Promise<void> {
-  await needTools({ tar: "tar", gzip: "gzip", zstd: "zstd" });
+  await needTools({
+    ...{ tar: "tar", gzip: "gzip", zstd: "zstd", buildah: "buildah" },
+    ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" },
+  });
   rmSync(DIRECTORY, { recursive: true, force: true });
   mkdirSync(DIRECTORY, { recursive: true });
   run(["bun", "install", "--frozen-lockfile", "--silent"]);
-  // Both the package's and the image's scripts build what they need themselves.
   if (isFast) process.env["DPKG_DEB_COMPRESSOR_TYPE"] = "none";
-  run(["bun", "scripts/deb.ts", "amd64", "arm64"]);
-  run(["bun", "scripts/image.ts"]);
-  run(["bun", "scripts/build.ts", "--all"]);
   for (const target of TARGETS) {
-    const name = `hapgent-${version}-${target}`;
-    take(name);
-    pack(name, isFast);
+    await step(`build ${target}`, () => runScript("build.ts", target));
+    take(`hapgent-${version}-${target}`);
   }
-  for (const architecture of ["amd64", "arm64"]) take(`hapgent_${version}_${architecture}.deb`);
-  take(`hapgent-${version}-image.tar`);
+  const packages = ARCHITECTURES.map((architecture) => `hapgent_${version}_${architecture}.deb`);
+  const image = `hapgent-${version}-image.tar`;
+  const tars = TARGETS.map((target) => packContent(`hapgent-${version}-${target}`));
+  // What takes longest comes first.
+  await doInParallel([
+    ...ARCHITECTURES.map(
+      (name, index) => async () =>
+        await step(`package ${packages[index]}`, () => runScript("deb.ts", "--built", name)),
+    ),
+    ...tars.map((tar) => async () => await compress(tar, "zst", isFast)),
+    async () => await step(`image ${image}`, () => runScript("image.ts", "--built")),
+    ...tars.map((tar) => async () => await compress(tar, "gz", isFast)),
+  ]);
+  for (const tar of tars) rmSync(tar);
+  for (const name of [...packages, image]) take(name);
   await writeInstaller();
   writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), formatSbom());
   writeFileSync(join(DIRECTORY, "NOTES.md"), await formatNotes());
-  await writeSums();
+  await step("checksums", writeSums);
+}
+
+/** Runs another script, whose output only counts when it fails. */
+async function runScript(name: string, ...options: string[]): Promise<void> {
+  await output(["bun", `scripts/${name}`, ...options], { limit: LIMIT });
 }
 
 /** Copies a file of dist/. */
@@ -89,22 +121,31 @@ function take(name: string): void {
   copyFileSync(`${ROOT}dist/${name}`, join(DIRECTORY, name));
 }
 
-/**
- * Packs an executable, with what belongs to it, as .tar.zst and, where there is no zstd, as
- * .tar.gz.
- */
-function pack(name: string, isFast: boolean): void {
-  const { path: directory } = temporaryDirectory();
-  const content = join(directory, name);
+/** Packs an executable, with what belongs to it, and returns the path of the archive. */
+function packContent(name: string): string {
+  using directory = temporaryDirectory();
+  const content = join(directory.path, name);
   for (const part of EXTRAS) cpSync(ROOT + part, join(content, part));
   for (const part of DEPLOY) {
     cpSync(`${ROOT}deploy/${part}`, join(content, "deploy", part), { recursive: true });
   }
   cpSync(`${ROOT}dist/${name}`, join(content, "hapgent"));
   const tar = join(DIRECTORY, `${name}.tar`);
-  packTar(tar, directory, name);
-  run(["zstd", "--quiet", "-T0", isFast ? "-1" : "-19", tar]);
-  run(["gzip", "--no-name", isFast ? "-1" : "-9", tar]);
+  packTar(tar, directory.path, name);
+  return tar;
+}
+
+/** Compresses an archive, which stays: .tar.gz is for machines without zstd. */
+async function compress(tar: string, suffix: "zst" | "gz", isFast: boolean): Promise<void> {
+  const file = `${tar}.${suffix}`;
+  // One thread: other cores compress other archives.
+  const command = suffix === "zst" ? "zstd --quiet -T1 -19" : "gzip --no-name -9";
+  const fast = command.replace(/-\d+$/, "-1");
+  const script = `${isFast ? fast : command} <"$0" >"$1"`;
+  await step(`compress ${basename(file)}`, async () => {
+    await output(["sh", "-c", script, tar, file], { limit: LIMIT });
+    return formatSize(statSync(file).size);
+  });
 }
 
 /**
@@ -145,5 +186,28 @@ async function signAndVerify(key: string): Promise<void> {
     console.error(`${name}: NOT verified: ${problem}`);
     process.exit(1);
   }
-  console.log("signed and verified");
+}
+
+/** Where everything is, and what to do with it. */
+function formatSummary(problems: readonly string[], isSigned: boolean): string {
+  const names = readdirSync(DIRECTORY);
+  const size = names.reduce((sum, name) => sum + statSync(join(DIRECTORY, name)).size, 0);
+  const executable = `hapgent-${version}-${TARGETS[0]}`;
+  const steps = [
+    ["try it", `sh ${DIRECTORY}/install.sh --from file://${DIRECTORY} --dry-run`],
+    ...(isSigned ? [] : [["sign it", "bun run sign --key FILE"]]),
+    ["verify it", `bun run verify ${DIRECTORY}/${executable}`],
+    ["publish it", "bun run publish"],
+  ];
+  return [
+    `hapgent ${version}, ${isSigned ? "signed and verified" : "not signed"}: ` +
+      `${names.length} files, ${formatSize(size)}, in ${DIRECTORY}`,
+    ...problems.map((problem) => `This cannot be published: ${problem}`),
+    "Next:",
+    ...steps.map(([name, command]) => `  ${`${name}:`.padEnd(12)}${command}`),
+  ].join("\n");
+}
+
+function formatSize(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { version } from "../package.json";
+import { ROOT } from "../scripts/lib/shell.ts";
 import { formatNotes, readSection } from "../scripts/notes.ts";
 
 const CHANGELOG = `# Changelog
@@ -28,7 +30,18 @@ test.each([
 
 test("the notes say what is new, how to verify it and what built it", async () => {
   const notes = await formatNotes();
-  expect(notes).toStartWith("### Added\n\n- The agent");
+  expect(notes).toStartWith("### For those who come from the original hapgent\n\nStop it");
+  expect(notes).toContain("\n### Added\n\n- The agent");
   expect(notes).toContain("\n    sha256sum --check --ignore-missing SHA256SUMS\n");
   expect(notes).toContain(`\nBuilt by Bun ${Bun.version} from commit `);
+});
+
+test("CHANGELOG.md has a section of this version, with its date, and one of what comes next", async () => {
+  const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
+  expect(readSection(changelog, version)).toContain("\n### Added\n");
+  const headings = changelog.match(/^## .+$/gm) ?? [];
+  expect(headings[0]).toBe("## [Unreleased]");
+  for (const heading of headings.slice(1)) {
+    expect(heading).toMatch(/^## \[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}$/);
+  }
 });

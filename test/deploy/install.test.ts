@@ -1,14 +1,20 @@
 // The installer does on a booted machine what its dry run says: installs, changes nothing the
-// second time, upgrades with the state kept, and removes all that it put there.
+// second time, upgrades with the state kept, and removes all that it put there. What it downloads
+// never runs as root, and never in the place of what works.
 import { beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import { output } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { writeRelease } from "../system/release-fixture.ts";
 import { bootMachine, type Machine } from "./machine.ts";
-import { baseRelease } from "./release.ts";
+import { baseRelease, releaseKey } from "./release.ts";
 
 const STATE = "/var/lib/hapgent/state.json";
+const SETTINGS = "/etc/default/hapgent";
 const BINARY = "/usr/local/bin/hapgent";
+const UNITS = "/usr/local/lib/systemd/system";
 const TARGET = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
 const INSTALL = "sh /srv/release/install.sh --from file:///srv/release";
 
@@ -18,8 +24,8 @@ beforeAll(async () => {
   release = await baseRelease();
 });
 
-/** Boots a machine that sees the release, and maybe a command of ours. */
-async function boot(init: "systemd" | "sysv", command?: string): Promise<Machine> {
+/** Boots a machine that sees the release, and maybe more files of ours: sources by path. */
+async function boot(init: "systemd" | "sysv", more: Record<string, string> = {}): Promise<Machine> {
   const files = [
     "install.sh",
     "SHA256SUMS",
@@ -29,8 +35,7 @@ async function boot(init: "systemd" | "sysv", command?: string): Promise<Machine
   const binds = Object.fromEntries(
     files.map((name) => [`/srv/release/${name}`, join(release, name)]),
   );
-  if (command !== undefined) binds[command] = command;
-  return await bootMachine({ init, binds });
+  return await bootMachine({ init, binds: { ...binds, ...more } });
 }
 
 /** What is installed: names, sizes, modes and times of change. */
@@ -50,12 +55,22 @@ async function playLife(machine: Machine): Promise<void> {
   expect(dry).toContain(`would: mv -f ${BINARY}.new ${BINARY}`);
   expect(await machine.inventory()).toEqual(before);
 
-  const first = await machine.run(INSTALL);
+  // Neither a temporary directory that nothing runs from nor variables of the runtime matter.
+  await machine.run("mount -t tmpfs -o noexec tmpfs /mnt");
+  const env = { TMPDIR: "/mnt", BUN_BE_BUN: "1", BUN_OPTIONS: "--preload /nothing.js" };
+  const first = await machine.run(INSTALL, { env });
+  await machine.run("umount /mnt");
   expect(first).toContain("checksum checked\n");
   expect(first).toContain(`installed: hapgent ${version} (`);
   expect(await machine.ask()).toBe("UP");
+  // The last two lines say what to do next; the first of them is a command.
+  const [ask = "", samples = ""] = first.split("\n").slice(-2);
+  expect(await machine.run(ask.replace(/^.*: +/, ""))).toBe("UP");
+  expect(samples).toEndWith("(samples: /usr/local/share/doc/hapgent/haproxy)");
+  for (const path of INSTALLED) await machine.run(["test", "-s", path]);
   expect(await machine.run(`stat --format=%U:%G:%a ${STATE}`)).toBe("hapgent:hapgent:644");
 
+  await machine.run(["sh", "-c", `echo "# mine" >>${SETTINGS}`]);
   // What was there before the second time is what is there after it, to the time of change.
   await machine.run("pkill -USR2 -x hapgent");
   await machine.answers("DOWN");
@@ -85,23 +100,42 @@ async function playLife(machine: Machine): Promise<void> {
 
   expect(await machine.run(`${INSTALL} --uninstall --dry-run`)).toContain(`would: rm ${BINARY}\n`);
   expect(await pid(machine)).not.toBe("");
-  await machine.run("sh /srv/release/install.sh --uninstall");
+  const said = await machine.run("sh /srv/release/install.sh --uninstall");
+  expect(said).toContain(`removed; what stays:\n  /var/lib/hapgent\n  ${SETTINGS}\n`);
   expect(await pid(machine)).toBe("");
+  expect(await machine.read(SETTINGS)).toEndWith("# mine");
   expect(await machine.read(STATE)).toBe("broken");
   expect(await machine.run("sh /srv/release/install.sh --uninstall")).toContain(
     "nothing to remove",
   );
   const left = (await machine.inventory()).filter((path) => !before.includes(path));
-  expect(left.filter((path) => path.startsWith("/") && !isDirectory(path))).toEqual([STATE]);
+  expect(left.filter((path) => path.startsWith("/") && !isDirectory(path))).toEqual([
+    SETTINGS,
+    STATE,
+  ]);
 }
+
+/** What is installed under either init. */
+const INSTALLED = [
+  ...[BINARY, `${BINARY}-deploy`, `${BINARY}-load`, SETTINGS, STATE],
+  ...[
+    "man/man8/hapgent.8",
+    "bash-completion/completions/hapgent",
+    "doc/hapgent/haproxy/haproxy.cfg",
+  ].map((path) => `/usr/local/share/${path}`),
+];
 
 /** Directories that an installation makes and leaves, empty or not. */
 function isDirectory(path: string): boolean {
-  return path === "/var/lib/hapgent" || /^\/usr\/local\/(lib|share)\/[a-z0-9/-]+$/.test(path);
+  return (
+    ["/var/lib/hapgent", "/etc/hapgent", "/etc/default"].includes(path) ||
+    /^\/usr\/local\/(lib|share)\/[a-z0-9/-]+$/.test(path)
+  );
 }
 
 test("under systemd: dry run, install, again, upgrade, uninstall; verified", async () => {
-  await using machine = await boot("systemd", Bun.which("ssh-keygen") ?? "ssh-keygen");
+  const command = Bun.which("ssh-keygen") ?? "ssh-keygen";
+  await using machine = await boot("systemd", { [command]: command });
   expect(await machine.run(`${INSTALL} --dry-run`)).toStartWith("signature checked\n");
   await playLife(machine);
 }, 120_000);
@@ -110,9 +144,8 @@ test("under systemd it is enabled, and hardened as the unit says", async () => {
   await using machine = await boot("systemd");
   await machine.run(INSTALL);
   expect(await machine.run("systemctl is-enabled hapgent")).toBe("enabled");
-  expect(await machine.property("hapgent", "FragmentPath")).toBe(
-    "/usr/local/lib/systemd/system/hapgent.service",
-  );
+  expect(await machine.property("hapgent", "FragmentPath")).toBe(`${UNITS}/hapgent.service`);
+  expect(await machine.run(`ls ${UNITS}`)).toContain("hapgent-load.timer\nhapgent.service\n");
   expect(await machine.read(`/proc/${await pid(machine)}/status`)).toMatch(/^NoNewPrivs:\t1$/m);
 });
 
@@ -125,6 +158,33 @@ test("under System V: the same, and it starts at boot", async () => {
   await machine.switchOff();
   await machine.boot();
   await machine.answers("DRAIN");
+}, 120_000);
+
+test("what does not run takes no place, and what was downloaded never runs as root", async () => {
+  using directory = temporaryDirectory();
+  const name = `hapgent-9.9.9-${TARGET}`;
+  const text = "#!/bin/sh\nid -un >>/var/tmp/ran\necho no libraries >&2\nexit 127\n";
+  await Bun.write(join(directory.path, name, "hapgent"), text);
+  await output(["sh", "-c", `chmod +x ${name}/hapgent && tar -czf ${name}.tar.gz ${name}`], {
+    cwd: directory.path,
+  });
+  const archive = `${name}.tar.gz`;
+  const content = await Bun.file(join(directory.path, archive)).bytes();
+  const broken = join(directory.path, "release");
+  await writeRelease(broken, { [archive]: content }, await releaseKey());
+  await using machine = await boot("systemd", {
+    "/srv/broken/SHA256SUMS": join(broken, "SHA256SUMS"),
+    [`/srv/broken/${archive}`]: join(broken, archive),
+  });
+  await machine.run(INSTALL);
+  const before = [await machine.run(`sha256sum ${BINARY}`), await pid(machine)];
+  const upgrade = "sh /srv/release/install.sh --from file:///srv/broken";
+  const { stderr, exitCode } = await machine.try(upgrade);
+  expect(stderr).toBe("install.sh: the executable does not run on this machine: no libraries\n");
+  expect(exitCode).toBe(1);
+  expect(await machine.read("/var/tmp/ran")).toBe("hapgent");
+  expect([await machine.run(`sha256sum ${BINARY}`), await pid(machine)]).toEqual(before);
+  expect(await machine.run("ls /usr/local/bin")).not.toContain(".new");
 }, 120_000);
 
 test("it leaves a machine alone that has the package", async () => {

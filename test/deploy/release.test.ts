@@ -45,7 +45,7 @@ test("it has executables, archives, packages, an image, checksums and signatures
 test("another directory, umask, time zone and language give the same files", async () => {
   const directory = join(tmpdir(), "release-again/elsewhere");
   const env = { TZ: "Asia/Kathmandu", LC_ALL: "C.UTF-8", LANG: "tr_TR.UTF-8" };
-  const again = await makeRelease(directory, { umask: "077", env });
+  const { release: again, said } = await makeRelease(directory, { umask: "077", env });
   const read = (from: string, name: string) => readFileSync(join(from, name), "utf8");
   expect(read(again, "SHA256SUMS")).toBe(read(release, "SHA256SUMS"));
   // Signatures are not in the list, but of the list and of the executables.
@@ -53,6 +53,14 @@ test("another directory, umask, time zone and language give the same files", asy
     expect(read(again, name)).toBe(read(release, name));
   }
   rmSync(directory, { recursive: true });
+
+  // Each target was built once, and the end says where the files are and what comes next.
+  const built = [...said.matchAll(/^\d+:\d\d {2}build (\S+): done in [\d.]+ s$/gm)];
+  expect(built.map(([, target = ""]) => target).toSorted()).toEqual(TARGETS);
+  expect(said).not.toMatch(/^dist\/hapgent-.+ bytes/m);
+  const files = readdirSync(release).length;
+  expect(said).toContain(`\nhapgent ${version}, signed and verified: ${files} files, `);
+  expect(said).toEndWith(`\n  publish it: bun run publish`);
 });
 
 test("who downloads it can verify it, with the two commands of its notes", async () => {
@@ -92,6 +100,9 @@ test.each(TARGETS)(
       [`${name}/deploy/completion/hapgent.bash`]: "-rw-r--r--",
       [`${name}/deploy/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/sysv/hapgent.init`]: "-rwxr-xr-x",
+      [`${name}/deploy/scripts/hapgent-deploy`]: "-rwxr-xr-x",
+      [`${name}/deploy/scripts/hapgent-load.timer`]: "-rw-r--r--",
+      [`${name}/deploy/haproxy/haproxy.cfg`]: "-rw-r--r--",
     });
   },
 );

