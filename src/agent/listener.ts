@@ -231,7 +231,8 @@ class Checks<A extends Answer> {
     }
     const isWhole = client.write(bytes) === bytes.length;
     if (this.#options.closed) {
-      const wasOpen = client.remoteAddress !== undefined;
+      // The port is asked of the kernel; the address is kept from the first time.
+      const wasOpen = client.remotePort !== undefined;
       check.written = { answer, at: performance.now(), isWhole, wasOpen };
     }
     client.shutdown();
