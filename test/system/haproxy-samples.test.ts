@@ -9,6 +9,7 @@ import {
   startHaproxy,
 } from "../../scripts/lib/haproxy.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
 const SAMPLES = `${ROOT}deploy/haproxy/`;
 
@@ -41,14 +42,21 @@ describe.concurrent("the samples of deploy/haproxy", () => {
     }
   });
 
-  test("shared-agent.cfg: one signal takes every service of the machine out", async () => {
-    await using agent = await startAgent({ state: { status: "UP" } });
-    await using haproxy = await startSample("shared-agent.cfg", agent.port);
+  test("services.cfg: one signal takes every service of the machine out, and back", async () => {
+    using services = temporaryDirectory();
+    writeFileSync(join(services.path, "web.json"), '{"status":"UP"}');
+    writeFileSync(join(services.path, "api.json"), '{"status":"DRAIN","weight":50}');
+    const env = { HAPGENT_SERVICES: services.path };
+    await using agent = await startAgent({ state: { status: "UP" }, env });
+    await using haproxy = await startSample("services.cfg", agent.port);
     await haproxy.shows({ status: "UP", agent_status: "L7OK" }, "web/host1");
-    await haproxy.shows({ status: "UP", agent_status: "L7OK" }, "api/host1");
+    await haproxy.shows({ status: "DRAIN (agent)", agent_status: "L7OK" }, "api/host1");
     agent.signal("SIGUSR2");
     await haproxy.shows({ status: "DOWN (agent)" }, "web/host1");
     await haproxy.shows({ status: "DOWN (agent)" }, "api/host1");
+    agent.signal("SIGUSR1");
+    await haproxy.shows({ status: "UP", uweight: 100 }, "web/host1");
+    await haproxy.shows({ status: "DRAIN (agent)" }, "api/host1");
   });
 
   test.each([
