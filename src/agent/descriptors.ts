@@ -3,6 +3,12 @@ import { codeOf } from "../errors.ts";
 /** Connections that may linger before it is known how many descriptors there are. */
 const PROVISIONAL_CAP = 4;
 
+/** Connections that may wait until then, for a moment. */
+const PROVISIONAL_WAITING = { naming: 64, refreshing: 64 };
+
+/** The most connections that do not linger and wait until a file was looked at. */
+const REFRESHING_CAP = 8;
+
 /** The most connections that may linger, however many descriptors there are. */
 const LINGER_CAP = 256;
 
@@ -47,9 +53,14 @@ export class Descriptors {
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
 
-  /** How many connections that do not linger may wait for their answer. */
-  get waitingCap(): number {
-    return Math.max(1, this.#cap ?? PROVISIONAL_CAP);
+  /**
+   * How many connections that do not linger may wait until a service is named, or a file was looked
+   * at, for which less than a millisecond is enough.
+   */
+  get waitingCaps(): { readonly naming: number; readonly refreshing: number } {
+    if (this.#cap === undefined) return PROVISIONAL_WAITING;
+    const naming = Math.max(1, this.#cap);
+    return { naming, refreshing: Math.min(naming, REFRESHING_CAP) };
   }
 
   /** Whether a connection may stay open until its client closes; if so, `leave` must follow. */

@@ -60,9 +60,9 @@ export interface ListenOptions<A extends Answer> {
   /** Decides which connections wait for their client to close; the others are closed at once. */
   readonly descriptors: Descriptors;
   /** Gives the answer to what a client has sent (nothing, unless it is waited for). */
-  readonly answer: (sent: string) => A | Promise<A>;
-  /** Whether `answer` ever gives a promise. */
-  readonly isAsync?: boolean;
+  readonly answer: (sent: string) => A;
+  /** What has to be done before the answer, if anything. */
+  readonly refresh?: ((sent: string) => Promise<void>) | undefined;
   /**
    * Makes a check wait, for up to 0.25 s, for what its client sends: a line, or a text that this
    * takes for complete.
@@ -136,7 +136,7 @@ class Checks<A extends Answer> {
 
   constructor(options: ListenOptions<A>) {
     this.#options = options;
-    this.mayWait = options.isAsync === true || options.isComplete !== undefined;
+    this.mayWait = options.refresh !== undefined || options.isComplete !== undefined;
   }
 
   handler(): SocketHandler<Check<A>> {
@@ -186,9 +186,11 @@ class Checks<A extends Answer> {
       client.timeout(1);
     } else if (this.mayWait) {
       this.#waitingBeyond += 1;
-      // No answer changes nothing at HAProxy; a wrong one would.
-      if (this.#waitingBeyond > descriptors.waitingCap) {
-        expire(client);
+      const { naming, refreshing } = descriptors.waitingCaps;
+      if (this.#waitingBeyond > (isComplete ? naming : refreshing)) {
+        // The last known answer; of which service nobody knows: none changes nothing at HAProxy.
+        if (isComplete) expire(client);
+        else this.#write(client, this.#options.answer(""));
         return;
       }
     }
@@ -212,9 +214,9 @@ class Checks<A extends Answer> {
     const check = client.data;
     clearTimeout(check.naming);
     check.naming = undefined;
-    const answer = this.#options.answer(check.sent);
-    if (answer instanceof Promise) void answer.then((late) => this.#write(client, late));
-    else this.#write(client, answer);
+    const { answer, refresh } = this.#options;
+    if (refresh) void refresh(check.sent).then(() => this.#write(client, answer(check.sent)));
+    else this.#write(client, answer(check.sent));
   }
 
   #write(client: Socket<Check<A>>, answer: A): void {

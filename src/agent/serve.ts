@@ -87,8 +87,8 @@ class Agent {
     const watcher = this.#config.watch ? new Watcher(services, this.#events) : undefined;
     return listen<Reply>(this.#config.listen, {
       descriptors: this.#descriptors,
-      answer: watcher ? (sent) => watcher.answer(sent) : (sent) => services.answer(sent),
-      isAsync: watcher !== undefined,
+      answer: (sent) => services.answer(sent),
+      refresh: watcher && ((sent) => watcher.refresh(sent)),
       isComplete: services.areSeveral ? (sent) => services.isComplete(sent) : undefined,
       closed:
         pollers &&

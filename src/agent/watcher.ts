@@ -1,6 +1,6 @@
 import { log } from "../log.ts";
 import type { Events } from "./events.ts";
-import type { Reply, Service } from "./service.ts";
+import type { Service } from "./service.ts";
 import type { Services } from "./services.ts";
 
 /** How long a check waits for a disk that hangs, in milliseconds. */
@@ -21,18 +21,17 @@ export class Watcher {
     this.#events = events;
   }
 
-  /** The reply to what a check has sent, as the files are now. */
-  async answer(sent: string): Promise<Reply> {
+  /** Makes what is known of the files of a check's service, by what it sent, as they are now. */
+  async refresh(sent: string): Promise<void> {
     const services = this.#services;
     const { host } = services;
-    await this.#patiently(host, () => this.#refresh(host));
+    await this.#patiently(host, () => this.#look(host));
     const service = services.find(sent);
     if (service === undefined) {
       await this.#patiently(services, () => services.discover(sent, this.#events));
     } else if (service !== host) {
-      await this.#patiently(service, () => this.#refresh(service));
+      await this.#patiently(service, () => this.#look(service));
     }
-    return services.answer(sent);
   }
 
   /** Waits for a look, but not for one that hangs. */
@@ -49,7 +48,7 @@ export class Watcher {
     void looking.then(() => this.#hanging.delete(target));
   }
 
-  async #refresh(service: Service): Promise<void> {
+  async #look(service: Service): Promise<void> {
     // While a change is being saved memory is right.
     if ((await service.isCurrent()) || service.isSaving) return;
     await this.#events.request(() => service.reread());
