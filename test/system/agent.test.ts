@@ -184,8 +184,12 @@ describe("an agent", () => {
 describe("a state file that is refused", () => {
   test.each<[string, string, (file: string) => void]>([
     ["nothing there", "no such file or directory", (file) => rmSync(file)],
-    ["empty", 'expected a JSON object, got ""', (file) => writeFileSync(file, "")],
-    ["half", "expected a JSON object", (file) => writeFileSync(file, '{"status":')],
+    ["empty", "expected a JSON object, got nothing", (file) => writeFileSync(file, "")],
+    [
+      "half",
+      "1:11: expected a value, got the end of the file",
+      (file) => writeFileSync(file, '{"status":'),
+    ],
     [
       "a wrong status",
       'status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "up"',
