@@ -2,12 +2,33 @@
 // not, but not where.
 import { quote } from "../text.ts";
 
-/** Where a text stops being JSON, and what is wrong there. */
+/** How much of a wrong word is shown, in characters. */
+const SHOWN = 20;
+
+/** What people write in place of JSON, and what is said of it. */
+const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
+  [/^(\/\/|\/\*|#)/, "JSON has no comments"],
+  [/^['`\u2018\u2019\u201c\u201d]/, "JSON has double quotes only"],
+  [/^\ufeff/, "a byte order mark"],
+  [/^\u00a0/, "a no-break space"],
+  [/^true$/i, "did you mean true?"],
+  [/^false$/i, "did you mean false?"],
+  [/^(null|nil|none|undefined)$/i, "did you mean null?"],
+  [/^[a-z_][\w-]*$/i, "text needs double quotes"],
+  [/^[-+]?0[xob]/i, "decimal numbers only"],
+  [/^-?0\d/, "no leading zero"],
+  [/^\+/, "no plus sign"],
+  [/^-?\.\d/, "a digit before the point"],
+  [/\.($|[eE])/, "a digit after the point"],
+];
+
+/** What stands where something else should. */
 class Mistake extends Error {
   constructor(
     readonly offset: number,
     readonly expected: string,
-    readonly hint?: string,
+    readonly got: string,
+    readonly hint: string | undefined,
   ) {
     super(expected);
   }
@@ -23,16 +44,14 @@ export function findMistake(text: string): string | undefined {
     return undefined;
   } catch (error) {
     if (!(error instanceof Mistake)) throw error;
-    const { offset, expected, hint } = error;
+    const { offset, expected, got, hint } = error;
     const lines = text.slice(0, offset).split("\n");
     const column = (lines.at(-1)?.length ?? 0) + 1;
-    const [character] = text.slice(offset);
-    const got = character === undefined ? "the end of the file" : quote(character);
     return `${lines.length}:${column}: expected ${expected}, got ${got}${hint ? ` (${hint})` : ""}`;
   }
 }
 
-/** Reads a text as JSON, and throws at the first character that is none. */
+/** Reads a text as JSON, and throws at the first place that is none. */
 class Scanner {
   readonly #text: string;
   #at = 0;
@@ -42,36 +61,40 @@ class Scanner {
   }
 
   scan(): void {
-    if (this.#text.startsWith("\ufeff")) throw new Mistake(0, "a value", "a byte order mark");
-    this.#value("a value");
+    this.#value();
     if (this.#next() !== undefined) throw this.#mistake("the end of the file");
   }
 
   /** The next character that is no white space, which is skipped. */
   #next(): string | undefined {
-    while (" \t\r\n".includes(this.#text[this.#at] ?? "x")) this.#at += 1;
+    this.#at += this.#peek(/[ \t\r\n]*/y)?.length ?? 0;
     return this.#text[this.#at];
   }
 
+  /** What matches here, by a sticky expression; undefined when nothing does. */
+  #peek(pattern: RegExp): string | undefined {
+    pattern.lastIndex = this.#at;
+    return pattern.exec(this.#text)?.[0];
+  }
+
+  /** What is here in place of what was expected: a whole word, a comment's start, a character. */
   #mistake(expected: string, hint?: string): Mistake {
-    return new Mistake(this.#at, expected, hint ?? this.#guess());
+    const got = this.#peek(/[\w.+-]+|\/[/*]|[\s\S]/uy);
+    if (got === undefined) {
+      // Where something is missing, not where the last empty line ends.
+      const end = this.#text.trimEnd().length;
+      return new Mistake(end, expected, "the end of the file", end > 0 ? "cut off?" : undefined);
+    }
+    const known = HINTS.find(([pattern]) => pattern.test(got))?.[1];
+    return new Mistake(this.#at, expected, quote(got.slice(0, SHOWN)), hint ?? known);
   }
 
-  /** What people write in place of JSON. */
-  #guess(): string | undefined {
-    const rest = this.#text.slice(this.#at);
-    if (/^(\/\/|\/\*|#)/.test(rest)) return "JSON has no comments";
-    if (/^['\u2018\u2019\u201c\u201d]/.test(rest)) return "JSON has double quotes only";
-    return undefined;
-  }
-
-  #value(expected: string): void {
+  #value(): void {
     const character = this.#next();
     if (character === "{") this.#object();
     else if (character === "[") this.#array();
     else if (character === '"') this.#string();
-    else if (character !== undefined && /[-0-9]/.test(character)) this.#number();
-    else this.#word(expected);
+    else this.#word();
   }
 
   #object(): void {
@@ -80,16 +103,15 @@ class Scanner {
       this.#at += 1;
       return;
     }
-    for (;;) {
-      if (this.#next() !== '"') {
-        throw this.#mistake("a property name", this.#afterComma("}"));
-      }
+    do {
+      const character = this.#next();
+      const hint = character === "}" ? "trailing comma" : undefined;
+      if (character !== '"') throw this.#mistake("a property name", hint);
       this.#string();
       if (this.#next() !== ":") throw this.#mistake('":"');
       this.#at += 1;
-      this.#value("a value");
-      if (!this.#isMore("}")) return;
-    }
+      this.#value();
+    } while (this.#isMore("}"));
   }
 
   #array(): void {
@@ -98,58 +120,56 @@ class Scanner {
       this.#at += 1;
       return;
     }
-    for (;;) {
-      if (this.#next() === "]") throw this.#mistake("a value", this.#afterComma("]"));
-      this.#value("a value");
-      if (!this.#isMore("]")) return;
-    }
+    do {
+      if (this.#next() === "]") throw this.#mistake("a value", "trailing comma");
+      this.#value();
+    } while (this.#isMore("]"));
   }
 
   /** Whether a comma follows; if not, the end of the object or array must. */
   #isMore(end: string): boolean {
     const character = this.#next();
-    if (character !== "," && character !== end) throw this.#mistake(`"," or ${quote(end)}`);
+    if (character !== "," && character !== end) {
+      const isValue = character === '"' || character === "{" || character === "[";
+      throw this.#mistake(`"," or ${quote(end)}`, isValue ? "missing comma" : undefined);
+    }
     this.#at += 1;
     return character === ",";
   }
 
-  #afterComma(end: string): string | undefined {
-    const isTrailing = this.#text[this.#at] === end && /,\s*$/.test(this.#text.slice(0, this.#at));
-    return isTrailing ? "trailing comma" : undefined;
-  }
-
   #string(): void {
-    this.#at += 1;
     for (;;) {
-      const character = this.#text[this.#at];
-      if (character === undefined) throw this.#mistake("the closing quote of a string");
-      if (character < " ") throw this.#mistake("a character of a string", "escape it");
-      if (character === "\\") {
-        const escaped = /^\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})/.exec(
-          this.#text.slice(this.#at, this.#at + 6),
-        );
-        if (!escaped) throw this.#mistake("an escape such as \\n or \\u0041");
-        this.#at += escaped[0].length;
-        continue;
-      }
       this.#at += 1;
-      if (character === '"') return;
+      const character = this.#text[this.#at];
+      if (character === '"') break;
+      if (character === "\\") this.#escape();
+      else if (character === undefined || character === "\n" || character === "\r") {
+        throw this.#mistake("a closing quote");
+      } else if (character < " ") {
+        throw this.#mistake("a printable character", "in a string it needs an escape");
+      }
     }
+    this.#at += 1;
   }
 
-  #number(): void {
-    const rest = this.#text.slice(this.#at);
-    const [number] = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?/.exec(rest) ?? [];
-    if (number === undefined) throw this.#mistake("a number");
-    this.#at += number.length;
-    const following = this.#text[this.#at];
-    if (following === undefined || !/[\w.+-]/.test(following)) return;
-    throw this.#mistake("the end of a number", number === "0" ? "leading zero" : undefined);
+  /** An escape sequence, up to its last character. */
+  #escape(): void {
+    const length = this.#peek(/\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})/y)?.length;
+    if (length === undefined) {
+      const pair = this.#text.slice(this.#at, this.#at + 2);
+      const got = pair.length > 1 ? quote(pair) : "the end of the file";
+      throw new Mistake(this.#at, "an escape such as \\n, \\\\ or \\u0041", got, undefined);
+    }
+    this.#at += length - 1;
   }
 
-  #word(expected: string): void {
-    const [word] = /^(true|false|null)(?!\w)/.exec(this.#text.slice(this.#at)) ?? [];
-    if (word === undefined) throw this.#mistake(expected);
+  /** A number, or one of the three words: all that is taken for one must be one. */
+  #word(): void {
+    const word = this.#peek(/[\w.+-]+/y) ?? "";
+    const isNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(word);
+    if (!isNumber && !/^(true|false|null)$/.test(word)) {
+      throw this.#mistake(/^[-+.]?\d/.test(word) ? "a number" : "a value");
+    }
     this.#at += word.length;
   }
 }
