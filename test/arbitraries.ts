@@ -11,3 +11,11 @@ export const anyState = fc.record(
   },
   { requiredKeys: ["status"] },
 );
+
+/**
+ * Any text: half of it ASCII, the rest any code units, surrogates on their own too. (fast-check's
+ * own "binary" strings take seconds to be prepared.)
+ */
+export const anyText = fc
+  .array(fc.oneof(fc.nat(0x7f), fc.nat(0xffff)))
+  .map((units) => String.fromCharCode(...units));

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { findMistake } from "../../src/state/json.ts";
+import { anyText } from "../arbitraries.ts";
 
 function isJson(text: string): boolean {
   try {
@@ -83,7 +84,7 @@ describe("findMistake", () => {
 
   test("names a place in the text", () => {
     fc.assert(
-      fc.property(fc.string({ unit: "binary" }), (text) => {
+      fc.property(anyText, (text) => {
         const [, line = "", column = ""] =
           /^(\d+):(\d+): expected ./.exec(findMistake(text) ?? "") ?? [];
         if (isJson(text)) return;
