@@ -96,11 +96,10 @@ async function showState(call: Call): Promise<string> {
 }
 
 async function showServices(call: Call): Promise<string> {
-  const { named } = call.services;
   await look(call, call.services.all);
-  return JSON.stringify(
-    named.map(({ name, state, reply }) => ({ name, state, reply: reply.text })),
-  );
+  const { named } = call.services;
+  const shown = named.map(({ name = "", state, reply }) => ({ name, state, reply: reply.text }));
+  return JSON.stringify(shown.toSorted((one, other) => (one.name < other.name ? -1 : 1)));
 }
 
 async function setStatus(call: Call): Promise<string> {

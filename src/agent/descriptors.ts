@@ -4,7 +4,7 @@ import { codeOf } from "../errors.ts";
 const PROVISIONAL_CAP = 4;
 
 /** Connections that may wait until then, for a moment. */
-const PROVISIONAL_WAITING = { naming: 64, refreshing: 64 };
+const PROVISIONAL_WAITING = { naming: 256, refreshing: 64 };
 
 /** The most connections that do not linger and wait until a file was looked at. */
 const REFRESHING_CAP = 8;

@@ -1,0 +1,337 @@
+// One agent for the services of a host:
+// - a check is answered with the state of the service that it names, FAIL when there is none of that
+//   name, and with the host's when it names none;
+// - the host comes first: unless it is UP or READY its status and reason answer for all services,
+//   each with its own weight and maxconn;
+// - a bad file makes that service alone FAIL.
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import fc from "fast-check";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { createExecute } from "../../src/agent/control-commands.ts";
+import { Events } from "../../src/agent/events.ts";
+import { Pollers } from "../../src/agent/pollers.ts";
+import { withStatus } from "../../src/agent/service.ts";
+import { SERVICE_LIMIT, Services } from "../../src/agent/services.ts";
+import { Watcher } from "../../src/agent/watcher.ts";
+import { formatReply } from "../../src/state/reply.ts";
+import { FAILED, formatState, type State } from "../../src/state/state.ts";
+import { anyState } from "../arbitraries.ts";
+
+/** A host with these services: texts of their files by name. */
+async function startServices(
+  directory: { path: string },
+  files: Record<string, string>,
+  { host = '{"status":"UP"}', watch = false } = {},
+) {
+  const services = `${directory.path}/services`;
+  mkdirSync(services, { recursive: true });
+  const path = (name: string) => `${services}/${name}.json`;
+  for (const [name, text] of Object.entries(files)) writeFileSync(path(name), text);
+  writeFileSync(`${directory.path}/host.json`, host);
+  const all = new Services({
+    file: `${directory.path}/host.json`,
+    directory: services,
+    mode: "full",
+    watch,
+  });
+  await all.start();
+  const events = new Events();
+  const watcher = new Watcher(all, events);
+  const execute = createExecute({ services: all, events, pollers: new Pollers(), watch });
+  return {
+    all,
+    path,
+    directory: services,
+    answer: (sent: string) => all.answer(sent).text,
+    /** The answer as an agent that watches its files gives it. */
+    async watched(sent: string) {
+      await watcher.refresh(sent);
+      return all.answer(sent).text;
+    },
+    command: (line: string) => execute(line, () => true),
+  };
+}
+
+describe("a check", () => {
+  test("is answered by the name that it sends", async () => {
+    using directory = temporaryDirectory();
+    const { answer } = await startServices(directory, {
+      web: '{"status":"UP","weight":80}',
+      "api-1.v2_x": '{"status":"DRAIN","reason":"why"}',
+      bad: "{",
+    });
+    expect(answer("web")).toBe("ready up 80%");
+    expect(answer("api-1.v2_x")).toBe("up drain 100% #why");
+    expect(answer("bad")).toBe("ready fail 100%");
+    expect(answer("")).toBe("ready up 100%");
+  });
+
+  test.each([
+    "we",
+    "web2",
+    "WEB",
+    " web",
+    "web.json",
+    "../host",
+    "services/web",
+    ".",
+    "GET / HTTP/1.1",
+    "\x16\x03\x01",
+    "x".repeat(65),
+    "__proto__",
+    "constructor",
+  ])("of %j, which is no service, is answered FAIL", async (sent) => {
+    using directory = temporaryDirectory();
+    const { answer, watched, all } = await startServices(
+      directory,
+      { web: '{"status":"UP"}' },
+      { watch: true },
+    );
+    expect(answer(sent)).toBe("FAIL #no such service");
+    expect(await watched(sent)).toBe("FAIL #no such service");
+    expect(all.named).toHaveLength(1);
+  });
+
+  test("of the project's own probes is answered alike", async () => {
+    using directory = temporaryDirectory();
+    const { answer, all } = await startServices(directory, { web: '{"status":"MAINT"}' });
+    expect(answer("#web")).toBe("maint 100%");
+    expect(answer("#")).toBe("ready up 100%");
+    expect(answer("#api")).toBe("FAIL #no such service");
+    expect(["web", "#web", "we", "#"].map((sent) => all.isComplete(sent))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+});
+
+describe("the set of services", () => {
+  test("is read anew at a reload: one appears, one is renamed, one goes bad", async () => {
+    using directory = temporaryDirectory();
+    const { all, answer, path } = await startServices(directory, {
+      web: '{"status":"UP"}',
+      api: '{"status":"UP"}',
+    });
+    writeFileSync(path("new"), '{"status":"MAINT"}');
+    renameSync(path("web"), path("www"));
+    writeFileSync(path("api"), "UP");
+    expect(await all.reload("SIGHUP")).toEqual({ isGood: false, text: "refused: api" });
+    expect(all.named.map(({ name }) => name).toSorted()).toEqual(["api", "new", "www"]);
+    expect(answer("web")).toBe("FAIL #no such service");
+    expect(answer("www")).toBe("ready up 100%");
+    expect(answer("api")).toBe("ready fail 100%");
+    expect(answer("new")).toBe("maint 100%");
+  });
+
+  test("has no FIFO, directory, device or dangling link that hangs or answers", async () => {
+    using directory = temporaryDirectory();
+    const {
+      all,
+      answer,
+      directory: services,
+    } = await startServices(directory, {
+      web: '{"status":"UP"}',
+    });
+    mkdirSync(`${services}/folder.json`);
+    symlinkSync("nowhere", `${services}/dangling.json`);
+    symlinkSync("/dev/zero", `${services}/device.json`);
+    Bun.spawnSync(["mkfifo", `${services}/fifo.json`]);
+    await all.reload("SIGHUP");
+    for (const name of ["folder", "dangling", "device", "fifo"]) {
+      expect(answer(name)).toMatch(/^(ready fail 100%|FAIL #no such service)$/);
+    }
+    expect(answer("web")).toBe("ready up 100%");
+  });
+
+  test("is empty while its directory is not there, and says so", async () => {
+    using directory = temporaryDirectory();
+    const {
+      all,
+      answer,
+      directory: services,
+    } = await startServices(directory, {
+      web: '{"status":"UP"}',
+    });
+    rmSync(services, { recursive: true });
+    expect(await all.reload("SIGHUP")).toEqual({
+      isGood: false,
+      text: "services not read: no such file or directory (ENOENT)",
+    });
+    expect(answer("web")).toBe("FAIL #no such service");
+    expect(answer("")).toBe("ready up 100%");
+    mkdirSync(services);
+    writeFileSync(`${services}/web.json`, '{"status":"DOWN"}');
+    expect((await all.reload("SIGHUP")).isGood).toBe(true);
+    expect(answer("web")).toBe("ready down 100%");
+  });
+
+  test("has a limit, beyond which files are left out and counted", async () => {
+    using directory = temporaryDirectory();
+    const files = Array.from(
+      { length: SERVICE_LIMIT + 3 },
+      (_, i) => `s${String(i).padStart(5, "0")}`,
+    );
+    const { all, answer } = await startServices(
+      directory,
+      Object.fromEntries(files.map((name) => [name, '{"status":"UP"}'])),
+    );
+    expect(all.named).toHaveLength(SERVICE_LIMIT);
+    expect(answer("s00000")).toBe("ready up 100%");
+    expect(answer(files.at(-1) ?? "")).toBe("FAIL #no such service");
+    expect((await all.reload("SIGHUP")).text).toBe("more than 4096 services: 3 are left out");
+  });
+
+  test("that is watched takes in a file that appears, and the swap of a linked directory", async () => {
+    using directory = temporaryDirectory();
+    const {
+      watched,
+      path,
+      directory: services,
+    } = await startServices(directory, {}, { watch: true });
+    expect(await watched("web")).toBe("FAIL #no such service");
+    writeFileSync(path("web"), '{"status":"UP","weight":5}');
+    expect(await watched("web")).toBe("ready up 5%");
+    for (const version of ["..1", "..2"]) {
+      mkdirSync(`${services}/${version}`);
+      writeFileSync(
+        `${services}/${version}/api.json`,
+        `{"status":"UP","weight":${version.slice(2)}}`,
+      );
+    }
+    symlinkSync("..1", `${services}/..data`);
+    symlinkSync("..data/api.json", path("api"));
+    expect(await watched("api")).toBe("ready up 1%");
+    symlinkSync("..2", `${services}/..new`);
+    renameSync(`${services}/..new`, `${services}/..data`);
+    expect(await watched("api")).toBe("ready up 2%");
+    writeFileSync(path("web"), "bad");
+    expect(await watched("web")).toBe("ready up 5%");
+    rmSync(path("web"));
+    expect(await watched("web")).toBe("ready up 5%");
+  });
+});
+
+describe("a control command", () => {
+  test("with @NAME is for that service, and saves its file only", async () => {
+    using directory = temporaryDirectory();
+    const { command, answer, path } = await startServices(directory, {
+      web: '{"status":"UP"}',
+      api: '{"status":"UP"}',
+    });
+    expect(await command("@web set status DRAIN")).toBe("ok saved: up drain 100%");
+    expect(await command("@web set weight 5")).toBe("ok saved: up drain 5%");
+    expect(JSON.parse(readFileSync(path("web"), "utf8"))).toEqual({ status: "DRAIN", weight: 5 });
+    expect(readFileSync(path("api"), "utf8")).toBe('{"status":"UP"}');
+    expect(answer("api")).toBe("ready up 100%");
+    expect(JSON.parse(await command("@web show state"))).toEqual({
+      state: { status: "DRAIN", weight: 5 },
+      reply: "up drain 5%",
+    });
+    expect(await command("@www show state")).toBe('error: no such service: "www"');
+    expect(JSON.parse(await command("show services"))).toEqual([
+      { name: "api", state: { status: "UP" }, reply: "ready up 100%" },
+      { name: "web", state: { status: "DRAIN", weight: 5 }, reply: "up drain 5%" },
+    ]);
+    writeFileSync(path("web"), "{}");
+    expect(await command("@web reload")).toMatch(/^error: refused: status: /);
+    expect(answer("web")).toBe("ready fail 100%");
+  });
+});
+
+describe("the host", () => {
+  /** What the rule says, in one line each. */
+  function model(host: State, own: State): string {
+    const isOpen = host.status === "UP" || host.status === "READY";
+    const told = isOpen ? own : withStatus(host.status, host.reason)(own);
+    return formatReply(told, "full").slice(0, -1);
+  }
+
+  test("comes first, whatever both say", async () => {
+    using directory = temporaryDirectory();
+    await fc.assert(
+      fc.asyncProperty(anyState, anyState, async (host, own) => {
+        const { answer } = await startServices(
+          directory,
+          { web: formatState(own) },
+          { host: formatState(host) },
+        );
+        expect(answer("web")).toBe(model(host, own));
+        expect(answer("")).toBe(formatReply(host, "full").slice(0, -1));
+      }),
+    );
+  });
+
+  test("comes first after any sequence of edits, reloads and commands", async () => {
+    const names = ["web", "api"] as const;
+    const target = fc.constantFrom("host", ...names);
+    const step = fc.oneof(
+      fc.record({
+        kind: fc.constant("edit" as const),
+        target,
+        state: fc.option(anyState, { nil: undefined }),
+      }),
+      fc.record({ kind: fc.constant("reload" as const) }),
+      fc.record({ kind: fc.constant("status" as const), target, state: anyState }),
+      fc.record({ kind: fc.constant("weight" as const), target, weight: fc.nat({ max: 255 }) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+        using directory = temporaryDirectory();
+        const { answer, command, path } = await startServices(directory, {
+          web: '{"status":"UP"}',
+          api: '{"status":"UP"}',
+        });
+        const file = (name: string) =>
+          name === "host" ? `${directory.path}/host.json` : path(name);
+        const inMemory: Record<string, State> = {
+          host: { status: "UP" },
+          web: { status: "UP" },
+          api: { status: "UP" },
+        };
+        const onDisk: Record<string, State> = { ...inMemory };
+        for (const each of steps) {
+          if (each.kind === "edit") {
+            writeFileSync(file(each.target), each.state ? formatState(each.state) : "bad");
+            onDisk[each.target] = each.state ?? FAILED;
+          } else if (each.kind === "reload") {
+            await command("reload");
+            Object.assign(inMemory, onDisk);
+          } else {
+            const { target: name } = each;
+            const before = inMemory[name] ?? FAILED;
+            const after =
+              each.kind === "weight"
+                ? { ...before, weight: each.weight }
+                : withStatus(each.state.status)(before);
+            const at = name === "host" ? "" : `@${name} `;
+            await command(
+              each.kind === "weight"
+                ? `${at}set weight ${each.weight}`
+                : `${at}set status ${each.state.status}`,
+            );
+            inMemory[name] = after;
+            onDisk[name] = after;
+          }
+          const host = inMemory["host"] ?? FAILED;
+          expect(answer("")).toBe(formatReply(host, "full").slice(0, -1));
+          for (const name of names)
+            expect(answer(name)).toBe(model(host, inMemory[name] ?? FAILED));
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test("in its stop status answers for every service too", async () => {
+    using directory = temporaryDirectory();
+    const { all, answer } = await startServices(directory, {
+      web: '{"status":"MAINT","weight":7}',
+    });
+    all.answerWhileStopping("DOWN");
+    expect(answer("web")).toBe("ready down 7%");
+    expect(answer("")).toBe("ready down 100%");
+  });
+});
