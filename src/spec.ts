@@ -91,7 +91,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "help",
     operands: "[COMMAND]",
-    meaning: "print this help, or that of a command",
+    meaning: "print the help, or the part about one command",
   },
 ];
 
@@ -184,6 +184,27 @@ export const EXIT_CODES: readonly Entry[] = [
   { term: "0", meaning: "stopped by a signal; valid; a well-formed reply; ok" },
   { term: "1", meaning: "cannot listen; invalid; no well-formed reply; an error" },
   { term: "2", meaning: "a wrong argument or variable; with --expect, another status" },
+];
+
+export const EXAMPLES: readonly Entry[] = [
+  { term: "hapgent status", meaning: "what does HAProxy hear?" },
+  {
+    term: "hapgent status --expect UP,READY",
+    meaning: "a monitor's probe: exit code 0, or 2 with what is wrong",
+  },
+  {
+    term: 'hapgent ctl set status DRAIN "deploying v42"',
+    meaning: "take the service out, and tell why",
+  },
+  {
+    term: "hapgent ctl wait 30",
+    meaning: "then wait until every HAProxy has been told, for 30 seconds at most",
+  },
+  { term: "hapgent ctl set status READY", meaning: "put the service back" },
+  { term: "hapgent ctl @web show state", meaning: "one of several services (HAPGENT_SERVICES)" },
+  { term: "hapgent check --config", meaning: "are the settings right, before a restart?" },
+  { term: "hapgent check - < new.json", meaning: "is this a state, and what will HAProxy hear?" },
+  { term: "pkill -USR2 -x hapgent", meaning: "set DOWN where there is nothing but a shell" },
 ];
 
 /** The ways to call the program, a line each. */

@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { version } from "../package.json";
 import { GENERATED, MANUALS } from "../scripts/generate.ts";
 import { formatLaunchers } from "../scripts/lib/launchers.ts";
+import { formatManPage } from "../scripts/lib/man-page.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
-import { VARIABLES } from "../src/spec.ts";
+import { findInstallation } from "../src/commands/installation.ts";
+import { COMMANDS, VARIABLES } from "../src/spec.ts";
 
 test.each(Object.entries(GENERATED))(
   "%s is what scripts/generate.ts writes",
@@ -12,9 +15,29 @@ test.each(Object.entries(GENERATED))(
   },
 );
 
-test("the man page names every variable", () => {
+test("the man page names every variable, the files and examples", () => {
   for (const { name } of VARIABLES)
     expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${name}\n`);
+  const { stateFile, settingsFile, controlSocket } = findInstallation();
+  for (const path of [stateFile, settingsFile, controlSocket])
+    expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${path}\n`);
+  expect(MANUALS["deploy/man/hapgent.8"]).toContain(".SH EXAMPLES\n");
+});
+
+test("the man page has the date of this version's section in the changelog", () => {
+  const changelog = (date: string) =>
+    `# Changelog\n\n## [9.9.9] - 2001-01-01\n\n## [${version}]${date}\n`;
+  expect(formatManPage(changelog(" - 2026-11-22"))).toStartWith('.TH HAPGENT 8 "2026-11-22" ');
+  expect(formatManPage(changelog(""))).toStartWith('.TH HAPGENT 8 "" ');
+});
+
+test.each(COMMANDS.map(({ name }) => [name]))("the options of %s are completed by all", (name) => {
+  const { options = [] } = COMMANDS.find((command) => command.name === name) ?? {};
+  for (const option of options) {
+    expect(MANUALS["deploy/completion/hapgent.bash"]).toContain(`--${option.name}`);
+    expect(MANUALS["deploy/completion/_hapgent"]).toContain(`'--${option.name}[`);
+    expect(MANUALS["deploy/completion/hapgent.fish"]).toContain(` -l ${option.name} `);
+  }
 });
 
 /** What bash offers for a command line. */
@@ -31,6 +54,13 @@ test.each([
   ["hapgent ", ["check", "status", "ctl", "help", "--help", "--version"]],
   ["hapgent st", ["status"]],
   ["hapgent status --", ["--send", "--expect", "--timeout", "--wait", "--instance", "--json"]],
+  ["hapgent help c", ["check", "ctl"]],
+  ["hapgent status ", [""]],
+  ["hapgent status --expect U", ["UP"]],
+  ["hapgent ctl -", ["--instance", "--json"]],
+  ["hapgent ctl @web --json show s", ["state", "services"]],
+  ["hapgent ctl wait ", [""]],
+  ["hapgent ctl check ", [""]],
   ["hapgent ctl ", ["show", "set", "reload", "wait", "forget", "help"]],
   ["hapgent ctl show ", ["state", "services", "pollers"]],
   ["hapgent ctl set ", ["status", "weight", "maxconn"]],
