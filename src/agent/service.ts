@@ -1,6 +1,7 @@
 import { describeError } from "../errors.ts";
 import { type LogFields, log } from "../log.ts";
-import { type Identity, identify, isSame, loadState } from "../state/file.ts";
+import { limitRead } from "../state/deadline.ts";
+import { type Identity, identify, isCurrent, isSame, loadState } from "../state/file.ts";
 import { formatReply, type ReplyMode } from "../state/reply.ts";
 import { FAILED, type State, type Status } from "../state/state.ts";
 
@@ -57,12 +58,15 @@ export class Service {
   /** Whether it is no service any more: its file was gone when the directory was read. */
   isGone = false;
   readonly #options: ServiceOptions;
-  /** What the file was when it was last read, if it is watched. */
-  #identity: Identity | undefined;
+  /** What the file was when it was last read, where it is watched. */
+  #identity: Identity = {};
+  /** What it held then: a state, or why it held none. */
+  #content: State | string | undefined;
+  /** Whether the state stands in for that of a file that could not be read. */
+  #isMakeshift: boolean = true;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    if (options.watch) this.#identity = {};
     this.reply = this.#makeReply();
   }
 
@@ -85,46 +89,57 @@ export class Service {
    * the line that says where the agent listens.
    */
   async start(): Promise<Outcome> {
-    const error = await this.#load();
-    return error === undefined ? LOADED : this.#fail(error, "start");
+    return this.#take(await this.#read(), "start");
   }
 
   /** Reads the file; unreadable or invalid, the state is FAIL, and the one before is gone. */
   async reload(cause: string): Promise<Outcome> {
     const old = this.reply.text;
-    const error = await this.#load();
-    if (error !== undefined) return this.#fail(error, cause);
+    const outcome = this.#take(await this.#read(), cause);
     // Of many services only those that changed are news.
-    if (this.name === undefined || old !== this.reply.text) {
+    if (outcome.isGood && (this.name === undefined || old !== this.reply.text)) {
       log("state", { cause, ...this.#fields, old, new: this.reply.text });
     }
-    return LOADED;
+    return outcome;
   }
 
   /** Reads the file if it is another one now; unreadable or invalid, the last good state stays. */
   async reread(): Promise<void> {
-    // Of checks that come at once the first has read it.
-    if (await this.isCurrent()) return;
     const cause = "watch";
     const old = this.reply.text;
-    const error = await this.#load();
-    if (error !== undefined) {
+    const [identity, content] = [this.#identity, this.#content];
+    const found = await this.#read({ onlyIfChanged: true });
+    // A version that was young is read again; mostly it holds what it held.
+    const isKnown = isSame(identity, this.#identity);
+    if (isKnown && JSON.stringify(found) === JSON.stringify(content)) return;
+    if (typeof found === "string") {
+      const error = found;
       log("state file refused, the last good state stays", { cause, ...this.fileFields, error });
-    } else if (old !== this.reply.text) {
-      // What the agent itself has saved is no news.
+      return;
+    }
+    this.#become(found);
+    this.#isMakeshift = false;
+    // What the agent itself has saved is no news.
+    if (old !== this.reply.text) {
       log("state", { cause, ...this.#fields, old, new: this.reply.text });
     }
   }
 
-  /** Takes on a state made of the present one, and saves it. */
+  /**
+   * Takes on a state made of the present one, and saves it. The present one is the file's: where the
+   * last read failed it is read first.
+   */
   async set(change: (state: State) => State, cause: string): Promise<Outcome> {
     this.isSaving = true;
-    const old = this.reply.text;
-    this.#become(change(this.state));
-    log("state", { cause, ...this.#fields, old, new: this.reply.text });
     try {
+      const old = this.reply.text;
+      const found = this.#isMakeshift ? await this.#read() : this.state;
+      if (typeof found !== "string") this.#isMakeshift = false;
+      this.#become(change(typeof found === "string" ? this.state : found));
+      log("state", { cause, ...this.#fields, old, new: this.reply.text });
       const { saveState } = await import("../state/save.ts");
       const { rejected, inPlace } = await saveState(this.#options.file, this.state);
+      this.#isMakeshift = false;
       if (rejected) log("invalid state file set aside", { file: rejected });
       if (inPlace) log("saved in place, not atomically", { ...this.fileFields, error: inPlace });
       return { isGood: true, text: inPlace ? `saved in place: ${inPlace}` : "saved" };
@@ -137,9 +152,9 @@ export class Service {
     }
   }
 
-  /** Whether the file is the one that was last read. */
+  /** Whether the file is for sure the one that was last read. */
   async isCurrent(): Promise<boolean> {
-    return isSame(await identify(this.#options.file), this.#identity ?? {});
+    return isCurrent(this.#identity, await identify(this.#options.file));
   }
 
   /** Makes the reply anew, because what comes before the state has changed. */
@@ -150,19 +165,32 @@ export class Service {
     this.reply = reply;
   }
 
-  /** Reads the file; returns why it holds no state, which changes nothing. */
-  async #load(): Promise<string | undefined> {
-    // Before it is read: what is written to it meanwhile is another one, to be read at the next
-    // check.
-    const identity = this.#identity && (await identify(this.#options.file));
+  /** What the file holds: a state, or why it holds none. Nothing but what is known of it changes. */
+  async #read({ onlyIfChanged = false } = {}): Promise<State | string> {
+    const { file, watch } = this.#options;
+    let identity: Identity = {};
+    let content: State | string;
     try {
-      this.#become(await loadState(this.#options.file));
-      return undefined;
+      // Before it is read: what is written to it meanwhile is another one, to be read at the next
+      // check.
+      if (watch) identity = await limitRead(identify(file));
+      if (onlyIfChanged && this.#content && isCurrent(this.#identity, identity))
+        return this.#content;
+      content = await loadState(file);
     } catch (error) {
-      return describeError(error);
-    } finally {
-      this.#identity = identity;
+      content = describeError(error);
     }
+    this.#identity = identity;
+    this.#content = content;
+    return content;
+  }
+
+  /** Takes on what the file holds; FAIL when that is no state. */
+  #take(found: State | string, cause: string): Outcome {
+    this.#isMakeshift = typeof found === "string";
+    if (typeof found === "string") return this.#fail(found, cause);
+    this.#become(found);
+    return LOADED;
   }
 
   #fail(error: string, cause: string): Outcome {

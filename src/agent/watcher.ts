@@ -15,6 +15,8 @@ export class Watcher {
   readonly #events: Events;
   /** Looks that have taken too long and have not come back. */
   readonly #hanging = new Set<Service | Services>();
+  /** Rereads that have not begun. */
+  readonly #waiting = new Map<Service, Promise<void>>();
 
   constructor(services: Services, events: Events) {
     this.#services = services;
@@ -51,6 +53,21 @@ export class Watcher {
   async #look(service: Service): Promise<void> {
     // While a change is being saved memory is right.
     if ((await service.isCurrent()) || service.isSaving) return;
-    await this.#events.request(() => service.reread());
+    await this.#reread(service);
+  }
+
+  /** Rereads a file; checks that come before that has begun share one. */
+  #reread(service: Service): Promise<void> {
+    const waiting = this.#waiting.get(service);
+    if (waiting !== undefined) return waiting;
+    let hasBegun = false;
+    const reread = this.#events.request(() => {
+      hasBegun = true;
+      this.#waiting.delete(service);
+      return service.reread();
+    });
+    // Where nothing else is to be done it begins at once.
+    if (!hasBegun) this.#waiting.set(service, reread);
+    return reread;
   }
 }

@@ -1,16 +1,26 @@
 import { codeOf, describeError } from "../errors.ts";
+import { limitRead } from "./deadline.ts";
 import { JsonError, parseState, type State, StateError } from "./state.ts";
 
 /** A state file is read up to this many bytes; a larger one is invalid. */
 export const SIZE_LIMIT = 64 * 1024;
 
+/** How long a version counts as young, in milliseconds: some file systems keep whole seconds. */
+const YOUNG_MS = 2000;
+
 /**
  * Reads and parses the state file.
  *
  * @throws {StateError} when it is no regular file, is larger than 64 KiB or holds no valid state.
+ * @throws {LateError} when the disk does not answer.
  * @throws the system's error when it cannot be read.
  */
 export async function loadState(path: string): Promise<State> {
+  const late = new AbortController();
+  return await parseText(await limitRead(readText(path, late.signal), () => late.abort()));
+}
+
+async function readText(path: string, late: AbortSignal): Promise<string> {
   const file = Bun.file(path);
   const stat = await file.stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
@@ -18,7 +28,17 @@ export async function loadState(path: string): Promise<State> {
   if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  return await parseText(await file.slice(0, SIZE_LIMIT).text());
+  late.throwIfAborted();
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const reader = file.slice(0, SIZE_LIMIT).stream().getReader();
+  // After EAGAIN the runtime never comes back by itself, and keeps a core busy.
+  late.addEventListener("abort", () => void reader.cancel());
+  for (;;) {
+    const { done, value } = await reader.read();
+    // A Blob's text is that of a file: a byte order mark is taken for what it is.
+    if (done) return await new Blob(chunks).text();
+    chunks.push(value);
+  }
 }
 
 /**
@@ -42,29 +62,49 @@ export async function parseText(text: string): Promise<State> {
  * that the swap of a linked directory is a new version too.
  */
 export interface Identity {
+  readonly device?: number;
   readonly inode?: number;
   readonly size?: number;
-  /** Time of change, in milliseconds with a fraction. */
-  readonly time?: number;
+  /** Times of the last change of the text and of anything, in milliseconds with a fraction. */
+  readonly modified?: number;
+  readonly changed?: number;
+  /** Whether it is so new that a change since then may have left all of the above as it is. */
+  readonly isYoung?: boolean;
   readonly error?: string;
 }
 
 /** Looks at a file without reading it. */
 export async function identify(path: string): Promise<Identity> {
   try {
-    const { ino, size, mtimeMs } = await Bun.file(path).stat();
-    return { inode: ino, size, time: mtimeMs };
+    const { dev, ino, size, mtimeMs, ctimeMs } = await Bun.file(path).stat();
+    return {
+      device: dev,
+      inode: ino,
+      size,
+      modified: mtimeMs,
+      changed: ctimeMs,
+      isYoung: Date.now() - ctimeMs < YOUNG_MS,
+    };
   } catch (error) {
     return { error: codeOf(error) ?? describeError(error) };
   }
 }
 
-/** Whether two looks saw the same version. As a text its first large number would cost 0.1 MB. */
+/** Whether two looks saw the same. As a text its first large number would cost 0.1 MB. */
 export function isSame(one: Identity, other: Identity): boolean {
-  const { inode, size, time, error } = one;
   return (
-    inode === other.inode && size === other.size && time === other.time && error === other.error
+    one.device === other.device &&
+    one.inode === other.inode &&
+    one.size === other.size &&
+    one.modified === other.modified &&
+    one.changed === other.changed &&
+    one.error === other.error
   );
+}
+
+/** Whether a file that was read as `read` is for sure still the same. */
+export function isCurrent(read: Identity, now: Identity): boolean {
+  return !read.isYoung && isSame(read, now);
 }
 
 /** Removes what a save that was killed may have left beside the state file. */

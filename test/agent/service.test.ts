@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { Events } from "../../src/agent/events.ts";
 import { Service, withStatus } from "../../src/agent/service.ts";
@@ -109,5 +109,22 @@ describe("Service", () => {
     writeFileSync(file, '{"status":"MAINT"}');
     chmodSync(file, 0o600);
     expect(await send("HUP")).toBe("MAINT");
+  });
+
+  test("changes the file's state when that has become good since the last read failed", async () => {
+    using directory = temporaryDirectory();
+    const { send, file } = await startService(directory);
+    const text = '{"status":"DOWN","weight":5,"maxconn":7}';
+    writeFileSync(file, text);
+    expect(await send("USR1")).toBe("UP 5% maxconn:7");
+    expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ status: "UP", weight: 5, maxconn: 7 });
+    writeFileSync(file, "bad");
+    expect(await send("HUP")).toBe("FAIL");
+    writeFileSync(file, text);
+    expect(await send("USR2")).toBe("DOWN 5% maxconn:7");
+    expect(existsSync(`${file}.rejected`)).toBe(false);
+    // Once the state is that of the file, what is in memory counts.
+    writeFileSync(file, '{"status":"DRAIN","weight":9}');
+    expect(await send("USR1")).toBe("UP 5% maxconn:7");
   });
 });

@@ -11,8 +11,10 @@ import { TUNED } from "../../../src/agent/tuning.ts";
 import { formatState } from "../../../src/state/state.ts";
 import {
   BOUND_BY_PERMISSIONS,
+  injectInto,
   inMounts,
   inShell,
+  inside,
   UNPRIVILEGED,
   withInjected,
 } from "./launchers.ts";
@@ -244,31 +246,6 @@ function write(directory: string): string {
   return `printf '%s' '${OLD}' > ${directory}/state.json`;
 }
 
-/** A path as the agent sees it, in its own mount namespace. */
-function inside(agent: AgentProcess, path: string): string {
-  return `/proc/${agent.pid}/root${path}`;
-}
-
 function seen(agent: AgentProcess, path: string): string {
   return readFileSync(inside(agent, path), "utf8");
-}
-
-/** Traces a process that runs, so that its system calls fail or wait until this is disposed of. */
-async function injectInto(pid: number, injection: string): Promise<AsyncDisposable> {
-  const options = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${injection}`];
-  const tracer = Bun.spawn(["strace", ...options, "-p", String(pid)], {
-    stdio: ["ignore", "ignore", "ignore"],
-  });
-  const threads = readdirSync(`/proc/${pid}/task`);
-  await until("traced", () =>
-    threads.every((thread) =>
-      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
-    ),
-  );
-  return {
-    async [Symbol.asyncDispose]() {
-      tracer.kill("SIGKILL");
-      await tracer.exited;
-    },
-  };
 }

@@ -1,3 +1,7 @@
+import { readdirSync, readFileSync } from "node:fs";
+import type { AgentProcess } from "../../../scripts/lib/agent.ts";
+import { until } from "../../../scripts/lib/until.ts";
+
 /** As the shipped launchers start it: no signal can end it before its handlers are set. */
 export const SIGNALS_BLOCKED = ["env", "--block-signal=HUP,USR1,USR2"];
 
@@ -24,4 +28,37 @@ export function inShell(script: string, launcher: readonly string[] = []): strin
 export function withInjected(...injections: string[]): string[] {
   const options = injections.flatMap((injection) => ["-e", `inject=${injection}`]);
   return ["strace", "-D", "-f", "-qq", "-o", "/dev/null", ...options];
+}
+
+/** A path as the agent sees it, in its own mount namespace. */
+export function inside(agent: AgentProcess, path: string): string {
+  return `/proc/${agent.pid}/root${path}`;
+}
+
+/**
+ * Traces a process that runs, so that its system calls fail or wait until this is disposed of; with
+ * a path only those on that file.
+ */
+export async function injectInto(
+  pid: number,
+  injection: string,
+  path?: string,
+): Promise<AsyncDisposable> {
+  const options = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${injection}`];
+  if (path !== undefined) options.push("-P", path);
+  const tracer = Bun.spawn(["strace", ...options, "-p", String(pid)], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const threads = readdirSync(`/proc/${pid}/task`);
+  await until("traced", () =>
+    threads.every((thread) =>
+      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
+    ),
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      tracer.kill("SIGKILL");
+      await tracer.exited;
+    },
+  };
 }
