@@ -15,6 +15,7 @@ const SYSTEM_TOOLS = {
   socat: "socat",
   prlimit: "util-linux",
   setpriv: "util-linux",
+  unshare: "util-linux",
   ...{ fish: "fish", zsh: "zsh" },
 };
 
