@@ -54,6 +54,7 @@ list_files() {
 hapgent $BIN/hapgent 755
 deploy/scripts/hapgent-deploy $BIN/hapgent-deploy 755
 deploy/scripts/hapgent-load $BIN/hapgent-load 755
+deploy/scripts/hapgent-load.cron $DOC/hapgent-load.cron 644
 deploy/man/hapgent.8 $SHARE/man/man8/hapgent.8 644
 deploy/completion/hapgent.bash $SHARE/bash-completion/completions/hapgent 644
 deploy/completion/_hapgent $SHARE/zsh/site-functions/_hapgent 644
@@ -338,8 +339,8 @@ install_all() {
   get_archive
   make_user
   put_files list_files
-  for file in "$content"/deploy/haproxy/*; do
-    if [ -f "$file" ]; then put "$file" "$DOC/haproxy/${file##*/}" 644; fi
+  for file in "$content"/deploy/haproxy/* "$content"/deploy/monitoring/*; do
+    if [ -f "$file" ]; then put "$file" "$DOC/${file#"$content"/deploy/}" 644; fi
   done
   make_state
   make_settings
@@ -396,8 +397,10 @@ uninstall_all() {
   fi
   remove_files list_files
   remove_files list_systemd_files
-  remove $DOC/haproxy/*
-  if [ -d $DOC ]; then act rm -r $DOC; fi
+  if [ -d $DOC ]; then
+    changed=yes
+    act rm -r $DOC
+  fi
   if [ $changed = no ]; then
     say "nothing to remove"
     return

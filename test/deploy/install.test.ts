@@ -129,7 +129,7 @@ const INSTALLED = [
 function isDirectory(path: string): boolean {
   return (
     ["/var/lib/hapgent", "/etc/hapgent", "/etc/default"].includes(path) ||
-    /^\/usr\/local\/(lib|share)\/[a-z0-9/-]+$/.test(path)
+    /^\/usr\/local\/(lib|share)\/([a-z0-9/-]+|fish\/vendor_completions\.d)$/.test(path)
   );
 }
 
