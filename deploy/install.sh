@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs hapgent from a release: sh install.sh --from URL, where URL is the directory of the release's files
-# (https://, http:// or file://). Run twice, it changes nothing. It never touches your state and your settings.
+# Installs hapgent from a release: sh install.sh --from URL. URL is the directory of the release's files (https://,
+# http:// or file://). A second run changes nothing. Your state and your settings are never touched.
 set -eu
 umask 022
 
@@ -23,10 +23,10 @@ usage: install.sh --from URL [--signers FILE] [--allow-downgrade] [--dry-run]
        install.sh --uninstall [--dry-run]
 
   --from URL         the directory of a release: https://, http:// or file://
-  --signers FILE     the keys that may sign it, in place of those in this script
-  --allow-downgrade  install it although a newer version is installed
+  --signers FILE     keys that may sign it, instead of those in this script
+  --allow-downgrade  replace a newer version
   --dry-run          download and verify, but only say what would change
-  --uninstall        remove all but the state and the settings
+  --uninstall        remove everything except the state and the settings
 END
 }
 
@@ -48,7 +48,7 @@ has() {
   command -v "$1" >/dev/null 2>&1
 }
 
-# What is installed whatever the init is: file of the archive, target, mode. An archive need not have all of it.
+# The files for every init: name in the archive, target, mode. A file that the archive lacks is left out.
 list_files() {
   cat <<END
 hapgent $BIN/hapgent 755
@@ -91,7 +91,7 @@ find_target() {
   libc=$(getconf GNU_LIBC_VERSION 2>/dev/null) || target=$target-musl
 }
 
-# Says what the executable would miss here: without these it ends with a signal, or in words that explain nothing.
+# Refuses a machine that the executable cannot run on: there it would die of a signal or fail without a reason.
 check_machine() {
   [ -e /proc/cpuinfo ] || fail "/proc is not mounted: the executable needs it"
   case $target in
@@ -144,7 +144,7 @@ is_older() {
     }'
 }
 
-# Downloads a file of the release into the working directory. From https it follows no redirect to http.
+# Downloads a file of the release into the working directory. It follows no redirect from https to http.
 fetch() {
   case $from in
   file://*) cp "${from#file://}/$1" "$1" ;;
@@ -152,7 +152,7 @@ fetch() {
     if has curl; then
       curl --proto =https --fail --silent --show-error --location --output "$1" "$from/$1"
     elif has wget && wget --version >/dev/null 2>&1; then
-      # Wget has no option for it: http goes to a proxy that there cannot be.
+      # Wget has no option for that, so http gets a proxy that cannot exist.
       http_proxy=http://127.0.0.1:0 wget -q -O "$1" "$from/$1"
     else
       fail "curl or GNU wget is needed: busybox's wget follows redirects from https to http"
@@ -170,7 +170,7 @@ fetch() {
   esac || return 1
 }
 
-# The list of checksums has to be signed by a key that we know; what is checked is said.
+# Verifies that a release key signed the list of checksums, and says whether it could.
 verify_sums() {
   if [ -n "$signers" ]; then cp "$signers" signers; else printf '%s\n' "$SIGNERS" >signers; fi
   if ! grep -q '^[^#]' signers; then
@@ -199,7 +199,7 @@ find_archive() {
   version=${version%"-$target.tar.$suffix"}
 }
 
-# Whoever serves an old release, with its right signature, would bring its faults back.
+# An old release has a valid signature too, and would bring its faults back.
 check_version() {
   installed=$($BIN/hapgent --version 2>/dev/null) || installed=''
   old=${installed#hapgent }
@@ -211,7 +211,7 @@ check_version() {
   say "downgrade from $old to $version"
 }
 
-# Downloads, verifies and unpacks the archive; $content is then what was in it. Nothing of it is run.
+# Downloads, verifies and unpacks the archive into $content. Nothing runs from there.
 get_archive() {
   say "getting $archive"
   fetch "$archive" || fail "cannot get $from/$archive"
@@ -224,7 +224,7 @@ get_archive() {
   [ -e "$content/hapgent" ] || fail "$archive has no executable"
 }
 
-# Puts a file in its place, at once and only if it differs: put FILE TARGET MODE.
+# Replaces a file in one step, if it differs: put FILE TARGET MODE.
 put() {
   if cmp -s "$1" "$2"; then return; fi
   changed=yes
@@ -241,7 +241,7 @@ put() {
   act mv -f "$2.new" "$2"
 }
 
-# Puts the files of a list in their places: the archive's of list_files and its like.
+# Installs the files of a list: put_files list_files.
 put_files() {
   "$1" >list
   while read -r file path mode; do
@@ -249,7 +249,7 @@ put_files() {
   done <list
 }
 
-# Runs a new executable before it takes its name, with the rights of the agent's user only.
+# Runs the new executable as the agent's user before it replaces the old one.
 try_executable() {
   installed=$(run_as_agent "$1" --version 2>&1) || {
     rm "$1"
@@ -265,7 +265,7 @@ try_executable() {
 }
 
 run_as_agent() {
-  # From a directory that this user may enter.
+  # The user must be able to enter the working directory.
   cd /
   if setpriv --version >/dev/null 2>&1; then
     setpriv --reuid hapgent --regid hapgent --clear-groups --no-new-privs "$@"
@@ -286,7 +286,7 @@ make_user() {
   fi
 }
 
-# The first state; one that is there stays, and so does a directory that the operator emptied.
+# Makes the first state. An existing directory stays as it is, also when you emptied it.
 make_state() {
   if [ -e $STATE ]; then return; fi
   changed=yes
@@ -295,7 +295,7 @@ make_state() {
   act chown -R hapgent:hapgent $STATE
 }
 
-# The first settings, and the directory of those of instances.
+# Makes the first settings, and the directory for those of instances.
 make_settings() {
   if [ ! -e /etc/hapgent ]; then
     changed=yes
@@ -322,7 +322,7 @@ start_sysv() {
   if has update-rc.d && ! ls /etc/rc2.d/S??hapgent >/dev/null 2>&1; then
     act update-rc.d hapgent defaults
   fi
-  # Through service, which passes on nothing of our environment.
+  # The command service gives the agent a clean environment.
   if ! service hapgent status >/dev/null 2>&1; then
     act service hapgent start || fail "the agent does not start; see /var/log/hapgent.log"
   elif [ $restart = yes ]; then
@@ -351,8 +351,8 @@ install_all() {
     put_files list_sysv_files
     start_sysv
   else
-    say "no systemd and no Debian init here: start $BIN/hapgent as the user hapgent yourself," \
-      "with HAPGENT_STATE_FILE=$STATE/state.json"
+    say "neither systemd nor Debian's init runs here: start $BIN/hapgent yourself, as the user hapgent" \
+      "and with HAPGENT_STATE_FILE=$STATE/state.json"
   fi
   if [ $changed = no ]; then
     say "nothing to change: $installed"
@@ -413,9 +413,9 @@ uninstall_all() {
   say "  the user hapgent"
 }
 
-# All in functions: a script that arrives cut off does nothing.
+# Everything is in functions, so a script that arrives incomplete does nothing.
 main() {
-  # With these set, the executable would run code of whoever set them.
+  # Anyone who can set one of these can run code in the executable.
   unset BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSPECT_CONNECT_TO
   from='' signers='' dry_run=no allow_downgrade=no action=install changed=no restart=no installed=''
   while [ $# -gt 0 ]; do

@@ -1,5 +1,5 @@
-// Builds the executables: dist/hapgent for this machine; with --all one for each target, or for
-// those named. For a target only a runtime is used whose checksum is in lib/runtime.ts.
+// Builds dist/hapgent for this machine, or an executable for each target that is named; --all
+// names every target. A target's runtime must have the checksum that lib/runtime.ts has.
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";

@@ -7,7 +7,7 @@ import { NAMESPACE, SIGNER } from "./sign.ts";
 if (import.meta.main) console.log(await formatNotes());
 
 /**
- * What CHANGELOG.md says of a version, without the heading; undefined where it says nothing.
+ * The section of a version in CHANGELOG.md, without its heading; undefined when it is empty.
  *
  * @param name a version, or `Unreleased`.
  */
@@ -16,7 +16,7 @@ export function readSection(changelog: string, name: string): string | undefined
   return section?.slice(section.indexOf("\n")).trim() || undefined;
 }
 
-/** The notes of this version; before its section is written, those of what is unreleased. */
+/** The notes of this version, or the unreleased ones while it has no section. */
 export async function formatNotes(): Promise<string> {
   const verify = `ssh-keygen -Y verify -f allowed_signers -I ${SIGNER} -n ${NAMESPACE}`;
   const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
@@ -25,8 +25,8 @@ export async function formatNotes(): Promise<string> {
 
 ### Verify
 
-With \`SHA256SUMS\`, \`SHA256SUMS.sig\` and the files that you want in one directory, and with
-\`allowed_signers\` from the repository's \`deploy/\` (not from beside the files):
+Put \`SHA256SUMS\`, \`SHA256SUMS.sig\` and the files that you want in one directory. Take
+\`allowed_signers\` from \`deploy/\` in the repository, not from the place of the files. Then:
 
     ${verify} -s SHA256SUMS.sig <SHA256SUMS
     sha256sum --check --ignore-missing SHA256SUMS

@@ -1,6 +1,6 @@
-// Publishes dist/release: its files as a release of the repository, and its image. Run by CI, which
-// sets GH_TOKEN; IMAGE says where the image goes (registry/owner/hapgent, as IMAGE_USER), and
-// without it none is pushed.
+// Publishes dist/release: the files as a release of the repository, and the image. CI runs it and
+// sets GH_TOKEN. IMAGE is the image's place (registry/owner/hapgent) and IMAGE_USER its user;
+// without IMAGE no image is pushed.
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
@@ -13,7 +13,7 @@ const directory = `${ROOT}dist/release`;
 const files = readdirSync(directory).map((name) => join(directory, name));
 await needTools({ "ssh-keygen": "openssh-client", gh: "gh", skopeo: "skopeo" });
 
-// Nothing is published that a user could not verify.
+// A user must be able to verify every file.
 for (const file of files.filter((path) => !path.endsWith(".sig"))) {
   const problem = await findProblem(file, SIGNERS);
   if (problem === undefined) continue;
@@ -23,12 +23,12 @@ for (const file of files.filter((path) => !path.endsWith(".sig"))) {
 
 const { IMAGE, IMAGE_USER, GH_TOKEN } = process.env;
 if (IMAGE) pushImage(IMAGE);
-// Last, and at once: who is told of the release finds all of it.
+// The release comes last and all at once: its readers find every file and the image.
 const notes = ["--notes-file", join(directory, "NOTES.md")];
 run(["gh", "release", "create", `v${version}`, "--verify-tag", ...notes, ...files]);
 
 function pushImage(image: string): void {
-  // A file, because a command line can be read by everybody on the machine.
+  // A file, because every user of the machine can read a command line.
   const login = join(temporaryDirectory().path, "auth.json");
   const auth = Buffer.from(`${IMAGE_USER}:${GH_TOKEN}`).toString("base64");
   const registry = image.slice(0, image.indexOf("/"));

@@ -1,12 +1,12 @@
 // Makes a release in dist/release: executables, archives, Debian packages, images, bill of
 // materials, notes, checksums and, with a key, signatures.
 //
-//   bun scripts/release.ts              from a clean, tagged tree; scripts/sign.ts signs it
-//   bun scripts/release.ts --key FILE   the same, signed and verified
-//   bun scripts/release.ts --dry-run    whatever the tree is: what would be refused is only told
+//   bun scripts/release.ts              needs a clean, tagged tree; scripts/sign.ts signs the files
+//   bun scripts/release.ts --key FILE   signs and verifies them, too
+//   bun scripts/release.ts --dry-run    takes any tree, and only warns of what it would refuse
 //
-// It says what it does, with times, and at the end what to do next. With --fast the archives are
-// hardly compressed. The same commit gives the same files.
+// It shows each step with its time, and ends with what to do next. --fast compresses as little as
+// possible, for tests. The same commit gives the same files.
 import {
   copyFileSync,
   cpSync,
@@ -93,7 +93,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
   const packages = ARCHITECTURES.map((architecture) => `hapgent_${version}_${architecture}.deb`);
   const image = `hapgent-${version}-image.tar`;
   const tars = TARGETS.map((target) => packContent(`hapgent-${version}-${target}`));
-  // What takes longest comes first.
+  // The longest steps come first.
   await doInParallel([
     ...ARCHITECTURES.map(
       (name, index) => async () =>
@@ -148,10 +148,7 @@ async function compress(tar: string, suffix: "zst" | "gz", isFast: boolean): Pro
   });
 }
 
-/**
- * The installer, with the keys in it that may sign: who has it needs nothing else to verify the
- * rest.
- */
+/** Writes the installer with the release keys in it: it needs nothing else to verify the rest. */
 async function writeInstaller(): Promise<void> {
   const text = await Bun.file(`${ROOT}deploy/install.sh`).text();
   const place = "SIGNERS=''\n";
@@ -175,9 +172,7 @@ async function writeSums(): Promise<void> {
   writeFileSync(join(DIRECTORY, "SHA256SUMS"), lines.join(""));
 }
 
-/**
- * Signs all, and verifies all as who downloads it would: a key that nobody knows is worth nothing.
- */
+/** Signs the files, then verifies them as a user would: deploy/allowed_signers must have the key. */
 async function signAndVerify(key: string): Promise<void> {
   await signRelease(DIRECTORY, key);
   for (const name of readdirSync(DIRECTORY).filter((file) => !file.endsWith(".sig"))) {
@@ -188,7 +183,7 @@ async function signAndVerify(key: string): Promise<void> {
   }
 }
 
-/** Where everything is, and what to do with it. */
+/** Says where the files are, why they cannot be published, and what to do next. */
 function formatSummary(problems: readonly string[], isSigned: boolean): string {
   const names = readdirSync(DIRECTORY);
   const size = names.reduce((sum, name) => sum + statSync(join(DIRECTORY, name)).size, 0);

@@ -18,9 +18,8 @@ if (import.meta.main) {
 /**
  * Signs SHA256SUMS and each executable of a release: FILE.sig beside FILE.
  *
- * @param key path of a private key, or of a public one whose private half an SSH agent has; without
- * it the
- *   environment's HAPGENT_RELEASE_KEY holds the private key itself.
+ * @param key path of a private key, or of a public key whose private half an SSH agent has. Without
+ *   it, the variable HAPGENT_RELEASE_KEY holds the private key itself.
  */
 export async function signRelease(directory: string, key?: string): Promise<void> {
   await needTools({ "ssh-keygen": "openssh-client" });

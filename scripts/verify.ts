@@ -1,7 +1,7 @@
 // Verifies files of a release: bun scripts/verify.ts [--signers FILE] FILE...
 //
-// Beside each there must be SHA256SUMS, which has its checksum, and SHA256SUMS.sig, made by a key
-// of deploy/allowed_signers; a FILE.sig that is there must be right as well.
+// SHA256SUMS beside a file must have its checksum, and a key of deploy/allowed_signers must have
+// made SHA256SUMS.sig. A FILE.sig, where there is one, is verified as well.
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";

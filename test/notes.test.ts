@@ -30,7 +30,7 @@ test.each([
 
 test("the notes say what is new, how to verify it and what built it", async () => {
   const notes = await formatNotes();
-  expect(notes).toStartWith("### For those who come from the original hapgent\n\nStop it");
+  expect(notes).toStartWith("### Moving from the original hapgent\n\nStop it");
   expect(notes).toContain("\n### Added\n\n- The agent");
   expect(notes).toContain("\n    sha256sum --check --ignore-missing SHA256SUMS\n");
   expect(notes).toContain(`\nBuilt by Bun ${Bun.version} from commit `);

@@ -7,9 +7,9 @@ import { temporaryDirectory } from "./temporary.ts";
 export type Target = (typeof TARGETS)[number];
 
 /**
- * Bun 1.4.5, the runtime that an executable of each target starts with: the name of its npm package
- * (`@oven/NAME`) and the SHA-256 of its file `bin/bun`. Bun checks nothing of what it downloads for
- * another target. Who raises the version in package.json writes down the new ones:
+ * Bun 1.4.5, the runtime inside the executable of each target: the name of its npm package
+ * (`@oven/NAME`) and the SHA-256 of its file `bin/bun`. Bun does not verify what it downloads for
+ * another target. When you raise Bun's version, replace the checksums:
  *
  *   npm pack @oven/NAME@VERSION     (npm checks the archive against the registry's sha512)
  *   tar -xzOf ARCHIVE package/bin/bun | sha256sum
@@ -34,10 +34,11 @@ const RUNTIMES: Record<Target, { readonly name: string; readonly sha256: string 
 };
 
 /**
- * The path of a target's runtime, downloaded if need be, with the checksum that we know: the Bun
- * that runs this program, or the file that Bun keeps in its cache.
+ * Finds the runtime of a target and verifies it: the Bun that runs this program, or a file in Bun's
+ * cache, which it downloads first when it is missing.
  *
- * @throws when the file is another one.
+ * @returns its path.
+ * @throws when its checksum is another one.
  */
 export function findRuntime(target: Target): string {
   const { name, sha256 } = RUNTIMES[target];
@@ -53,7 +54,7 @@ export function findRuntime(target: Target): string {
   );
 }
 
-/** Bun downloads a runtime when it compiles for a target, and runs nothing of it. */
+/** Lets Bun download a runtime: it does when it compiles for a target, and does not run it. */
 function download(target: Target): void {
   using directory = temporaryDirectory();
   const outfile = join(directory.path, "empty");

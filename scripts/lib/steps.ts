@@ -3,10 +3,10 @@ import { availableParallelism } from "node:os";
 const start = performance.now();
 
 /**
- * Does one step of a long program, and says when it begins and when it ends, with the time since
- * the program started.
+ * Does one step of a long program. Says when it begins and when it ends, with the time since the
+ * program started.
  *
- * @param action returns what there is to say of the result, if anything.
+ * @param action may return a text about the result.
  */
 export async function step(name: string, action: () => unknown): Promise<void> {
   const begun = performance.now();
@@ -23,9 +23,9 @@ export function say(text: string): void {
 }
 
 /**
- * Does all of these, as many at a time as the machine has processors, in this order.
+ * Does all actions, in this order, as many at a time as the machine has processors.
  *
- * @throws the first error; what has not begun by then never does.
+ * @throws the first error; after it no other action begins.
  */
 export async function doInParallel(
   actions: readonly (() => Promise<unknown>)[],
