@@ -25,7 +25,8 @@ const PACKAGES = [
  * Where not only what is installed changes: logs, what dpkg, apt and systemd keep, what is in
  * memory.
  */
-const NOISE = "/proc /sys /dev /run /tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd";
+const NOISE =
+  "/proc /sys /dev /run /tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd /var/lib/dbus";
 
 /** A Debian root directory, made once in a run; machines are copies of it and never change it. */
 export async function baseRoot(): Promise<string> {
