@@ -50,7 +50,7 @@ const JSON_OPTION: Option = {
 const INSTANCE_OPTION: Option = {
   name: "instance",
   value: "NAME",
-  meaning: "speak for the installed agent hapgent@NAME",
+  meaning: "use the installed agent hapgent@NAME",
 };
 
 export const COMMANDS: readonly Command[] = [
@@ -74,8 +74,8 @@ export const COMMANDS: readonly Command[] = [
         value: "LIST",
         meaning: "be a monitor's probe: exit 2 unless the status is in LIST",
       },
-      { name: "timeout", value: "S", meaning: "give up a check after so many seconds (2)" },
-      { name: "wait", value: "S", meaning: "try again for so many seconds (0)" },
+      { name: "timeout", value: "S", meaning: "give up a check after S seconds (2)" },
+      { name: "wait", value: "S", meaning: "try again for S seconds (0)" },
       INSTANCE_OPTION,
       JSON_OPTION,
     ],
@@ -212,11 +212,11 @@ export function listUsages(): string[] {
   return ["hapgent", ...COMMANDS.map(formatUsage), "hapgent --help | --version"];
 }
 
-/** A command as one types it: `hapgent check [FILE] [--json]`. */
+/** A command as one types it: `hapgent check [--json] [FILE]`. */
 export function formatUsage({ name, operands, options = [] }: Command): string {
   const flags =
     options.length > 2 ? ["[OPTION...]"] : options.map((option) => `[${formatOption(option)}]`);
-  return ["hapgent", name, operands, ...flags].filter(Boolean).join(" ");
+  return ["hapgent", name, ...flags, operands].filter(Boolean).join(" ");
 }
 
 /** An option as one types it: `--wait S`. */

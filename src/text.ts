@@ -37,7 +37,9 @@ function escapeCharacter(character: string): string {
  * or undefined.
  */
 export function findNearest(word: string, words: readonly string[]): string | undefined {
+  // A word may be as long as a file: what differs much in length is not looked at.
   const near = words
+    .filter((each) => Math.abs(each.length - word.length) <= 2)
     .map((each) => ({ each, distance: measureDistance(word.toLowerCase(), each.toLowerCase()) }))
     .filter(({ each, distance }) => distance <= 2 && distance * 2 < each.length)
     .toSorted((a, b) => a.distance - b.distance);

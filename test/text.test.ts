@@ -42,3 +42,7 @@ test.each([
 ])("the command nearest to %j is %s", (word, nearest) => {
   expect(findNearest(word, ["check", "status", "ctl"])).toBe(nearest);
 });
+
+test("nothing is near to a word as long as a file", () => {
+  expect(findNearest("status".repeat(10_000), ["status"])).toBeUndefined();
+});

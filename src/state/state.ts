@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { quote } from "../text.ts";
+import { findNearest, quote } from "../text.ts";
 
 /** HAProxy's agent words that a status may be (configuration manual, "agent-check"), upper case. */
 export const STATUSES = ["UP", "DOWN", "READY", "DRAIN", "FAIL", "MAINT", "STOPPED"] as const;
@@ -106,17 +106,22 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
   const item = issue.path?.[0];
   if (item === undefined) return `expected a JSON object, got ${describe(issue.input)}`;
   const key = String(item.key);
-  if (!Object.hasOwn(EXPECTED, key)) {
-    return `${describe(key)}: expected no field but ${Object.keys(EXPECTED).join(", ")}`;
+  const names = Object.keys(EXPECTED);
+  if (!names.includes(key)) {
+    return `${describe(key)}: expected no field but ${names.join(", ")}${guess(key, names)}`;
   }
   return describeField(key as keyof typeof EXPECTED, item.value);
 }
 
 function describeField(name: keyof typeof EXPECTED, value: unknown): string {
-  const expected = `${name}: expected ${EXPECTED[name]}, got ${describe(value)}`;
-  if (name !== "status" || typeof value !== "string") return expected;
-  const meant = STATUSES.find((status) => status === value.trim().toUpperCase());
-  return meant ? `${expected} (did you mean ${meant}?)` : expected;
+  const hint = name === "status" && typeof value === "string" ? guess(value, STATUSES) : "";
+  return `${name}: expected ${EXPECTED[name]}, got ${describe(value)}${hint}`;
+}
+
+/** What was meant, in brackets; nothing when no word is near. */
+function guess(word: string, words: readonly string[]): string {
+  const nearest = findNearest(word.trim(), words);
+  return nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
 }
 
 /** A value as an error message shows it: on one line, at most 60 characters of a string. */

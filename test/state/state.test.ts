@@ -45,6 +45,8 @@ describe("parseState", () => {
   const statuses = "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED";
   test.each([
     ['{"status":"up"}', `status: expected ${statuses}, got "up" (did you mean UP?)`],
+    ['{"status":" Drian"}', `status: expected ${statuses}, got " Drian" (did you mean DRAIN?)`],
+    ['{"status":"ON"}', `status: expected ${statuses}, got "ON"`],
     ["{}", `status: expected ${statuses}, got nothing`],
     ['{"status":null}', `status: expected ${statuses}, got null`],
     ['{"status":["UP"]}', `status: expected ${statuses}, got an array`],
@@ -66,7 +68,7 @@ describe("parseState", () => {
     ],
     [
       '{"status":"UP","wieght":1}',
-      '"wieght": expected no field but status, weight, maxconn, reason',
+      '"wieght": expected no field but status, weight, maxconn, reason (did you mean weight?)',
     ],
     [
       '{"status":"UP","__proto__":{}}',
