@@ -11,13 +11,18 @@ import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
+interface Probe {
+  exec: { command: string[] };
+}
+
 /** What the tests look at in a container. */
 interface Container {
   name: string;
   image: string;
   restartPolicy?: string;
   env: { name: string; value: string }[];
-  startupProbe: { exec: { command: string[] } };
+  startupProbe: Probe;
+  livenessProbe: Probe;
   lifecycle?: { preStop?: { exec: { command: string[] } } };
   resources: { limits: { memory: string } };
   securityContext: object;
@@ -27,7 +32,12 @@ interface Deployment {
   kind: string;
   spec: {
     template: {
-      spec: { securityContext: object; initContainers: Container[]; containers: Container[] };
+      spec: {
+        enableServiceLinks?: boolean;
+        securityContext: object;
+        initContainers: Container[];
+        containers: Container[];
+      };
     };
   };
 }
@@ -66,37 +76,54 @@ function sidecarOf(file: string): Container {
   return sidecar;
 }
 
-/** Checks the objects of a YAML text against Kubernetes' types, which know every field. */
-async function checkTypes(text: string): Promise<{ exitCode: number; stdout: string }> {
+/**
+ * Checks the objects of YAML texts against Kubernetes' types, which know every field, and returns
+ * what the compiler said of each text.
+ */
+async function checkTypes(texts: readonly string[]): Promise<string[]> {
   const directory = mkdtempSync(join(workshop, "check-"));
-  const lines = parse(text).map((object, index) => {
-    const type = object.kind === "ConfigMap" ? "core/v1" : "apps/v1";
-    return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
+  const files = texts.map((text, number) => {
+    const lines = parse(text).map((object, index) => {
+      const type = object.kind === "ConfigMap" ? "core/v1" : "apps/v1";
+      return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
 export const object${index}: K${index} = ${JSON.stringify(object)};`;
+    });
+    writeFileSync(join(directory, `text${number}.ts`), lines.join("\n"));
+    return `text${number}.ts`;
   });
-  const file = join(directory, "objects.ts");
-  writeFileSync(file, lines.join("\n"));
   const flags = ["--strict", "--noEmit", "--skipLibCheck", "--module", "preserve"];
-  return await outcome(["bun", "x", "tsc", ...flags, file], { cwd: workshop });
+  const { stdout } = await outcome(["bun", "x", "tsc", ...flags, ...files], { cwd: directory });
+  return files.map((file) =>
+    stdout
+      .split("\n")
+      .filter((line) => line.startsWith(`${file}(`))
+      .join("\n"),
+  );
 }
 
-describe.each(FILES)("%s", (file) => {
-  test("has no field that Kubernetes does not know", async () => {
-    expect(await checkTypes(read(file))).toMatchObject({ exitCode: 0, stdout: "" });
-  });
+/** Fields as they are spelt, and as somebody may misspell them. */
+const MISSPELT = {
+  restartPolicy: "restartPolciy",
+  startupProbe: "startUpProbe",
+  livenessProbe: "livelinessProbe",
+  enableServiceLinks: "enableServiceLink",
+  readOnlyRootFilesystem: "readonlyRootFilesystem",
+  mountPath: "mountpath",
+  limits: "limit",
+};
 
-  test.each([
-    ["restartPolicy", "restartPolciy"],
-    ["startupProbe", "startUpProbe"],
-    ["readOnlyRootFilesystem", "readonlyRootFilesystem"],
-    ["mountPath", "mountpath"],
-    ["limits", "limit"],
-  ])("fails when %s is spelt %s", async (right, wrong) => {
+describe.each(FILES)("%s", (file) => {
+  test("has no field that Kubernetes does not know, and a misspelt one is found", async () => {
     const text = read(file);
-    expect(text).toContain(`${right}:`);
-    const { exitCode, stdout } = await checkTypes(text.replace(`${right}:`, `${wrong}:`));
-    expect(exitCode).not.toBe(0);
-    expect(stdout).toContain(wrong);
+    const wrong = Object.entries(MISSPELT).map(([right, misspelt]) => {
+      expect(text).toContain(`${right}:`);
+      return text.replace(`${right}:`, `${misspelt}:`);
+    });
+    const [problems, ...found] = await checkTypes([text, ...wrong]);
+    expect(problems).toBe("");
+    for (const [i, misspelt] of Object.values(MISSPELT).entries()) {
+      expect(found[i]).toContain(misspelt);
+    }
   });
 
   test("is a native sidecar of this version, with limits that were measured", () => {
@@ -107,6 +134,25 @@ describe.each(FILES)("%s", (file) => {
     expect(`${sidecar.resources.limits.memory}\n`).toBe(
       `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi\n`,
     );
+  });
+
+  test("gets no HAPGENT_PORT from a Service named hapgent", () => {
+    expect(podOf(file).enableServiceLinks).toBe(false);
+  });
+
+  test("its probes ask the agent as HAProxy does, and take any state for healthy", async () => {
+    using directory = temporaryDirectory();
+    const { agent, container, execute } = await startSidecar(file, directory.path);
+    const probes = [container.startupProbe, container.livenessProbe];
+    for (const { exec } of probes) {
+      const { exitCode, stdout } = await execute(exec.command);
+      expect({ exitCode, stdout }).toEqual({
+        exitCode: 0,
+        stdout: expect.stringMatching(/^(FAIL|ready fail 100%)\n$/),
+      });
+    }
+    await agent[Symbol.asyncDispose]();
+    for (const { exec } of probes) expect((await execute(exec.command)).exitCode).toBe(1);
   });
 
   test("keeps to the restricted Pod Security Standard", () => {
@@ -171,7 +217,7 @@ test("the sidecar follows a ConfigMap as the kubelet swaps it", async () => {
   symlinkSync("..data/state.json", file);
   const { agent } = await startSidecar("configmap.yaml", directory.path);
   await using _ = agent;
-  expect(await agent.ask()).toBe("UP 100%\n");
+  expect(await agent.ask()).toBe("ready up 100%\n");
   swapDirectory(file, '{"status": "DRAIN", "weight": 50}');
-  expect(await agent.ask()).toBe("DRAIN 50%\n");
+  expect(await agent.ask()).toBe("up drain 50%\n");
 });
