@@ -2,6 +2,7 @@ import * as v from "valibot";
 import type { ListenAddress } from "./address.ts";
 import type { ReplyMode } from "./state/reply.ts";
 import { STATUSES, type Status } from "./state/state.ts";
+import { quote } from "./text.ts";
 
 /** The environment of a process: text by name. */
 export type Environment = Record<string, string | undefined>;
@@ -177,5 +178,9 @@ function integer(minimum: number, maximum: number) {
 }
 
 function wrong(env: Environment, name: string, expected: string): ConfigError {
-  return new ConfigError(`${name}: expected ${expected}, got ${JSON.stringify(env[name])}`, name);
+  const got = env[name] ?? "";
+  // For a Service named hapgent Kubernetes sets HAPGENT_PORT in every pod beside it.
+  const isLink = name === "HAPGENT_PORT" && /^(tcp|udp|sctp):\/\//.test(got);
+  const hint = isLink ? " (Kubernetes sets it for a Service: use enableServiceLinks: false)" : "";
+  return new ConfigError(`${name}: expected ${expected}, got ${quote(got)}${hint}`, name);
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ConfigError, readConfig } from "../src/config.ts";
+import { ConfigError, readConfig, readReplyMode } from "../src/config.ts";
+import type { ReplyMode } from "../src/state/reply.ts";
 
 describe("readConfig", () => {
   test("has a default for everything", () => {
@@ -88,4 +89,21 @@ describe("readConfig", () => {
       );
     }
   });
+});
+
+test("a port that Kubernetes has set is refused with what to do", () => {
+  expect(() => readConfig({ HAPGENT_PORT: "tcp://10.0.0.1:9777" })).toThrow(
+    'HAPGENT_PORT: expected an integer from 1 to 65535, got "tcp://10.0.0.1:9777" ' +
+      "(Kubernetes sets it for a Service: use enableServiceLinks: false)",
+  );
+});
+
+test.each<[Record<string, string>, ReplyMode]>([
+  [{}, "exact"],
+  [{ HAPGENT_STOP_STATUS: "DOWN" }, "full"],
+  [{ HAPGENT_SERVICES: "/srv" }, "full"],
+  [{ HAPGENT_SERVICES: "/srv", HAPGENT_REPLY: "exact" }, "exact"],
+])("with %j replies are %s", (env, mode) => {
+  expect(readReplyMode(env)).toBe(mode);
+  expect(readConfig(env).reply).toBe(mode);
 });

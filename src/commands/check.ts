@@ -38,7 +38,9 @@ export async function runCheck(args: Arguments, env: Environment): Promise<numbe
   const { flags, operands, values } = args;
   const settings = await findSettings(env, values["instance"]);
   if (flags.has("config")) {
-    if (operands.length > 0) throw new UsageError("check: expected no FILE with --config");
+    if (operands.length > 0 || flags.has("json")) {
+      throw new UsageError("check: expected neither a FILE nor --json with --config");
+    }
     // A socket that systemd passes is meant for the agent.
     settings.use((environment) => readConfig({ ...environment, LISTEN_PID: undefined }));
     return EXIT.ok;

@@ -313,7 +313,8 @@ describe("hapgent status takes its time", () => {
 
 describe.concurrent("a command with wrong arguments", () => {
   test.each([
-    ["check --config a", "check: expected no FILE with --config"],
+    ["check --config a", "check: expected neither a FILE nor --json with --config"],
+    ["check --config --json", "check: expected neither a FILE nor --json with --config"],
     ["check --nope", "check: Unknown option '--nope'"],
     ["check --jsno", "check: Unknown option '--jsno' (did you mean --json?)"],
     ["status nowhere:", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"'],

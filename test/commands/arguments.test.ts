@@ -1,0 +1,38 @@
+// A command line by its description: options anywhere, but before the first word of a command that
+// is passed on as it is.
+import { describe, expect, test } from "bun:test";
+import { parseArguments } from "../../src/commands/arguments.ts";
+import type { Command } from "../../src/spec.ts";
+
+const OPTIONS: Command["options"] = [
+  { name: "json", meaning: "" },
+  { name: "wait", value: "S", meaning: "" },
+];
+const PLAIN: Command = { name: "plain", options: OPTIONS, meaning: "" };
+const VERBATIM: Command = { name: "ctl", options: OPTIONS, isVerbatim: true, meaning: "" };
+
+describe("parseArguments", () => {
+  test.each<[Command, string[], Record<string, string>, string[], string[]]>([
+    [PLAIN, ["a", "--json", "b", "--wait", "5"], { wait: "5" }, ["json"], ["a", "b"]],
+    [PLAIN, ["--wait=5", "--", "--json"], { wait: "5" }, [], ["--json"]],
+    [PLAIN, ["-h"], {}, ["help"], []],
+    [VERBATIM, ["--wait", "5", "--json", "set", "-"], { wait: "5" }, ["json"], ["set", "-"]],
+    [VERBATIM, ["set", "weight", "-5"], {}, [], ["set", "weight", "-5"]],
+    [VERBATIM, ["set", "why --json"], {}, [], ["set", "why --json"]],
+    [VERBATIM, ["--json", "--", "--wait", "-h"], {}, ["json"], ["--wait", "-h"]],
+    [VERBATIM, [], {}, [], []],
+  ])("of %j reads %j", (command, args, values, flags, operands) => {
+    const parsed = parseArguments(command, args);
+    expect({ ...parsed, flags: [...parsed.flags] }).toEqual({ values, flags, operands });
+  });
+
+  test.each<[Command, string[], string]>([
+    [PLAIN, ["--jsom"], "plain: Unknown option '--jsom' (did you mean --json?)"],
+    [PLAIN, ["--frob"], "plain: Unknown option '--frob'"],
+    [PLAIN, ["--wait"], "plain: Option '--wait <value>' argument missing"],
+    [VERBATIM, ["set", "--json"], 'ctl: options go before the command, got "--json" in it'],
+    [VERBATIM, ["set", "a", "-h"], 'ctl: options go before the command, got "-h" in it'],
+  ])("of %j with %j is refused: %s", (command, args, message) => {
+    expect(() => parseArguments(command, args)).toThrow(message);
+  });
+});
