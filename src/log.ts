@@ -1,31 +1,47 @@
 /** Values that a log line may carry; `undefined` leaves the key out. */
 export type LogFields = Record<string, string | number | undefined>;
 
+/** The most lines that are kept while stderr takes none; more are dropped. */
+const WAITING_LIMIT = 4;
+
 const sink = Bun.stderr.writer();
-let isBlocked = false;
+let isTerminal = false;
+/** Lines that wait for `writing`. */
+let waiting: string[] = [];
 let dropped = 0;
+/** The write that stderr has not taken yet. */
+let writing: Promise<void> | undefined;
 
 /**
  * Writes one line about one event to stderr: `hapgent: MESSAGE key=value ...`.
  *
- * It never blocks and never throws: a log that nobody reads, that is closed or whose disk is full
- * must not stop the answers. What could not be written is counted and reported with the next line
- * that can.
+ * It never blocks and never throws: a log that nobody reads, that is closed, whose disk is full or
+ * whose terminal is gone must not stop the answers. What could not be written is counted and
+ * reported with the next line that can.
  */
 export function log(message: string, fields: LogFields = {}): void {
-  if (isBlocked) {
-    dropped += 1;
-    return;
-  }
-  const missed = dropped > 0 ? `hapgent: lines dropped=${dropped}\n` : "";
-  try {
-    sink.write(missed + formatLine(message, fields));
-    const flushed = sink.flush();
-    dropped = 0;
-    if (flushed instanceof Promise) waitFor(flushed);
-  } catch {
-    dropped += 1;
-  }
+  const line = formatLine(message, fields);
+  if (waiting.length >= WAITING_LIMIT) dropped += 1;
+  else waiting.push(line);
+  if (!writing) writeWaiting();
+}
+
+/** Resolves when stderr has taken what it was given, or refused it. */
+export async function logged(): Promise<void> {
+  await writing;
+}
+
+/**
+ * From now on a terminal that stands still (Ctrl-S) does not hold the agent: the runtime waits for
+ * a terminal that it writes to, so another thread does it. Without a terminal, which the variable
+ * TERM tells, this costs nothing.
+ */
+export async function leaveTerminal(env: { readonly TERM?: string | undefined }): Promise<void> {
+  if (env.TERM === undefined) return;
+  const stat = await Bun.file("/proc/self/fd/2")
+    .stat()
+    .catch(() => undefined);
+  isTerminal = stat?.isCharacterDevice() ?? false;
 }
 
 /**
@@ -42,19 +58,39 @@ export function formatLine(message: string, fields: LogFields): string {
   return `${line}\n`;
 }
 
-/**
- * A pipe that is full takes the line later: until then further lines are dropped, not kept in
- * memory.
- */
-function waitFor(flushed: Promise<unknown>): void {
-  isBlocked = true;
-  flushed.then(
-    () => {
-      isBlocked = false;
-    },
-    () => {
-      isBlocked = false;
-      dropped += 1;
-    },
-  );
+/** Writes the lines that wait; those that come while stderr does not take them wait for that. */
+function writeWaiting(): void {
+  const lines = waiting;
+  const missed = dropped;
+  waiting = [];
+  dropped = 0;
+  const lost = () => {
+    dropped += missed + lines.length;
+  };
+  const note = missed > 0 ? `hapgent: lines dropped=${missed}\n` : "";
+  try {
+    const written = write(lines.join("") + note);
+    if (!written) return;
+    writing = written
+      .then(() => undefined, lost)
+      .then(() => {
+        writing = undefined;
+        if (waiting.length > 0) writeWaiting();
+      });
+  } catch {
+    lost();
+  }
+}
+
+/** Writes a text; undefined when that is done, else what tells how it ends. */
+function write(text: string): Promise<unknown> | undefined {
+  // Of a blob, and not of a text, the runtime's pool is what writes.
+  if (isTerminal) return Bun.write(Bun.stderr, new Blob([text]));
+  const written: unknown = sink.write(text);
+  const flushed: unknown = sink.flush();
+  if (!(written instanceof Promise)) return flushed instanceof Promise ? flushed : undefined;
+  if (!(flushed instanceof Promise)) return written;
+  // A pipe that is full never tells how the first of the two ends; what fails, fails in both.
+  written.catch(() => undefined);
+  return flushed;
 }

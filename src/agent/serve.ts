@@ -3,7 +3,7 @@ import { formatAddress } from "../address.ts";
 import { type Config, ConfigError, type Environment, readConfig } from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
-import { log } from "../log.ts";
+import { leaveTerminal, log, logged } from "../log.ts";
 import { PROBE_MARK } from "../question.ts";
 import { removeLeftover } from "../state/file.ts";
 import { Descriptors } from "./descriptors.ts";
@@ -22,6 +22,7 @@ const STOP_MS = 500;
 export async function serve(env: Environment): Promise<void> {
   try {
     await new Agent(readConfig(env)).start();
+    await leaveTerminal(env);
   } catch (error) {
     log(describeError(error));
     process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
@@ -129,7 +130,7 @@ class Agent {
       log("stop status", { reply: services.host.reply.text, seconds: stop.seconds });
       await this.#pollers.tellAll(services.all, stop.seconds);
     }
-    const finished = Promise.all([this.#listener?.stop(STOP_MS), this.#events.settled()]);
+    const finished = Promise.all([this.#listener?.stop(STOP_MS), this.#events.settled(), logged()]);
     await Promise.race([finished, Bun.sleep(STOP_MS)]);
     // Last: whoever has asked for a save is told how it went.
     const closed = this.#control?.then((close) => close());

@@ -1,6 +1,14 @@
 // Nothing that happens to stderr stops the agent or makes it spin.
 import { expect, test } from "bun:test";
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  writeSync,
+} from "node:fs";
 import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
 import { Load } from "../../../scripts/lib/load.ts";
 import { cpuTime, readUsage } from "../../../scripts/lib/proc.ts";
@@ -90,12 +98,46 @@ test("stderr a pipe whose reader goes away: answers on", async () => {
   await worksOn(agent);
 });
 
+test.each([{}, { TERM: "xterm" }])(
+  "stderr a terminal that is gone (its window was closed): answers on (%j)",
+  async (on) => {
+    using terminal = await Terminal.open();
+    const env = { ...TUNED, ...on };
+    await using agent = await startAgent({ state: STATE, stderr: terminal.descriptor, env });
+    await terminal.hangUp();
+    await worksOn(agent);
+    expect(await agent.stop()).toBe(0);
+  },
+);
+
+test("stderr a terminal that stands still: answers on, and logs on when it is read again", async () => {
+  using terminal = await Terminal.open();
+  const env = { ...TUNED, TERM: "xterm" };
+  await using agent = await startAgent({ state: STATE, stderr: terminal.descriptor, env });
+  await terminal.pause();
+  await worksOn(agent);
+  terminal.resume();
+  await until("dropped lines are told", () => {
+    agent.signal("SIGHUP");
+    return /hapgent: lines dropped=\d+/.test(terminal.text());
+  });
+  expect(await agent.stop()).toBe(0);
+  await until("the last line", () => /hapgent: stopping/.test(terminal.text()));
+});
+
 /**
  * Events that all log, beside polls: all answered at once, the last one done, and no memory kept.
  */
 async function worksOn(agent: AgentProcess): Promise<void> {
   using load = new Load(agent.port, { connections: 2, pause: 1 });
   let memory = 0;
+  // One after another, so that each has its line.
+  for (let i = 0; i < 10; i += 1) {
+    agent.signal("SIGUSR2");
+    await agent.answers("DOWN 42%\n");
+    agent.signal("SIGUSR1");
+    await agent.answers("UP 42%\n");
+  }
   for (let i = 0; i < EVENTS; i += 1) {
     agent.signal(i % 2 ? "SIGHUP" : "SIGUSR2");
     if (i % 2) await agent.ask();
@@ -115,6 +157,56 @@ function openDescriptor(path: string): Disposable & { descriptor: number } {
   return { descriptor, [Symbol.dispose]: () => closeSync(descriptor) };
 }
 
+/** A terminal whose other side is socat, which writes what it reads to a file. */
+class Terminal implements Disposable {
+  readonly descriptor: number;
+  readonly #directory: Disposable & { path: string };
+  readonly #socat: Bun.Subprocess;
+
+  static async open(): Promise<Terminal> {
+    const directory = temporaryDirectory();
+    const { path } = directory;
+    const socat = Bun.spawn(["socat", "-u", `PTY,link=${path}/tty,rawer`, `CREATE:${path}/text`]);
+    await until("a terminal", () => existsSync(`${path}/text`) && existsSync(`${path}/tty`));
+    return new Terminal(directory, socat);
+  }
+
+  private constructor(directory: Disposable & { path: string }, socat: Bun.Subprocess) {
+    this.#directory = directory;
+    this.#socat = socat;
+    // It must not become the terminal of the tests: that they would be told of its end.
+    this.descriptor = openSync(`${directory.path}/tty`, constants.O_RDWR | constants.O_NOCTTY);
+  }
+
+  /** What was written to it. */
+  text(): string {
+    return readFileSync(`${this.#directory.path}/text`, "latin1");
+  }
+
+  /** Stops its other side, and fills what lies between. */
+  async pause(): Promise<void> {
+    this.#socat.kill("SIGSTOP");
+    // The kernel hands on in the background what it has taken.
+    await until("full", () => fill(`${this.#directory.path}/tty`) === 0);
+  }
+
+  resume(): void {
+    this.#socat.kill("SIGCONT");
+  }
+
+  /** Closes its other side. */
+  async hangUp(): Promise<void> {
+    this.#socat.kill("SIGKILL");
+    await this.#socat.exited;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socat.kill("SIGKILL");
+    closeSync(this.descriptor);
+    this.#directory[Symbol.dispose]();
+  }
+}
+
 /** A pipe whose reading end never blocks; `close` closes both ends here. */
 class Pipe implements Disposable {
   readonly reader: number;
@@ -132,17 +224,7 @@ class Pipe implements Disposable {
 
   /** Writes until it is full; the writing end that the agent is given still blocks. */
   fill(): this {
-    const filler = openSync(
-      `/proc/self/fd/${this.writer}`,
-      constants.O_WRONLY | constants.O_NONBLOCK,
-    );
-    try {
-      for (;;) writeSync(filler, "x".repeat(4096));
-    } catch {
-      // Full: EAGAIN.
-    } finally {
-      closeSync(filler);
-    }
+    fill(`/proc/self/fd/${this.writer}`);
     return this;
   }
 
@@ -152,6 +234,21 @@ class Pipe implements Disposable {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** Writes to a pipe or terminal until it is full; returns how many bytes it took. */
+function fill(path: string): number {
+  const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
+  const filler = openSync(path, O_WRONLY | O_NONBLOCK | O_NOCTTY);
+  let count = 0;
+  try {
+    for (;;) count += writeSync(filler, "x".repeat(4096));
+  } catch {
+    // Full: EAGAIN.
+    return count;
+  } finally {
+    closeSync(filler);
   }
 }
 
