@@ -73,7 +73,7 @@ function fillTables(text: string): string {
     (_, start: string, name: string, end: string) => {
       const make = TABLES[name];
       if (!make) throw new Error(`expected a table of ${Object.keys(TABLES)}, got ${name}`);
-      return `${start}\n${make()}\n${end}`;
+      return `${start}${make()}${end}`;
     },
   );
 }

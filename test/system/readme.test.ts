@@ -1,19 +1,20 @@
-// The deploy script in the README loses no request, and stops where a load balancer cannot be
-// told.
+// What the READMEs show runs as it stands there: the session of the first one, and the deploy by hand,
+// which loses no request and stops where a load balancer cannot be told.
 import { describe, expect, test } from "bun:test";
 import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { startService, Traffic, twoServers } from "./traffic.ts";
 
-/** The first shell script below a heading of the README. */
-function readScript(heading: string): string {
-  const [, section = ""] = readFileSync(`${ROOT}README.md`, "utf8").split(`\n## ${heading}\n`);
+/** The first shell script below a heading of a README. */
+function readScript(file: string, heading: string): string {
+  const [, section = ""] = readFileSync(ROOT + file, "utf8").split(`\n## ${heading}\n`);
   const [, script] = /^```sh\n(.*?)^```$/ms.exec(section.split("\n## ")[0] ?? "") ?? [];
   if (script === undefined) throw new Error(`no script below ${heading}`);
   return script;
@@ -52,7 +53,7 @@ async function deploy(env: Record<string, string>, hapgent?: string) {
     writeFileSync(`${directory.path}/${name}`, text);
     chmodSync(`${directory.path}/${name}`, 0o755);
   };
-  write("deploy.sh", readScript("A deploy without a failed request"));
+  write("deploy.sh", readScript("deploy/scripts/README.md", "By hand"));
   write("calls", "");
   write("systemctl", `#!/bin/sh\necho "$@" >> ${directory.path}/calls\ncurl -sf ${manager.url}\n`);
   if (hapgent === undefined) symlinkSync(EXECUTABLE, `${directory.path}/hapgent`);
@@ -68,7 +69,7 @@ async function deploy(env: Record<string, string>, hapgent?: string) {
   return { ...script, calls, answers: (await traffic.stop()).answers };
 }
 
-describe.concurrent("the README's deploy", () => {
+describe.concurrent("the deploy by hand of deploy/scripts", () => {
   test.each([
     ["exact", "DRAIN", "READY", "UP"],
     ["full", "up drain 100% #deploying v42", "ready up 100%", "ready up 100%"],
@@ -97,4 +98,23 @@ describe.concurrent("the README's deploy", () => {
     const refused = '#!/bin/sh\necho "error: not served" >&2\ntest "$2" != wait\n';
     expect(await deploy({}, refused)).toMatchObject({ exitCode: 1, calls: "" });
   });
+});
+
+test("the README's session shows what it says", async () => {
+  using directory = temporaryDirectory();
+  const [, session = ""] =
+    /^```console\n(.*?)^```$/ms.exec(readFileSync(`${ROOT}README.md`, "utf8")) ?? [];
+  const lines = session.trimEnd().split("\n");
+  const commands = lines.flatMap((line) => (line.startsWith("$ ") ? [line.slice(2)] : []));
+  expect(commands).toHaveLength(5);
+  symlinkSync(`${ROOT}dist`, `${directory.path}/dist`);
+  // The shell that is left takes its agent with it.
+  const script = [...commands, "kill -TERM %1", "wait"].join("\n");
+  const { stdout, exitCode } = await outcome(["bash", "-m", "-c", script], {
+    cwd: directory.path,
+    env: { PATH: Bun.env["PATH"] ?? "", HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(freePort()) },
+    isClean: true,
+  });
+  const printed = lines.filter((line) => !line.startsWith("$ "));
+  expect({ stdout: stdout.trim().split("\n"), exitCode }).toEqual({ stdout: printed, exitCode: 0 });
 });
