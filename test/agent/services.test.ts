@@ -182,7 +182,7 @@ describe("the set of services", () => {
     expect(answer("s00000")).toBe("ready up 100%");
     expect(answer(files.at(-1) ?? "")).toBe("FAIL #no such service");
     expect((await all.reload("SIGHUP")).text).toBe("more than 4096 services: 3 are left out");
-  });
+  }, 60_000);
 
   test("that is watched takes in a file that appears, and the swap of a linked directory", async () => {
     using directory = temporaryDirectory();
@@ -262,7 +262,7 @@ describe("the host", () => {
         expect(answer("")).toBe(formatReply(host, "full").slice(0, -1));
       }),
     );
-  });
+  }, 60_000);
 
   test("comes first after any sequence of edits, reloads and commands", async () => {
     const names = ["web", "api"] as const;
@@ -323,7 +323,7 @@ describe("the host", () => {
       }),
       { numRuns: 60 },
     );
-  });
+  }, 60_000);
 
   test("in its stop status answers for every service too", async () => {
     using directory = temporaryDirectory();

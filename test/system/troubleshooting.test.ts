@@ -1,4 +1,4 @@
-// What the README's section on troubleshooting says of HAProxy.
+// What deploy/haproxy/README.md says of HAProxy under troubleshooting.
 import { describe, expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
