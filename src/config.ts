@@ -1,4 +1,3 @@
-import * as v from "valibot";
 import type { ListenAddress } from "./address.ts";
 import type { ReplyMode } from "./state/reply.ts";
 import { STATUSES, type Status } from "./state/state.ts";
@@ -36,34 +35,40 @@ export class ConfigError extends Error {
   }
 }
 
-/** How one variable is read: what it is when it is unset, and the schema of what it may hold. */
+const SWITCH = ["off", "on"] as const;
+type Switch = (typeof SWITCH)[number];
+
+/**
+ * How one variable is read. By plain functions: schemas for a handful of words cost a tenth of the
+ * agent's memory.
+ */
 interface Setting<T> {
+  /** What it is when it is unset. */
   readonly unset: T;
-  /** Built only for a variable that is set: schemas are most of what a start costs in memory. */
-  readonly schema: () => v.GenericSchema<string, T>;
+  /** What it may hold, as an error says it. */
+  readonly expected: string;
+  /** What a text means; undefined when it is none that is expected. */
+  readonly parse: (text: string) => T | undefined;
 }
 
 /** Every variable that the agent reads; nothing else reads them. */
 const SETTINGS = {
-  HAPGENT_IP: setting("0.0.0.0", ipAddress),
-  HAPGENT_PORT: setting(9777, () => integer(1, 65535)),
-  HAPGENT_STATE_FILE: setting("/etc/hapgent/state.json", () =>
-    v.pipe(v.string(), v.nonEmpty("the path of a file")),
+  HAPGENT_IP: setting("0.0.0.0", "an IPv4 or IPv6 address", parseIp),
+  HAPGENT_PORT: integer(9777, 1, 65535),
+  HAPGENT_STATE_FILE: setting("/etc/hapgent/state.json", "the path of a file", parsePath),
+  HAPGENT_REPLY: oneOf<ReplyMode | undefined>(undefined, ["exact", "full"]),
+  HAPGENT_WATCH: oneOf<Switch>("off", SWITCH),
+  HAPGENT_TUNE: oneOf<Switch>("on", SWITCH),
+  HAPGENT_SERVICES: setting<string | undefined>(undefined, "the path of a directory", parsePath),
+  HAPGENT_SOCKET: setting<string | undefined>(
+    undefined,
+    "the path of a socket, 1 to 107 bytes",
+    parseSocketPath,
   ),
-  HAPGENT_REPLY: setting<ReplyMode | undefined>(undefined, () => oneOf(["exact", "full"])),
-  HAPGENT_WATCH: setting<Switch>("off", () => oneOf(SWITCH)),
-  HAPGENT_TUNE: setting<Switch>("on", () => oneOf(SWITCH)),
-  HAPGENT_SERVICES: setting<string | undefined>(undefined, () =>
-    v.pipe(v.string(), v.nonEmpty("the path of a directory")),
-  ),
-  HAPGENT_SOCKET: setting<string | undefined>(undefined, socketPath),
-  HAPGENT_SOCKET_MODE: setting<"0600" | "0660">("0600", () => oneOf(["0600", "0660"])),
-  HAPGENT_STOP_STATUS: setting<Status | undefined>(undefined, () => oneOf(STATUSES)),
-  HAPGENT_STOP_GRACE: setting(10, () => integer(1, 3600)),
+  HAPGENT_SOCKET_MODE: oneOf<"0600" | "0660">("0600", ["0600", "0660"]),
+  HAPGENT_STOP_STATUS: oneOf<Status | undefined>(undefined, STATUSES),
+  HAPGENT_STOP_GRACE: integer(10, 1, 3600),
 } as const;
-
-type Switch = (typeof SWITCH)[number];
-const SWITCH = ["off", "on"] as const;
 
 /** The name of a variable that the agent reads. */
 export type SettingName = keyof typeof SETTINGS;
@@ -120,11 +125,11 @@ export function readReplyMode(env: Environment): ReplyMode {
  */
 export function readSetting<N extends SettingName>(env: Environment, name: N): Value<N> {
   const text = env[name];
-  const { unset, schema } = SETTINGS[name] as Setting<Value<N>>;
+  const { unset, expected, parse } = SETTINGS[name] as Setting<Value<N>>;
   if (text === undefined) return unset;
-  const result = v.safeParse(schema(), text, { abortEarly: true });
-  if (!result.success) throw wrong(env, name, result.issues[0].message);
-  return result.output;
+  const value = parse(text);
+  if (value === undefined) throw wrong(env, name, expected);
+  return value;
 }
 
 /**
@@ -140,41 +145,43 @@ function readPassedSocket(env: Environment): { fd: number } | undefined {
   return { fd: 3 };
 }
 
-function setting<T>(unset: T, schema: () => v.GenericSchema<string, T>): Setting<T> {
-  return { unset, schema };
+function setting<T>(
+  unset: T,
+  expected: string,
+  parse: (text: string) => T | undefined,
+): Setting<T> {
+  return { unset, expected, parse };
 }
 
-function oneOf<const T extends readonly string[]>(words: T): v.GenericSchema<string, T[number]> {
-  const last = words.length === 2 ? words.join(" or ") : `one of ${words.join(", ")}`;
-  return v.pipe(v.string(), v.picklist(words, last));
+function oneOf<T extends string | undefined>(unset: T, words: readonly T[]): Setting<T> {
+  const expected = words.length === 2 ? words.join(" or ") : `one of ${words.join(", ")}`;
+  return { unset, expected, parse: (text) => words.find((word) => word === text) };
 }
 
-function ipAddress() {
-  // The expression for IPv6 is a large one: it is built only where it is needed.
-  return v.pipe(
-    v.string(),
-    v.check(
-      (text) => (text.includes(":") ? v.IPV6_REGEX : v.IPV4_REGEX).test(text),
-      "an IPv4 or IPv6 address",
-    ),
-  );
+function integer(unset: number, minimum: number, maximum: number): Setting<number> {
+  return setting(unset, `an integer from ${minimum} to ${maximum}`, (text) => {
+    const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+    return value >= minimum && value <= maximum ? value : undefined;
+  });
 }
 
-function socketPath() {
+function parsePath(text: string): string | undefined {
+  return text === "" ? undefined : text;
+}
+
+function parseSocketPath(text: string): string | undefined {
   // The kernel keeps 108 bytes for the path, the last of them NUL (unix(7)).
-  const isPath = (path: string) => path !== "" && Buffer.byteLength(path) <= 107;
-  return v.pipe(v.string(), v.check(isPath, "the path of a socket, 1 to 107 bytes"));
+  return Buffer.byteLength(text) <= 107 ? parsePath(text) : undefined;
 }
 
-function integer(minimum: number, maximum: number) {
-  const expected = `an integer from ${minimum} to ${maximum}`;
-  return v.pipe(
-    v.string(),
-    v.digits(expected),
-    v.transform(Number),
-    v.minValue(minimum, expected),
-    v.maxValue(maximum, expected),
-  );
+/** An address as it is written in a URL; the runtime knows how an IPv6 one may look. */
+function parseIp(text: string): string | undefined {
+  const numbers = text.split(".");
+  const isIpv4 =
+    numbers.length === 4 &&
+    numbers.every((number) => /^(0|[1-9]\d{0,2})$/.test(number) && Number(number) <= 255);
+  const isIpv6 = /^[\da-f:.]*:[\da-f:.]*$/i.test(text) && URL.canParse(`http://[${text}]/`);
+  return isIpv4 || isIpv6 ? text : undefined;
 }
 
 function wrong(env: Environment, name: string, expected: string): ConfigError {

@@ -13,7 +13,7 @@ import type { Pollers } from "./pollers.ts";
 import type { Reply } from "./service.ts";
 import { Services } from "./services.ts";
 import { receiveSignals } from "./signals.ts";
-import { Watcher } from "./watcher.ts";
+import type { Watcher } from "./watcher.ts";
 
 /** How long a stop waits for clients in flight and for a save, in milliseconds. */
 const STOP_MS = 500;
@@ -54,7 +54,15 @@ class Agent {
   }
 
   async start(): Promise<void> {
-    const { socket, services: directory, listen: address, stateFile, reply, stop } = this.#config;
+    const {
+      socket,
+      services: directory,
+      listen: address,
+      stateFile,
+      reply,
+      stop,
+      watch,
+    } = this.#config;
     if (reply === "exact" && (directory || stop)) {
       const beside = directory ? "HAPGENT_SERVICES" : "HAPGENT_STOP_STATUS";
       log(`HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`);
@@ -69,8 +77,11 @@ class Agent {
     await started;
     // Who asks is of interest only to the control socket and to a stop status.
     if (socket || stop) this.#pollers = new (await import("./pollers.ts")).Pollers();
+    const watcher = watch
+      ? new (await import("./watcher.ts")).Watcher(this.#services, this.#events)
+      : undefined;
     if (this.#stops > 0) return;
-    this.#listener = this.#listen();
+    this.#listener = this.#listen(watcher);
     await this.#openControl();
     log("listening", {
       version,
@@ -82,10 +93,9 @@ class Agent {
     });
   }
 
-  #listen(): Listener {
+  #listen(watcher: Watcher | undefined): Listener {
     const services = this.#services;
     const pollers = this.#pollers;
-    const watcher = this.#config.watch ? new Watcher(services, this.#events) : undefined;
     return listen<Reply>(this.#config.listen, {
       descriptors: this.#descriptors,
       answer: (sent) => services.answer(sent),
