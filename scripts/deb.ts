@@ -27,6 +27,7 @@ function build(architecture: string, target: string): void {
   for (const part of ["debian", "systemd", "man", "scripts", "state.json"]) {
     cpSync(`${ROOT}deploy/${part}`, join(source, part), { recursive: true });
   }
+  cpSync(`${ROOT}deploy/hapgent.default`, join(source, "debian/hapgent.default"));
   cpSync(`${ROOT}deploy/completion/hapgent.bash`, join(source, "completion/hapgent"));
   cpSync(`${ROOT}deploy/sysv/hapgent.init`, join(source, "debian/hapgent.init"));
   cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));

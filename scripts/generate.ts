@@ -6,6 +6,7 @@ import * as spec from "../src/spec.ts";
 import { formatBash, formatFish, formatZsh } from "./lib/completions.ts";
 import { formatLaunchers } from "./lib/launchers.ts";
 import { formatManPage } from "./lib/man-page.ts";
+import { formatSettings, formatSettingsTemplate } from "./lib/settings.ts";
 import { ROOT } from "./lib/shell.ts";
 
 const { COMMANDS, CONTROL_COMMANDS, EXIT_CODES, SIGNALS, STATE_FIELDS, VARIABLES } = spec;
@@ -60,6 +61,8 @@ export const MANUALS: Readonly<Record<string, string>> = {
 export const GENERATED: Readonly<Record<string, string>> = {
   ...MANUALS,
   ...formatLaunchers((path) => readFileSync(ROOT + path, "utf8")),
+  "deploy/hapgent.default": formatSettings(),
+  "deploy/ansible/hapgent/templates/default.j2": formatSettingsTemplate(),
 };
 
 if (import.meta.main) {

@@ -4,8 +4,10 @@ import { version } from "../package.json";
 import { GENERATED, MANUALS } from "../scripts/generate.ts";
 import { formatLaunchers } from "../scripts/lib/launchers.ts";
 import { formatManPage } from "../scripts/lib/man-page.ts";
+import { EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { findInstallation } from "../src/commands/installation.ts";
+import { readConfig } from "../src/config.ts";
 import { COMMANDS, VARIABLES } from "../src/spec.ts";
 
 test.each(Object.entries(GENERATED))(
@@ -75,4 +77,27 @@ test.each([
 ])("a unit with %j changed to %j is refused", (from, to, message) => {
   const read = (path: string) => readFileSync(ROOT + path, "utf8").replace(from, to);
   expect(() => formatLaunchers(read)).toThrow(message);
+});
+
+const SETTINGS = [...formatSettings().matchAll(/^#(HAPGENT_\w+)=(.*)$/gm)].map(
+  ([, name = "", value = ""]): [string, string] => [name, value],
+);
+
+test("the settings file names every variable that an installed agent has a use for", () => {
+  const named = SETTINGS.map(([name]) => name);
+  const variables = VARIABLES.map(({ name }) => name);
+  expect(named).toEqual(variables.filter((name) => name !== "HAPGENT_TUNE"));
+});
+
+test.each(SETTINGS.filter(([name]) => !(name in EXAMPLES)))(
+  "%s=%s is its default",
+  (name, value) => {
+    // The grace is for a stop status only.
+    const env = { ...INSTALLED, HAPGENT_STOP_STATUS: "DOWN", HAPGENT_REPLY: "exact" };
+    expect(readConfig({ ...env, [name]: value })).toEqual(readConfig(env));
+  },
+);
+
+test.each(Object.entries(EXAMPLES))("%s=%s is an example that is valid", (name, value) => {
+  expect(readConfig({ ...INSTALLED, [name]: value })).not.toEqual(readConfig(INSTALLED));
 });

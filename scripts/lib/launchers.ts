@@ -1,42 +1,74 @@
 import { TUNED } from "../../src/agent/tuning.ts";
+import { INSTALLED } from "./settings.ts";
 
 /** With these set, the runtime runs other code or opens a debugger. */
 const HOSTILE = "BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSPECT_CONNECT_TO";
 
 const SERVICE = "deploy/systemd/hapgent.service";
-const INSTANCE = "deploy/systemd/hapgent@.service";
+const SOCKET = "deploy/systemd/hapgent.socket";
+
+const INSTALLED_WORDS = Object.entries(INSTALLED).map(([name, value]) => `${name}=${value}`);
 
 /** The blocks of each launcher by their names: between `# block: NAME` and `# end`. */
 const BLOCKS: Readonly<Record<string, Record<string, string>>> = {
   [SERVICE]: {
     tuned: formatTuned("Environment=", "\nEnvironment="),
     hostile: `UnsetEnvironment=${HOSTILE}`,
+    installed: INSTALLED_WORDS.map((word) => `Environment=${word}`).join("\n"),
   },
   "deploy/sysv/hapgent.init": {
     tuned: formatTuned("export ", "\nexport "),
     hostile: `unset ${HOSTILE}`,
+    installed: INSTALLED_WORDS.map((word) => `export ${word}`).join("\n"),
   },
   "deploy/container/Dockerfile": { tuned: formatTuned("ENV ", " \\\n  ") },
 };
 
-/** What stands in an instance's unit in place of what stands in the service's. */
-const RENAMED: readonly (readonly [service: string, instance: string])[] = [
-  ["Description=HAProxy agent:", "Description=HAProxy agent of %i:"],
-  ["/var/lib/hapgent/state.json", "/var/lib/hapgent/%i/state.json"],
-  ["EnvironmentFile=-/etc/default/hapgent", "EnvironmentFile=/etc/hapgent/%i.env"],
-  ["StateDirectory=hapgent", "StateDirectory=hapgent/%i"],
-  ["RuntimeDirectory=hapgent", "RuntimeDirectory=hapgent/%i"],
-];
+type Replacement = readonly [of: string, by: string];
+
+const RENAMED: Replacement = ["Description=HAProxy agent:", "Description=HAProxy agent of %i:"];
+
+/** The units of an instance: the unit that each comes from, and what they have in its place. */
+const INSTANCES: Readonly<Record<string, readonly [unit: string, ...Replacement[]]>> = {
+  "deploy/systemd/hapgent@.service": [
+    SERVICE,
+    RENAMED,
+    ["/var/lib/hapgent/state.json", "/var/lib/hapgent/%i/state.json"],
+    ["/run/hapgent/hapgent.sock", "/run/hapgent@%i/hapgent.sock"],
+    ["EnvironmentFile=-/etc/default/hapgent", "EnvironmentFile=/etc/hapgent/%i.env"],
+    ["StateDirectory=hapgent", "StateDirectory=hapgent/%i"],
+    ["RuntimeDirectory=hapgent", "RuntimeDirectory=hapgent@%i"],
+    ["SyslogIdentifier=hapgent", "SyslogIdentifier=hapgent@%i"],
+    [
+      "# Signals that come",
+      `# The first state, unless there is one.
+ExecStartPre=-sh -c 'umask 022; test -e "$$0" || echo "$$1" >"$$0"' \\
+  \${HAPGENT_STATE_FILE} '{"status": "UP"}'
+# Signals that come`,
+    ],
+  ],
+  "deploy/systemd/hapgent@.socket": [
+    SOCKET,
+    RENAMED,
+    [
+      "ListenStream=0.0.0.0:9777",
+      "# systemctl edit hapgent@NAME.socket: [Socket], and its ListenStream=0.0.0.0:PORT",
+    ],
+  ],
+};
 
 /**
  * The launchers as they must be: text by path. The runtime's settings come from the agent's source,
- * and the unit of an instance is that of the service under other names.
+ * and the units of an instance are those of the agent under other names.
  */
 export function formatLaunchers(read: (path: string) => string): Record<string, string> {
   const texts = Object.fromEntries(
     Object.entries(BLOCKS).map(([path, blocks]) => [path, fillBlocks(path, read(path), blocks)]),
   );
-  return { ...texts, [INSTANCE]: formatInstance(texts[SERVICE] ?? "") };
+  for (const [path, [unit, ...replacements]] of Object.entries(INSTANCES)) {
+    texts[path] = replaceEach(unit, texts[unit] ?? read(unit), replacements);
+  }
+  return texts;
 }
 
 /** The tuned variables as NAME=VALUE, a few to a line. */
@@ -62,10 +94,10 @@ function fillBlocks(path: string, text: string, blocks: Readonly<Record<string, 
   }, text);
 }
 
-function formatInstance(service: string): string {
-  return RENAMED.reduce((text, [from, to]) => {
-    const parts = text.split(from);
-    if (parts.length === 2) return parts.join(to);
-    throw new Error(`${SERVICE}: expected "${from}" once, got it ${parts.length - 1} times`);
-  }, service);
+function replaceEach(path: string, text: string, replacements: readonly Replacement[]): string {
+  return replacements.reduce((replaced, [of, by]) => {
+    const parts = replaced.split(of);
+    if (parts.length === 2) return parts.join(by);
+    throw new Error(`${path}: expected "${of}" once, got it ${parts.length - 1} times`);
+  }, text);
 }

@@ -78,7 +78,14 @@ export function readChildren(pid: number): number[] {
 }
 
 function readIfThere(path: string): string {
-  return existsSync(path) ? readFileSync(path, "utf8") : "";
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    // It may end between the opening (ENOENT) and the reading (ESRCH).
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ESRCH"].includes(code)) return "";
+    throw error;
+  }
 }
 
 /** The set of signals that were sent to a process and not yet delivered. */

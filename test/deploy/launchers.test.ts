@@ -26,8 +26,12 @@ describe.each(Object.entries(LAUNCHERS))("%s", (file, lines) => {
     for (const [, text = ""] of read(file).matchAll(lines)) {
       for (const [, name = "", value = ""] of text.matchAll(/(\w+)=(\S+)/g)) set[name] = value;
     }
-    const { PATH: _, HAPGENT_STATE_FILE, ...tuned } = set;
+    const { PATH: _, HAPGENT_STATE_FILE, HAPGENT_SOCKET = "none", ...tuned } = set;
     expect(tuned).toEqual({ ...TUNED });
+    const sockets = file.startsWith("container")
+      ? /^none$/
+      : /^\/run\/hapgent(@%i)?\/hapgent\.sock$/;
+    expect(HAPGENT_SOCKET).toMatch(sockets);
     expect(HAPGENT_STATE_FILE).toMatch(/^\/var\/lib\/hapgent\/(%i\/)?state\.json$/);
   });
 });

@@ -1,6 +1,6 @@
 // Under systemd the agent is hardened, loses no signal and no check, and is started again when
 // it crashes and not when it is stopped.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { evict } from "../../scripts/lib/page-cache.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
@@ -8,7 +8,7 @@ import { until } from "../../scripts/lib/until.ts";
 import { bootMachine, type Machine, startPoller } from "./machine.ts";
 
 const SYSTEMD = `${ROOT}deploy/systemd`;
-const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service"];
+const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service", "hapgent@.socket"];
 
 let machine: Machine;
 
@@ -46,6 +46,10 @@ async function mainPid(unit = "hapgent"): Promise<number> {
   return Number(await machine.property(unit, "MainPID"));
 }
 
+async function property(name: string): Promise<string> {
+  return await machine.property("hapgent", name);
+}
+
 async function mainName(): Promise<string> {
   return (await machine.try(`cat /proc/${await mainPid()}/comm`)).stdout.trim();
 }
@@ -67,16 +71,6 @@ test("systemd understands every line of the units", async () => {
 test.each(["hapgent.service", "hapgent@.service"])("%s is exposed by at most 1.1", async (unit) => {
   const path = `/usr/lib/systemd/system/${unit}`;
   await machine.run(`systemd-analyze security --offline=true --threshold=11 ${path}`);
-});
-
-test("an instance is the service but for its names", async () => {
-  const text = await machine.read("/usr/lib/systemd/system/hapgent@.service");
-  expect(text.replace(" of %i:", ":").replaceAll("hapgent/%i", "hapgent")).toBe(
-    (await machine.read("/usr/lib/systemd/system/hapgent.service")).replace(
-      "EnvironmentFile=-/etc/default/hapgent",
-      "EnvironmentFile=/etc/hapgent.env",
-    ),
-  );
 });
 
 test("its user owns its state and nothing else", async () => {
@@ -119,6 +113,34 @@ test("a variable of the runtime that would run other code does not reach it", as
 test("what is in /etc/default/hapgent counts", async () => {
   await start({ status: "UP" }, "HAPGENT_IP=::1\nHAPGENT_PORT=9888\n");
   expect(await machine.ask(9888, "[::1]")).toBe("UP");
+});
+
+test("a wrong setting ends the start at once, and nothing tries again", async () => {
+  await start({ status: "UP" });
+  await machine.run("systemctl stop hapgent");
+  await machine.write("/etc/default/hapgent", "HAPGENT_PORT=0\n");
+  expect((await machine.try("systemctl start hapgent")).exitCode).not.toBe(0);
+  await until("it has failed", async () => (await property("ActiveState")) === "failed");
+  expect(await property("NRestarts")).toBe("0");
+  expect(await property("ExecMainStatus")).toBe("2");
+});
+
+test("a reload of a broken file fails, and the state stays", async () => {
+  await start({ status: "UP", weight: 20 });
+  await machine.write("/var/lib/hapgent/state.json", '{"status": "up"}');
+  expect((await machine.try("systemctl reload hapgent")).exitCode).not.toBe(0);
+  expect(await machine.ask()).toBe("UP 20%");
+  expect(await property("ActiveState")).toBe("active");
+  await machine.run("systemctl kill --signal=HUP hapgent");
+  await machine.answers("FAIL");
+});
+
+test("the control socket is there, for root and the agent's user", async () => {
+  await start({ status: "UP" });
+  const socket = { env: { HAPGENT_SOCKET: "/run/hapgent/hapgent.sock" } };
+  expect(await machine.run("hapgent ctl set status DRAIN testing", socket)).toContain("saved");
+  expect(await machine.ask()).toBe("DRAIN");
+  expect(await machine.run(`stat --format=%U:%a ${socket.env.HAPGENT_SOCKET}`)).toBe("hapgent:600");
 });
 
 test("a reload reads the state file, a signal changes it", async () => {
@@ -204,21 +226,53 @@ test("a check starts the service when only the socket is there", async () => {
   await isActive();
 });
 
-test("instances have a state, a port and an environment of their own", async () => {
-  for (const [name, port] of [
-    ["web", 9801],
-    ["db", 9802],
-  ] as const) {
-    await machine.write(`/etc/hapgent/${name}.env`, `HAPGENT_PORT=${port}\n`);
-    await machine.run(`systemctl start hapgent@${name}`);
-    expect(await machine.ask(port)).toBe("FAIL");
-  }
-  await machine.run("systemctl kill --signal=USR1 hapgent@web");
-  await machine.answers("UP", 9801);
-  expect(await machine.ask(9802)).toBe("FAIL");
-  await until("the save", async () =>
-    (await machine.read("/var/lib/hapgent/web/state.json").catch(() => "")).includes('"UP"'),
-  );
-  expect((await machine.try("systemctl start hapgent@none")).exitCode).not.toBe(0);
-  await machine.run("systemctl stop hapgent@web hapgent@db");
+describe("instances", () => {
+  const WEB = "/var/lib/hapgent/web/state.json";
+
+  beforeAll(async () => {
+    await start({ status: "MAINT" });
+    await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
+    await machine.write("/etc/hapgent/db.env", "HAPGENT_PORT=9802\n");
+    await machine.run("systemctl start hapgent@web hapgent@db");
+  });
+
+  test("start with a state of their own, which later starts keep", async () => {
+    expect(await machine.ask(9801)).toBe("UP");
+    expect(await machine.run(`stat --format=%U:%a ${WEB}`)).toBe("hapgent:644");
+    await machine.run("systemctl kill --signal=USR2 hapgent@web");
+    await machine.answers("DOWN", 9801);
+    await until("the save", async () => (await machine.read(WEB)).includes('"DOWN"'));
+    await machine.run("systemctl restart hapgent@web");
+    expect(await machine.ask(9801)).toBe("DOWN");
+    expect(await machine.ask(9802)).toBe("UP");
+  });
+
+  test("need an environment file, for their port", async () => {
+    expect((await machine.try("systemctl start hapgent@none")).exitCode).not.toBe(0);
+  });
+
+  test("log under their names", async () => {
+    const lines = await machine.run("journalctl --output=cat --identifier=hapgent@web");
+    expect(lines).toContain("cause=SIGUSR2");
+    expect(await machine.run("journalctl --output=cat --identifier=hapgent")).toContain("MAINT");
+  });
+
+  test("keep their control sockets when the agent of the host stops, and each other's", async () => {
+    await machine.run("systemctl stop hapgent hapgent@db");
+    const socket = { env: { HAPGENT_SOCKET: "/run/hapgent@web/hapgent.sock" } };
+    expect(await machine.run("hapgent ctl show state", socket)).toContain('"DOWN"');
+    expect(await machine.run(["sh", "-c", "cd /run && ls -d hapgent*"])).toBe("hapgent@web");
+  });
+
+  test("answer every check over restarts with a socket unit that has their address", async () => {
+    await machine.run("systemctl stop hapgent@web");
+    const address = "[Socket]\nListenStream=0.0.0.0:9801\n";
+    await machine.write("/etc/systemd/system/hapgent@web.socket.d/address.conf", address);
+    await machine.run("systemctl daemon-reload");
+    await machine.run("systemctl start hapgent@web.socket hapgent@web.service");
+    await using poller = await startPoller(machine, 9801);
+    for (let round = 1; round <= 3; round += 1) await machine.run("systemctl restart hapgent@web");
+    expect(Object.keys(await poller.stop())).toEqual(["DOWN\n"]);
+    await machine.run("systemctl stop hapgent@web.socket hapgent@web.service");
+  });
 });

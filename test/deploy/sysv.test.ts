@@ -34,6 +34,10 @@ async function pids(): Promise<string> {
   return (await machine.try("pgrep -x hapgent")).stdout.trim();
 }
 
+async function log(): Promise<string> {
+  return await machine.read("/var/log/hapgent.log");
+}
+
 async function writeState(text: string): Promise<void> {
   await machine.write("/var/lib/hapgent/state.json", text);
   await machine.run("chown -R hapgent:hapgent /var/lib/hapgent");
@@ -58,6 +62,8 @@ test("it runs as its own user with the variables of the unit", async () => {
   for (const [name, value] of Object.entries(TUNED))
     expect(environment).toContain(`${name}=${value}`);
   expect(environment).toContain("HAPGENT_STATE_FILE=/var/lib/hapgent/state.json");
+  const socket = { env: { HAPGENT_SOCKET: "/run/hapgent/hapgent.sock" } };
+  expect(await machine.run("hapgent ctl show state", socket)).toContain('"READY"');
 });
 
 test.each(["reload", "force-reload"])("%s reads the state file", async (action) => {
@@ -74,7 +80,20 @@ test("signals change the state and save it", async () => {
   await until("the save", async () =>
     (await machine.read("/var/lib/hapgent/state.json")).includes('"DOWN"'),
   );
-  expect(await machine.read("/var/log/hapgent.log")).toContain("cause=SIGUSR2");
+  await until("the log", async () => (await log()).includes("cause=SIGUSR2"));
+});
+
+test("each line of the log begins with its time", async () => {
+  const lines = (await log()).split("\n");
+  expect(lines.filter((line) => !/^[\d-]{10}T[\d:]{8}\+0000 hapgent: /.test(line))).toEqual([]);
+});
+
+test("a reload of a broken file fails, and the state stays", async () => {
+  await writeState('{"status": "up"}');
+  expect(await script("reload")).toBe(1);
+  expect(await machine.ask()).toBe("DOWN maxconn:12");
+  await writeState('{"status": "DOWN", "maxconn": 12}');
+  expect(await script("reload")).toBe(0);
 });
 
 test("restart is another process that answers the same", async () => {
@@ -97,6 +116,9 @@ test("what is in /etc/default/hapgent counts, but not what would run other code"
 test("stop ends it, and again does nothing; a reload of nothing fails", async () => {
   expect(await script("stop")).toBe(0);
   expect(await pids()).toBe("");
+  await until("its user runs nothing", async () => {
+    return (await machine.try("pgrep -u hapgent")).stdout === "";
+  });
   expect(await script("status")).toBe(3);
   expect(await script("stop")).toBe(0);
   expect(await script("reload")).toBe(7);

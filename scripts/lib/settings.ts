@@ -1,0 +1,65 @@
+import { VARIABLES } from "../../src/spec.ts";
+
+/** What every installation sets before its settings file, in place of the agent's own defaults. */
+export const INSTALLED: Readonly<Record<string, string>> = {
+  HAPGENT_STATE_FILE: "/var/lib/hapgent/state.json",
+  HAPGENT_SOCKET: "/run/hapgent/hapgent.sock",
+};
+
+/** What is off unless it is set, with a value to begin with. */
+export const EXAMPLES: Readonly<Record<string, string>> = {
+  HAPGENT_SERVICES: "/var/lib/hapgent/services",
+  HAPGENT_STOP_STATUS: "DOWN",
+};
+
+/** Variables that the launchers leave no use for. */
+const UNUSED = new Set(["HAPGENT_TUNE"]);
+
+/**
+ * The settings that the Ansible role makes: the value, and the variable that may be empty to leave
+ * the setting as it is.
+ */
+const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: string]>> = {
+  HAPGENT_IP: ["hapgent_ip"],
+  HAPGENT_PORT: ["hapgent_port"],
+  HAPGENT_STATE_FILE: ["hapgent_state_file"],
+  HAPGENT_REPLY: ["hapgent_reply", "hapgent_reply"],
+  HAPGENT_WATCH: ["'on' if hapgent_watch else 'off'"],
+  HAPGENT_SOCKET: ["hapgent_socket"],
+  HAPGENT_STOP_STATUS: ["hapgent_stop_status", "hapgent_stop_status"],
+  HAPGENT_STOP_GRACE: ["hapgent_stop_grace", "hapgent_stop_status"],
+};
+
+/** `/etc/default/hapgent` as it is installed: every setting with its default, commented out. */
+export function formatSettings(): string {
+  return format(
+    `# Settings of the agent, for the systemd unit and the init script: NAME=VALUE, one a line, no spaces.
+# A commented line shows the default. More: hapgent(8).`,
+    (_, line) => line,
+  );
+}
+
+/** The same file as a template of the Ansible role, which sets what its variables say. */
+export function formatSettingsTemplate(): string {
+  return format("# {{ ansible_managed }}", (name, line) => {
+    const [value, unlessEmpty] = ROLE[name] ?? [];
+    if (!value) return line;
+    const setting = `${name}={{ ${value} }}`;
+    return unlessEmpty
+      ? `{% if ${unlessEmpty} %}\n${setting}\n{% else %}\n${line}\n{% endif %}`
+      : setting;
+  });
+}
+
+/** A comment and a line for each setting, which is commented out unless `set` makes another. */
+function format(head: string, set: (name: string, line: string) => string): string {
+  const entries = VARIABLES.filter(({ name }) => !UNUSED.has(name)).map(
+    ({ name, meaning, fallback }) => {
+      const example = EXAMPLES[name];
+      const text = meaning.replaceAll("`", "") + (example ? "; off when unset" : "");
+      const line = `#${name}=${example ?? INSTALLED[name] ?? fallback}`;
+      return `\n# ${text}\n${set(name, line)}\n`;
+    },
+  );
+  return `${head}\n${entries.join("")}`;
+}
