@@ -1,15 +1,29 @@
 // Builds the Debian package of this machine's architecture, or of those named, amd64 and arm64:
 // dist/hapgent_VERSION_ARCHITECTURE.deb. With --built the executables are those in dist/.
-import { cpSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { version } from "../package.json";
+import { author, version } from "../package.json";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
 
 /** The target of the executable, by Debian's name of the architecture. */
 const TARGETS: Record<string, string> = { amd64: "linux-x64", arm64: "linux-arm64" };
+
+/** What the source package has of `deploy/`, and where. */
+const SOURCES: Record<string, string> = {
+  ...{ debian: "debian", systemd: "systemd", scripts: "scripts", man: "man" },
+  ...{ haproxy: "haproxy", monitoring: "monitoring", nftables: "nftables" },
+  "state.json": "state.json",
+  "hapgent.default": "debian/hapgent.default",
+  "sysv/hapgent.init": "debian/hapgent.init",
+  "sysv/hapgent.logrotate": "debian/hapgent.logrotate",
+  // The name that bash looks for.
+  "completion/hapgent.bash": "completion/hapgent",
+  "completion/_hapgent": "completion/_hapgent",
+  "completion/hapgent.fish": "completion/hapgent.fish",
+};
 
 await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
 const { values: options, positionals: named } = parseArgs({
@@ -24,13 +38,11 @@ function build(architecture: string, target: string): void {
   const { path: directory } = temporaryDirectory();
   const source = join(directory, "hapgent");
   mkdirSync(source);
-  for (const part of ["debian", "systemd", "man", "scripts", "state.json"]) {
-    cpSync(`${ROOT}deploy/${part}`, join(source, part), { recursive: true });
+  for (const [name, place] of Object.entries(SOURCES)) {
+    cpSync(`${ROOT}deploy/${name}`, join(source, place), { recursive: true });
   }
-  cpSync(`${ROOT}deploy/hapgent.default`, join(source, "debian/hapgent.default"));
-  cpSync(`${ROOT}deploy/completion/hapgent.bash`, join(source, "completion/hapgent"));
-  cpSync(`${ROOT}deploy/sysv/hapgent.init`, join(source, "debian/hapgent.init"));
-  cpSync(`${ROOT}deploy/sysv/hapgent.logrotate`, join(source, "debian/hapgent.logrotate"));
+  const control = join(source, "debian/control");
+  writeFileSync(control, readFileSync(control, "utf8").replace("@AUTHOR@", author));
   cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(source, "hapgent"));
   writeFileSync(join(source, "debian/changelog"), changelog());
   // For another architecture nothing is compiled: there is nothing to check and no compiler to
@@ -50,6 +62,6 @@ function changelog(): string {
 
   * Version ${version}; the project's CHANGELOG says what is new.
 
- -- hapgent authors <hapgent@example.org>  ${time}
+ -- ${author}  ${time}
 `;
 }

@@ -37,6 +37,7 @@ const DEPLOY_TOOLS = {
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },
   ...{ "podman-compose": "podman-compose", iptables: "iptables" },
+  ...{ promtool: "prometheus", nft: "nftables" },
   ...{ "/usr/lib/podman/netavark": "netavark", "/usr/lib/podman/aardvark-dns": "aardvark-dns" },
   ...{ "qemu-aarch64-static": "qemu-user-static" },
   "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-arm64-cross",

@@ -113,6 +113,16 @@ test("what is in /etc/default/hapgent counts, but not what would run other code"
   await machine.run("rm /etc/default/hapgent");
 });
 
+test("a restart with a wrong setting fails, and the agent goes on", async () => {
+  const pid = await pids();
+  await machine.write("/etc/default/hapgent", "HAPGENT_PORT=99999\n");
+  const { stderr, exitCode } = await machine.try([SCRIPT, "restart"]);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("HAPGENT_PORT: expected an integer from 1 to 65535");
+  expect(await pids()).toBe(pid);
+  await machine.run("rm /etc/default/hapgent");
+});
+
 test("stop ends it, and again does nothing; a reload of nothing fails", async () => {
   expect(await script("stop")).toBe(0);
   expect(await pids()).toBe("");
