@@ -4,6 +4,8 @@ import { version } from "../package.json";
 import { GENERATED, MANUALS } from "../scripts/generate.ts";
 import { formatLaunchers } from "../scripts/lib/launchers.ts";
 import { formatManPage } from "../scripts/lib/man-page.ts";
+import { listFiles } from "../scripts/lib/repository.ts";
+import { COPIES, listCopies } from "../scripts/lib/role.ts";
 import { EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { findInstallation } from "../src/commands/installation.ts";
@@ -100,4 +102,8 @@ test.each(SETTINGS.filter(([name]) => !(name in EXAMPLES)))(
 
 test.each(Object.entries(EXAMPLES))("%s=%s is an example that is valid", (name, value) => {
   expect(readConfig({ ...INSTALLED, [name]: value })).not.toEqual(readConfig(INSTALLED));
+});
+
+test("the role has a copy of each of its files, and no other file", () => {
+  expect(listFiles(COPIES).toSorted()).toEqual(Object.keys(listCopies(ROOT)).toSorted());
 });

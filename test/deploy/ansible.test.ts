@@ -1,6 +1,6 @@
 // The role installs, changes and uninstalls an agent on a booted machine: a second run changes
 // nothing, and a state that is there always stays.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,15 +9,18 @@ import { type Output, outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { bootMachine, type Machine, startPoller } from "./machine.ts";
 
-const ANSIBLE = `${ROOT}deploy/ansible`;
 const STATE = "/etc/hapgent/state.json";
 /** Where the machine serves the executable to itself, as a site of downloads would. */
 const URL = "http://127.0.0.1:8000/hapgent";
 
 let machine: Machine;
 let checksum: string;
+/** A copy of the role, away from this repository: nothing in it may lead out of it. */
+let ansible: string;
 
 beforeAll(async () => {
+  ansible = join(tmpdir(), "ansible");
+  await output(["cp", "--archive", `${ROOT}deploy/ansible`, ansible]);
   machine = await bootMachine({ binds: { "/srv/hapgent": EXECUTABLE } });
   checksum = (await output(["sha256sum", EXECUTABLE])).slice(0, 64);
   await machine.run("systemd-run --unit=downloads python3 -m http.server --directory /srv 8000");
@@ -27,23 +30,32 @@ afterAll(async () => {
   await machine[Symbol.asyncDispose]();
 });
 
-/** Runs the example playbook against the machine. */
+/** Runs a playbook against the machine, or others; without the extras, which take their time. */
 async function play(variables: object, ...flags: string[]): Promise<Output> {
+  return await playOn({ machine }, variables, ["--skip-tags=hapgent_extras", ...flags]);
+}
+
+async function playOn(
+  machines: Record<string, Machine>,
+  variables: object,
+  flags: readonly string[],
+  playbook = "playbook.yml",
+): Promise<Output> {
+  const hosts = Object.entries(machines).map(([name, { leader }]) => {
+    const python = "ansible_python_interpreter=/usr/bin/python3";
+    return `${name} ansible_connection=ssh ansible_host=${leader} ${python}\n`;
+  });
   const inventory = join(tmpdir(), "inventory.ini");
-  writeFileSync(
-    inventory,
-    "machine ansible_connection=ssh ansible_python_interpreter=/usr/bin/python3\n",
-  );
+  writeFileSync(inventory, `[web]\n${hosts.join("")}`);
   return await outcome(
     [
       ...["ansible-playbook", "--inventory", inventory, "--diff", ...flags],
-      ...["--extra-vars", JSON.stringify({ ansible_become: false, ...variables }), "playbook.yml"],
+      ...["--extra-vars", JSON.stringify({ ansible_become: false, ...variables }), playbook],
     ],
     {
-      cwd: ANSIBLE,
-      limit: 120,
+      cwd: ansible,
+      limit: 240,
       env: {
-        LEADER: String(machine.leader),
         ANSIBLE_ROLES_PATH: ".",
         ANSIBLE_SSH_EXECUTABLE: `${import.meta.dir}/ssh-fixture.sh`,
         ANSIBLE_SSH_TRANSFER_METHOD: "piped",
@@ -79,9 +91,10 @@ const OWN = () => ({
 });
 
 test("the role has no fault that ansible-lint knows, by its strictest profile", async () => {
-  const command = ["ansible-lint", "--offline", "--profile=production", "playbook.yml", "hapgent"];
+  const files = ["playbook.yml", "rolling-deploy.yml", "hapgent"];
+  const command = ["ansible-lint", "--offline", "--profile=production", ...files];
   const { stdout, stderr, exitCode } = await outcome(command, {
-    cwd: ANSIBLE,
+    cwd: ansible,
     env: { ANSIBLE_ROLES_PATH: ".", LC_ALL: "C.UTF-8", NO_COLOR: "1" },
   });
   expect({ exitCode, stdout }).toEqual({ exitCode: 0, stdout: "" });
@@ -91,6 +104,10 @@ test("the role has no fault that ansible-lint knows, by its strictest profile", 
 test("a check of a host that has nothing changes nothing", async () => {
   expect(await apply(DOWNLOAD(), "--check")).toBeGreaterThan(0);
   expect((await machine.try("ls /etc/hapgent /usr/local/bin/hapgent")).exitCode).not.toBe(0);
+});
+
+test("nothing in the role leads out of it", async () => {
+  expect(await output(["find", join(ansible, "hapgent"), "-type", "l"])).toBe("");
 });
 
 test("an executable with another checksum is not installed", async () => {
@@ -103,8 +120,15 @@ test("an executable with another checksum is not installed", async () => {
 
 test.each([
   [{ hapgent_status: "up" }, "value of hapgent_status must be one of"],
-  [{ hapgent_state_file: "/etc/state.json" }, "a directory of its own"],
-  [{ hapgent_url: "" }, "one of hapgent_file and hapgent_url"],
+  [{ hapgent_state_file: "/etc/state.json" }, "hapgent_state_file: expected a file in a directory"],
+  [{ hapgent_url: "" }, "Expected one of hapgent_file and hapgent_url"],
+  [{ hapgent_file: "/none" }, "Expected one of hapgent_file and hapgent_url"],
+  [{ hapgent_url: "", hapgent_file: "/none" }, "hapgent_file: expected a file on the controller"],
+  [{ hapgent_checksum: "abc" }, "hapgent_checksum: expected a SHA-256"],
+  [{ hapgent_port: 0 }, "hapgent_port: expected 1 to 65535, got 0"],
+  [{ hapgent_port: 80 }, "hapgent_port: expected 1024 or more without hapgent_socket_activation"],
+  [{ hapgent_stop_grace: 81 }, "hapgent_stop_grace: expected 1 to 80, got 81"],
+  [{ hapgent_socket: "" }, "hapgent_socket: expected a path in /run/hapgent"],
 ])("%j is refused", async (variables, message) => {
   const { stdout, exitCode } = await play({ ...DOWNLOAD(), ...variables });
   expect(exitCode).not.toBe(0);
@@ -157,8 +181,106 @@ test("it is uninstalled, at first without its state", async () => {
   expect(await machine.read("/var/lib/hapgent/state.json")).toContain("UP");
   await apply({ ...OWN(), hapgent_state: "absent", hapgent_purge: true });
   expect(await apply({ ...OWN(), hapgent_state: "absent", hapgent_purge: true })).toBe(0);
-  await machine.run("rm -r /etc/hapgent");
   const left = await machine.run("find / -xdev -name *hapgent* -not -path /proc/*");
   expect(left).toBe("/srv/hapgent");
   expect((await machine.try("getent passwd hapgent")).exitCode).toBe(2);
+});
+
+describe("on two hosts", () => {
+  let hosts: Record<"one" | "two", Machine>;
+  const SITE = () => ({ ...OWN(), hapgent_port: 9777, hapgent_reply: "", hapgent_stop_status: "" });
+  const DEPLOY = { deploy_url: "http://127.0.0.1:8001/", deploy_settle: 0 };
+
+  beforeAll(async () => {
+    const two = await bootMachine({ binds: { "/srv/hapgent": EXECUTABLE } });
+    hosts = { one: machine, two };
+    const serve = "systemd-run --unit=downloads python3 -m http.server --directory /srv 8000";
+    await two.run(serve);
+    for (const host of Object.values(hosts)) {
+      await host.run("systemd-run --unit=web python3 -m http.server --directory /srv 8001");
+      // An operator's own, which a purge leaves.
+      await host.run("useradd --system --home-dir /srv --shell /bin/bash hapgent");
+      await host.write("/var/lib/hapgent/state.json", '{"status": "UP"}');
+    }
+  });
+
+  afterAll(async () => {
+    await hosts.two[Symbol.asyncDispose]();
+  });
+
+  test("the role installs all that the installer does", async () => {
+    const { stdout, stderr, exitCode } = await playOn(hosts, SITE(), []);
+    expect({ exitCode, text: exitCode === 0 ? "" : stdout + stderr }).toEqual({
+      exitCode: 0,
+      text: "",
+    });
+    const listed = await machine.run("find /usr/local /etc/systemd/system -type f -name *hapgent*");
+    expect(listed.split("\n").toSorted()).toEqual([
+      "/etc/systemd/system/hapgent-load.service",
+      "/etc/systemd/system/hapgent-load.timer",
+      "/etc/systemd/system/hapgent.service",
+      "/etc/systemd/system/hapgent.socket",
+      "/etc/systemd/system/hapgent@.service",
+      "/etc/systemd/system/hapgent@.socket",
+      "/usr/local/bin/hapgent",
+      "/usr/local/bin/hapgent-deploy",
+      "/usr/local/bin/hapgent-load",
+      "/usr/local/share/bash-completion/completions/hapgent",
+      "/usr/local/share/fish/vendor_completions.d/hapgent.fish",
+      "/usr/local/share/man/man8/hapgent.8",
+      "/usr/local/share/zsh/site-functions/_hapgent",
+    ]);
+    const samples = await machine.run("ls /usr/local/share/doc/hapgent/haproxy");
+    expect(samples.split("\n")).toContain("haproxy.cfg");
+    expect(await machine.run("getent passwd hapgent")).toMatch(/:\/srv:\/bin\/bash$/);
+    expect(await machine.run("hapgent-load")).toContain("ok");
+  });
+
+  test("a rolling deploy takes out one host after another, and puts each back", async () => {
+    const pollers = await Promise.all(Object.values(hosts).map((host) => startPoller(host)));
+    const command = "date +%s%N >/srv/begin; sleep 1; date +%s%N >/srv/end";
+    const variables = { ...DEPLOY, deploy_command: command };
+    const { stdout, exitCode } = await playOn(hosts, variables, [], "rolling-deploy.yml");
+    expect({ exitCode, text: exitCode === 0 ? "" : stdout }).toEqual({ exitCode: 0, text: "" });
+    const times: number[] = [];
+    for (const host of Object.values(hosts)) {
+      times.push(Number(await host.read("/srv/begin")), Number(await host.read("/srv/end")));
+    }
+    expect(times).toEqual(times.toSorted((a, b) => a - b));
+    for (const poller of pollers) {
+      const replies = Object.keys(await poller.stop()).map((reply) => reply.split(" ")[0]?.trim());
+      expect([...new Set(replies)].toSorted()).toEqual(["DRAIN", "READY", "UP"]);
+    }
+  });
+
+  test("a rolling deploy ends at the first host where it fails", async () => {
+    const pollers = await Promise.all(Object.values(hosts).map((host) => startPoller(host)));
+    const variables = { ...DEPLOY, deploy_command: "false" };
+    const { stdout, exitCode } = await playOn(hosts, variables, [], "rolling-deploy.yml");
+    expect(exitCode).not.toBe(0);
+    expect(stdout).toContain("the command failed");
+    for (const poller of pollers) await poller.stop();
+    expect(await hosts.one.ask()).toStartWith("DRAIN");
+    expect(await hosts.two.ask()).toStartWith("UP");
+  });
+
+  test("a purge leaves what the role did not create", async () => {
+    await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
+    await machine.run("systemctl start hapgent@web");
+    const { exitCode } = await playOn(
+      { machine },
+      { ...SITE(), hapgent_state: "absent", hapgent_purge: true },
+      [],
+    );
+    expect(exitCode).toBe(0);
+    expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
+    expect(await machine.read("/var/lib/hapgent/state.json")).toContain("DRAIN");
+    expect(await machine.run("getent passwd hapgent")).toContain(":/srv:");
+    const left = await machine.run("find / -xdev -name *hapgent* -not -path /proc/*");
+    expect(left.split("\n").toSorted()).toEqual([
+      "/etc/hapgent",
+      "/srv/hapgent",
+      "/var/lib/hapgent",
+    ]);
+  });
 });

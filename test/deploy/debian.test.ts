@@ -4,7 +4,7 @@ import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { version } from "../../package.json";
+import { author, version } from "../../package.json";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { baseRoot, bootMachine, type Machine, startPoller } from "./machine.ts";
@@ -65,6 +65,40 @@ test("the executable in the package is the one that was built", async () => {
   await output(["rm", "-r", directory]);
 });
 
+test("its maintainer is the author of the project", async () => {
+  expect(await output(["dpkg-deb", "--field", packageFile, "Maintainer"])).toBe(author);
+});
+
+test("it has what the installer and the role install, and the samples", async () => {
+  const list = 'dpkg-deb --fsys-tarfile "$0" | tar -t';
+  const listed = await output(["sh", "-c", list, packageFile]);
+  const files = listed.split("\n").filter((path) => !path.endsWith("/"));
+  const samples = "./usr/share/doc/hapgent/examples/";
+  expect(files.filter((path) => !path.startsWith("./usr/share/doc/")).toSorted()).toEqual([
+    "./etc/default/hapgent",
+    "./etc/init.d/hapgent",
+    "./etc/logrotate.d/hapgent",
+    "./lib/systemd/system/hapgent-load.service",
+    "./lib/systemd/system/hapgent-load.timer",
+    "./lib/systemd/system/hapgent.service",
+    "./lib/systemd/system/hapgent.socket",
+    "./lib/systemd/system/hapgent@.service",
+    "./lib/systemd/system/hapgent@.socket",
+    "./usr/bin/hapgent",
+    "./usr/bin/hapgent-deploy",
+    "./usr/bin/hapgent-load",
+    "./usr/share/bash-completion/completions/hapgent",
+    "./usr/share/fish/vendor_completions.d/hapgent.fish",
+    "./usr/share/hapgent/state.json",
+    "./usr/share/lintian/overrides/hapgent",
+    "./usr/share/man/man8/hapgent.8.gz",
+    "./usr/share/zsh/vendor-completions/_hapgent",
+  ]);
+  for (const sample of ["haproxy/haproxy.cfg", "monitoring/alerts.yml", "nftables/hapgent.nft"]) {
+    expect(files).toContain(samples + sample);
+  }
+});
+
 test("it is installed, upgraded, removed and purged under systemd", async () => {
   await using machine = await bootWithPackages("systemd");
   const before = await machine.inventory();
@@ -75,6 +109,14 @@ test("it is installed, upgraded, removed and purged under systemd", async () => 
   expect(await machine.ask()).toBe("UP");
   expect(await machine.run(`stat --format=%U:%G ${STATE}`)).toBe("hapgent:hapgent");
   expect((await machine.try("dpkg --verify hapgent")).stdout).toBe("");
+  // Root's commands find the agent without any setting.
+  expect(await machine.run("hapgent ctl show state")).toContain('"UP"');
+  expect(await machine.run("hapgent check")).toStartWith("UP");
+  expect(await machine.run("hapgent-load")).toContain("ok");
+  await machine.run("systemctl start hapgent-load.timer");
+  await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
+  await machine.run("systemctl enable --now hapgent@web");
+  expect(await machine.ask(9801)).toBe("UP");
 
   // What an operator changes survives an upgrade, during which every check is answered.
   await machine.write("/etc/default/hapgent", "HAPGENT_SOCKET=/run/hapgent/hapgent.sock\n");

@@ -217,6 +217,51 @@ test("no check fails over ten restarts with the socket unit", async () => {
   expect(replies["UP 50%\n"]).toBeGreaterThan(50);
 });
 
+const HAPROXY = `
+global
+  stats socket /run/admin.sock level admin
+defaults
+  mode http
+  timeout connect 1s
+  timeout client 1s
+  timeout server 1s
+  timeout check 1s
+backend be
+  server s 127.0.0.1:1 weight 100 agent-check agent-addr 127.0.0.1 agent-port 9777 agent-inter 10ms
+`;
+
+test.each([
+  ["without the socket unit a restart refuses checks, and", false],
+  ["with the socket unit no check fails, and", true],
+])("%s HAProxy keeps the state", async (_, hasSocket) => {
+  await start({ status: "UP", weight: 50 });
+  if (hasSocket) {
+    await machine.run("systemctl stop hapgent");
+    await machine.run("systemctl start hapgent.socket hapgent.service");
+  }
+  await machine.write("/run/haproxy.cfg", HAPROXY);
+  await machine.run("haproxy -D -f /run/haproxy.cfg -p /run/haproxy.pid");
+  const ask = "echo show stat typed | socat -t5 - /run/admin.sock | grep '^S[.]'";
+  await until("it has asked", async () =>
+    (await machine.run(["sh", "-c", ask])).includes("agent_status.1:SOV:str:L7OK"),
+  );
+  const watched = machine.run(["sh", "-c", `until [ -e /run/end ]; do ${ask}; done`]);
+  for (let round = 1; round <= 3; round += 1) await machine.run("systemctl restart hapgent");
+  await machine.write("/run/end", "");
+  const seen = await watched;
+  const values = (name: string) => [
+    ...new Set(
+      [...seen.matchAll(new RegExp(`\\.${name}\\..*:(?:\\* )?(.*)$`, "gm"))].map(
+        ([, value]) => value,
+      ),
+    ),
+  ];
+  expect(values("status")).toEqual(["UP"]);
+  expect(values("weight")).toEqual(["50"]);
+  expect(values("agent_status").toSorted()).toEqual(hasSocket ? ["L7OK"] : ["L4CON", "L7OK"]);
+  await machine.run(["sh", "-c", "kill $(cat /run/haproxy.pid); rm /run/end"]);
+});
+
 test("a check starts the service when only the socket is there", async () => {
   await start({ status: "DRAIN" });
   await machine.run("systemctl stop hapgent");
