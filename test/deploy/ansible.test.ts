@@ -30,28 +30,37 @@ afterAll(async () => {
   await machine[Symbol.asyncDispose]();
 });
 
-/** Runs a playbook against the machine, or others; without the extras, which take their time. */
+/** Plays the role to the machine, without the extras, which take their time. */
 async function play(variables: object, ...flags: string[]): Promise<Output> {
-  return await playOn({ machine }, variables, ["--skip-tags=hapgent_extras", ...flags]);
+  return await playOn({ machine: { machine, variables } }, [
+    "--skip-tags=hapgent_extras",
+    ...flags,
+  ]);
 }
 
+/** Runs a playbook against hosts with variables of their own. */
 async function playOn(
-  machines: Record<string, Machine>,
-  variables: object,
+  hosts: Record<string, { machine: Machine; variables: object }>,
   flags: readonly string[],
   playbook = "playbook.yml",
 ): Promise<Output> {
-  const hosts = Object.entries(machines).map(([name, { leader }]) => {
-    const python = "ansible_python_interpreter=/usr/bin/python3";
-    return `${name} ansible_connection=ssh ansible_host=${leader} ${python}\n`;
-  });
-  const inventory = join(tmpdir(), "inventory.ini");
-  writeFileSync(inventory, `[web]\n${hosts.join("")}`);
+  const inventory = join(tmpdir(), "inventory.json");
+  const entries = Object.entries(hosts).map(
+    ([
+      name,
+      {
+        machine: { leader },
+        variables,
+      },
+    ]) => {
+      const connection = { ansible_connection: "ssh", ansible_host: String(leader) };
+      const host = { ...connection, ansible_python_interpreter: "/usr/bin/python3", ...variables };
+      return [name, { ...host, ansible_become: false }];
+    },
+  );
+  writeFileSync(inventory, JSON.stringify({ web: { hosts: Object.fromEntries(entries) } }));
   return await outcome(
-    [
-      ...["ansible-playbook", "--inventory", inventory, "--diff", ...flags],
-      ...["--extra-vars", JSON.stringify({ ansible_become: false, ...variables }), playbook],
-    ],
+    ["ansible-playbook", "--inventory", inventory, "--diff", "--forks=10", ...flags, playbook],
     {
       cwd: ansible,
       limit: 240,
@@ -118,21 +127,35 @@ test("an executable with another checksum is not installed", async () => {
   }
 });
 
-test.each([
-  [{ hapgent_status: "up" }, "value of hapgent_status must be one of"],
-  [{ hapgent_state_file: "/etc/state.json" }, "hapgent_state_file: expected a file in a directory"],
-  [{ hapgent_url: "" }, "Expected one of hapgent_file and hapgent_url"],
-  [{ hapgent_file: "/none" }, "Expected one of hapgent_file and hapgent_url"],
-  [{ hapgent_url: "", hapgent_file: "/none" }, "hapgent_file: expected a file on the controller"],
-  [{ hapgent_checksum: "abc" }, "hapgent_checksum: expected a SHA-256"],
-  [{ hapgent_port: 0 }, "hapgent_port: expected 1 to 65535, got 0"],
-  [{ hapgent_port: 80 }, "hapgent_port: expected 1024 or more without hapgent_socket_activation"],
-  [{ hapgent_stop_grace: 81 }, "hapgent_stop_grace: expected 1 to 80, got 81"],
-  [{ hapgent_socket: "" }, "hapgent_socket: expected a path in /run/hapgent"],
-])("%j is refused", async (variables, message) => {
-  const { stdout, exitCode } = await play({ ...DOWNLOAD(), ...variables });
-  expect(exitCode).not.toBe(0);
-  expect(stdout).toContain(message);
+const REFUSED: Record<string, [variables: object, message: string]> = {
+  status: [{ hapgent_status: "up" }, "value of hapgent_status must be one of"],
+  directory: [
+    { hapgent_state_file: "/etc/state.json" },
+    "hapgent_state_file: expected a file in a directory of its own, got /etc/state.json",
+  ],
+  nothing: [{ hapgent_url: "" }, "Expected one of hapgent_file and hapgent_url"],
+  both: [{ hapgent_file: "/none" }, "Expected one of hapgent_file and hapgent_url"],
+  file: [
+    { hapgent_url: "", hapgent_file: "/none" },
+    "hapgent_file: expected a file on the controller, got '/none'",
+  ],
+  checksum: [{ hapgent_checksum: "abc" }, "hapgent_checksum: expected a SHA-256 of 64"],
+  port: [{ hapgent_port: 0 }, "hapgent_port: expected 1 to 65535, got 0"],
+  privileged: [{ hapgent_port: 80 }, "hapgent_port: expected 1024 or more without"],
+  grace: [{ hapgent_stop_grace: 81 }, "hapgent_stop_grace: expected 1 to 80, got 81"],
+  socket: [{ hapgent_socket: "" }, "hapgent_socket: expected a path in /run/hapgent, got ''"],
+};
+
+test("a wrong variable is refused, with its name, what was expected and what came", async () => {
+  const hosts = Object.entries(REFUSED).map(([name, [variables]]) => [
+    name,
+    { machine, variables: { ...DOWNLOAD(), ...variables } },
+  ]);
+  const { stdout } = await playOn(Object.fromEntries(hosts), []);
+  for (const [name, [, message]] of Object.entries(REFUSED)) {
+    const [said = ""] = new RegExp(`^fatal: \\[${name}\\]: .*`, "m").exec(stdout) ?? [];
+    expect(said).toContain(message);
+  }
 });
 
 test("it installs with the original's defaults, and a second run changes nothing", async () => {
@@ -188,8 +211,18 @@ test("it is uninstalled, at first without its state", async () => {
 
 describe("on two hosts", () => {
   let hosts: Record<"one" | "two", Machine>;
+  const site = () => ({
+    one: { machine: hosts.one, variables: SITE() },
+    two: { machine: hosts.two, variables: SITE() },
+  });
   const SITE = () => ({ ...OWN(), hapgent_port: 9777, hapgent_reply: "", hapgent_stop_status: "" });
-  const DEPLOY = { deploy_url: "http://127.0.0.1:8001/", deploy_settle: 0 };
+  /** Deploys with a command. */
+  const deploy = async (command: string) => {
+    const url = "http://127.0.0.1:8001/";
+    const variables = { deploy_url: url, deploy_settle: 0, deploy_command: command };
+    const flags = ["--extra-vars", JSON.stringify(variables)];
+    return await playOn(site(), flags, "rolling-deploy.yml");
+  };
 
   beforeAll(async () => {
     const two = await bootMachine({ binds: { "/srv/hapgent": EXECUTABLE } });
@@ -209,7 +242,7 @@ describe("on two hosts", () => {
   });
 
   test("the role installs all that the installer does", async () => {
-    const { stdout, stderr, exitCode } = await playOn(hosts, SITE(), []);
+    const { stdout, stderr, exitCode } = await playOn(site(), []);
     expect({ exitCode, text: exitCode === 0 ? "" : stdout + stderr }).toEqual({
       exitCode: 0,
       text: "",
@@ -239,8 +272,7 @@ describe("on two hosts", () => {
   test("a rolling deploy takes out one host after another, and puts each back", async () => {
     const pollers = await Promise.all(Object.values(hosts).map((host) => startPoller(host)));
     const command = "date +%s%N >/srv/begin; sleep 1; date +%s%N >/srv/end";
-    const variables = { ...DEPLOY, deploy_command: command };
-    const { stdout, exitCode } = await playOn(hosts, variables, [], "rolling-deploy.yml");
+    const { stdout, exitCode } = await deploy(command);
     expect({ exitCode, text: exitCode === 0 ? "" : stdout }).toEqual({ exitCode: 0, text: "" });
     const times: number[] = [];
     for (const host of Object.values(hosts)) {
@@ -255,8 +287,7 @@ describe("on two hosts", () => {
 
   test("a rolling deploy ends at the first host where it fails", async () => {
     const pollers = await Promise.all(Object.values(hosts).map((host) => startPoller(host)));
-    const variables = { ...DEPLOY, deploy_command: "false" };
-    const { stdout, exitCode } = await playOn(hosts, variables, [], "rolling-deploy.yml");
+    const { stdout, exitCode } = await deploy("false");
     expect(exitCode).not.toBe(0);
     expect(stdout).toContain("the command failed");
     for (const poller of pollers) await poller.stop();
@@ -267,11 +298,8 @@ describe("on two hosts", () => {
   test("a purge leaves what the role did not create", async () => {
     await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
     await machine.run("systemctl start hapgent@web");
-    const { exitCode } = await playOn(
-      { machine },
-      { ...SITE(), hapgent_state: "absent", hapgent_purge: true },
-      [],
-    );
+    const variables = { ...SITE(), hapgent_state: "absent", hapgent_purge: true };
+    const { exitCode } = await playOn({ machine: { machine, variables } }, []);
     expect(exitCode).toBe(0);
     expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
     expect(await machine.read("/var/lib/hapgent/state.json")).toContain("DRAIN");

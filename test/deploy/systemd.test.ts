@@ -226,8 +226,11 @@ defaults
   timeout client 1s
   timeout server 1s
   timeout check 1s
+frontend service
+  bind 127.0.0.1:8001
+  http-request return status 200
 backend be
-  server s 127.0.0.1:1 weight 100 agent-check agent-addr 127.0.0.1 agent-port 9777 agent-inter 10ms
+  server s 127.0.0.1:8001 check weight 100 agent-check agent-addr 127.0.0.1 agent-port 9777 agent-inter 10ms
 `;
 
 test.each([
@@ -241,26 +244,30 @@ test.each([
   }
   await machine.write("/run/haproxy.cfg", HAPROXY);
   await machine.run("haproxy -D -f /run/haproxy.cfg -p /run/haproxy.pid");
-  const ask = "echo show stat typed | socat -t5 - /run/admin.sock | grep '^S[.]'";
-  await until("it has asked", async () =>
-    (await machine.run(["sh", "-c", ask])).includes("agent_status.1:SOV:str:L7OK"),
-  );
-  const watched = machine.run(["sh", "-c", `until [ -e /run/end ]; do ${ask}; done`]);
-  for (let round = 1; round <= 3; round += 1) await machine.run("systemctl restart hapgent");
-  await machine.write("/run/end", "");
-  const seen = await watched;
-  const values = (name: string) => [
-    ...new Set(
-      [...seen.matchAll(new RegExp(`\\.${name}\\..*:(?:\\* )?(.*)$`, "gm"))].map(
-        ([, value]) => value,
-      ),
-    ),
-  ];
-  expect(values("status")).toEqual(["UP"]);
-  expect(values("weight")).toEqual(["50"]);
-  expect(values("agent_status").toSorted()).toEqual(hasSocket ? ["L7OK"] : ["L4CON", "L7OK"]);
-  await machine.run(["sh", "-c", "kill $(cat /run/haproxy.pid); rm /run/end"]);
+  try {
+    const show = "echo show stat typed | socat -t5 - /run/admin.sock | grep '^S[.]'";
+    await until("it has asked", async () =>
+      /[.]agent_status[.].*L7OK$/m.test(await machine.run(["sh", "-c", show])),
+    );
+    const shown = machine.run(["sh", "-c", `until [ -e /run/end ]; do ${show}; done`]);
+    for (let round = 1; round <= 3; round += 1) await machine.run("systemctl restart hapgent");
+    await machine.write("/run/end", "");
+    const text = await shown;
+    expect(listValues(text, "status")).toEqual(["UP"]);
+    expect(listValues(text, "uweight")).toEqual(["50"]);
+    const results = hasSocket ? ["L7OK"] : ["L4CON", "L7OK"];
+    expect(listValues(text, "agent_status")).toEqual(results);
+  } finally {
+    await machine.run(["sh", "-c", "kill $(cat /run/haproxy.pid); rm -f /run/end"]);
+  }
 });
+
+/** What a field had for values, in the output of `show stat typed`. */
+function listValues(text: string, field: string): string[] {
+  // A star marks a check that is under way.
+  const lines = text.matchAll(new RegExp(`[.]${field}[.].*:(?:\\* )?(.*)$`, "gm"));
+  return [...new Set([...lines].map(([, value = ""]) => value))].toSorted();
+}
 
 test("a check starts the service when only the socket is there", async () => {
   await start({ status: "DRAIN" });
