@@ -34,7 +34,10 @@ const DIRECTORY = `${ROOT}dist/release`;
 
 /** What an archive has beside the executable. */
 const EXTRAS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
-const DEPLOY = ["completion", "haproxy", "man", "scripts", "systemd", "sysv", "state.json"];
+const DEPLOY = [
+  ...["completion", "haproxy", "man", "scripts", "systemd", "sysv"],
+  ...["hapgent.default", "state.json"],
+];
 /** Those of Debian packages, in Debian's words. */
 const ARCHITECTURES = ["amd64", "arm64"];
 

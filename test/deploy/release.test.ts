@@ -103,6 +103,7 @@ test.each(TARGETS)(
       [`${name}/deploy/scripts/hapgent-deploy`]: "-rwxr-xr-x",
       [`${name}/deploy/scripts/hapgent-load.timer`]: "-rw-r--r--",
       [`${name}/deploy/haproxy/haproxy.cfg`]: "-rw-r--r--",
+      [`${name}/deploy/hapgent.default`]: "-rw-r--r--",
     });
   },
 );
