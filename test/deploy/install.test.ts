@@ -149,6 +149,20 @@ test("under systemd it is enabled, and hardened as the unit says", async () => {
   expect(await machine.read(`/proc/${await pid(machine)}/status`)).toMatch(/^NoNewPrivs:\t1$/m);
 });
 
+test("under systemd an uninstall ends and disables instances and the timer, too", async () => {
+  await using machine = await boot("systemd");
+  await machine.run(INSTALL);
+  await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
+  await machine.run("mkdir -p /var/lib/hapgent/web");
+  await machine.write("/var/lib/hapgent/web/state.json", '{"status": "UP"}');
+  await machine.run("systemctl enable --quiet --now hapgent@web.service hapgent-load.timer");
+  await machine.answers("UP", 9801);
+  await machine.run("sh /srv/release/install.sh --uninstall");
+  expect(await pid(machine)).toBe("");
+  expect(await machine.run("find /etc/systemd /usr/local -name hapgent*")).toBe("");
+  expect(await machine.run("systemctl list-units --all --plain --no-legend hapgent*")).toBe("");
+});
+
 test("under System V: the same, and it starts at boot", async () => {
   await using machine = await boot("sysv");
   await playLife(machine);
