@@ -1,0 +1,130 @@
+// Breaks src/ in small ways, one at a time, and counts how many of them the unit tests notice:
+//   bun scripts/mutate.ts [COUNT] [SEED]
+// A condition is negated, a number or a comparison changed, a statement removed. What survives is
+// printed: a rule that no unit test holds.
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { outcome, ROOT } from "./lib/shell.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
+
+/** A way to break a line; undefined when the line has nothing of the kind. */
+type Mutation = (line: string) => string | undefined;
+
+const MUTATIONS: readonly Mutation[] = [
+  // A condition is negated.
+  (line) =>
+    replace(line, /\bif \((.+)\) (return|throw|continue|break|\{|[\w.#]+\()/, "if (!($1)) $2"),
+  (line) => replace(line, / === /, " !== "),
+  (line) => replace(line, / !== /, " === "),
+  (line) => replace(line, / && /, " || "),
+  // A constant is changed.
+  (line) =>
+    replace(
+      line,
+      /(?<![\w.#"'`-])(\d[\d_]*)(?![\w.:"'`])/,
+      (digits) => `${Number(digits.replaceAll("_", "")) + 1}`,
+    ),
+  (line) => replace(line, / < /, " <= "),
+  (line) => replace(line, / > /, " >= "),
+  (line) => replace(line, /\btrue\b/, "false"),
+  // A statement is removed.
+  (line) => replace(line, /^\s+(?:await |void )?[\w.#?]+(?:\(.*\)| = .*| [-+]= .*);$/, ""),
+];
+
+/** Data and types, which no mutation of a line changes in behaviour. */
+const LEFT_OUT = ["src/spec.ts"];
+
+const [count = 120, seed = 1] = process.argv.slice(2).map(Number);
+const random = createRandom(seed);
+const { path: directory } = temporaryDirectory();
+for (const part of [
+  "src",
+  "test",
+  "scripts",
+  "deploy",
+  "package.json",
+  "tsconfig.json",
+  "bun.lock",
+  "README.md",
+  "SECURITY.md",
+  "CHANGELOG.md",
+  "LICENSE",
+  ".ci",
+  ".github",
+]) {
+  cpSync(ROOT + part, join(directory, part), { recursive: true });
+}
+symlinkSync(`${ROOT}node_modules`, join(directory, "node_modules"));
+const files = [...new Bun.Glob("src/**/*.ts").scanSync(ROOT)]
+  .filter((file) => !LEFT_OUT.includes(file))
+  .toSorted();
+const places = files.flatMap((file) =>
+  readFileSync(ROOT + file, "utf8")
+    .split("\n")
+    .flatMap((line, i) =>
+      MUTATIONS.flatMap((mutate) => {
+        const isCode = !/^\s*(\/\/|\*|\/\*|import |export type|export interface|readonly )/.test(
+          line,
+        );
+        const broken = isCode ? mutate(line) : undefined;
+        return broken === undefined || broken === line
+          ? []
+          : [{ file, number: i + 1, line, broken }];
+      }),
+    ),
+);
+
+const tests = findTests();
+if (await fails()) throw new Error("expected unit tests that pass before anything is broken");
+
+let noticed = 0;
+for (let i = 0; i < Math.min(count, places.length); i += 1) {
+  const [place] = places.splice(Math.floor(random() * places.length), 1);
+  if (!place) break;
+  const { file, number, line, broken } = place;
+  const original = readFileSync(ROOT + file, "utf8");
+  const lines = original.split("\n");
+  lines[number - 1] = broken;
+  writeFileSync(join(directory, file), lines.join("\n"));
+  const isNoticed = await fails();
+  writeFileSync(join(directory, file), original);
+  if (isNoticed) noticed += 1;
+  else console.log(`not noticed: ${file}:${number}\n  - ${line.trim()}\n  + ${broken.trim()}`);
+}
+console.log(`${noticed} of ${Math.min(count, noticed + places.length)} mutations noticed`);
+
+/** The unit tests that import something of src/. */
+function findTests(): string[] {
+  return ["test", "test/state", "test/agent", "test/commands"]
+    .flatMap((folder) => [...new Bun.Glob(`${folder}/*.test.ts`).scanSync(ROOT)])
+    .filter((file) => /from "(\.\.\/)+src\//.test(readFileSync(ROOT + file, "utf8")));
+}
+
+/** Whether the unit tests fail, or never end. */
+async function fails(): Promise<boolean> {
+  const files = tests.map((file) => `./${file}`);
+  const command = ["timeout", "120", "bun", "test", "--bail", "--timeout=20000", ...files];
+  return (await outcome(command, { cwd: directory })).exitCode !== 0;
+}
+
+function replace(
+  line: string,
+  pattern: RegExp,
+  by: string | ((group: string) => string),
+): string | undefined {
+  if (!pattern.test(line)) return undefined;
+  return typeof by === "string"
+    ? line.replace(pattern, by)
+    : line.replace(pattern, (_, group: string) => by(group));
+}
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+function createRandom(start: number): () => number {
+  let state = start;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
