@@ -2,7 +2,8 @@
 // it.
 import { parseArgs } from "node:util";
 import { findMemoryController } from "../lib/cgroup.ts";
-import { drawCharts } from "./charts.ts";
+import { needPackages } from "../lib/packages.ts";
+import { run } from "../lib/shell.ts";
 import { Measurements } from "./figures.ts";
 import { measureHaproxy } from "./haproxy.ts";
 import { measureIdle } from "./idle.ts";
@@ -32,6 +33,8 @@ const EXIT_INTERRUPTED = 130;
 const isIsolated = process.env["BENCHMARK_ISOLATED"] !== undefined;
 if (!isIsolated) {
   await buildSubjects(options.short);
+  // In a namespace of its own nothing can be downloaded any more.
+  if (!options.short) needPackages("scripts/benchmark", "the charts");
   if (!options.short && process.getuid?.() === 0) isolate();
 }
 
@@ -46,10 +49,10 @@ if (options.short) await measureShort();
 else await measureAll();
 
 const result = makeResult(measurements, subjects, options.short ? 1 : ROUNDS, notes);
-const directory = writeResult(result, options.release);
-if (!options.short) drawCharts(result, directory);
+const file = writeResult(result, options.release);
+if (!options.short) run(["bun", "scripts/benchmark/charts/main.ts", file]);
 console.log(formatResult(result));
-console.log(`\nwritten to ${directory}; took ${result.seconds} s`);
+console.log(`\nwritten to ${file}; took ${result.seconds} s`);
 
 if (options.check) {
   const checked = result.limits.filter(({ isShownOnly }) => !isShownOnly);

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { version } from "../../package.json";
 import { capture, ROOT, run } from "../lib/shell.ts";
@@ -17,6 +17,21 @@ export interface SubjectResult {
   readonly title: string;
   readonly figures: Partial<Record<FigureName, Spread>>;
   readonly memory: MemoryPoint[];
+}
+
+/** What processes hold, all of them together, in MB. */
+export interface ServicesMemory {
+  readonly rssAnon: number;
+  readonly pss: number;
+  /** What the kernel needs to map it; no part of the other two. */
+  readonly pageTables: number;
+}
+
+/** What so many services take: in one agent, and with a process for each. */
+export interface ServicesPoint {
+  readonly services: number;
+  readonly agent: ServicesMemory;
+  readonly processes?: ServicesMemory;
 }
 
 /** One run: what the JSON files hold. */
@@ -38,6 +53,8 @@ export interface Result {
   readonly notes: readonly string[];
   readonly limits: readonly Verdict[];
   readonly subjects: Partial<Record<SubjectName, SubjectResult>>;
+  /** Only in runs that measured it. */
+  readonly services?: readonly ServicesPoint[];
 }
 
 /** Puts together what was measured, where, and how it compares with the limits. */
@@ -75,7 +92,7 @@ export function makeResult(
   };
 }
 
-/** Writes a result, and returns the directory in which it and its charts belong. */
+/** Writes a result, and returns the path of its file; its charts belong beside it. */
 export function writeResult(result: Result, isRelease: boolean): string {
   const directory = isRelease ? RESULTS : `${RESULTS}latest/`;
   const file = `${directory}${isRelease ? result.version : "result"}.json`;
@@ -86,13 +103,5 @@ export function writeResult(result: Result, isRelease: boolean): string {
   });
   writeFileSync(file, `${text}\n`);
   if (isRelease) run(["bun", "x", "biome", "format", "--write", file]);
-  return directory;
-}
-
-/** The results of all releases, the oldest first. */
-export function readReleases(): Result[] {
-  return readdirSync(RESULTS)
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => JSON.parse(readFileSync(RESULTS + name, "utf8")) as Result)
-    .toSorted((a, b) => Bun.semver.order(a.version, b.version));
+  return file;
 }

@@ -1,0 +1,38 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Result } from "../result.ts";
+import { drawMemory } from "./memory.ts";
+import { drawReleases } from "./releases.ts";
+import { drawServices } from "./services.ts";
+import { drawSpeed } from "./speed.ts";
+
+/** How many releases make a chart of releases: two points show no course. */
+const LEAST_RELEASES = 3;
+
+/** Draws the charts of a result, and that of all releases, into the directory of its file. */
+export function drawCharts(file: string): void {
+  const directory = dirname(file);
+  const result = readResult(file);
+  const releases = readReleases(directory);
+  const charts = {
+    memory: drawMemory(result),
+    speed: drawSpeed(result),
+    services: result.services && drawServices(result.services),
+    releases: releases.length < LEAST_RELEASES ? undefined : drawReleases(releases),
+  };
+  for (const [name, svg] of Object.entries(charts)) {
+    if (svg !== undefined) writeFileSync(join(directory, `${name}.svg`), svg);
+  }
+}
+
+/** The results of releases in a directory, the oldest first. */
+function readReleases(directory: string): Result[] {
+  return readdirSync(directory)
+    .filter((name) => /^\d+\.\d+\.\d+\.json$/.test(name))
+    .toSorted((a, b) => Bun.semver.order(basename(a, ".json"), basename(b, ".json")))
+    .map((name) => readResult(join(directory, name)));
+}
+
+function readResult(file: string): Result {
+  return JSON.parse(readFileSync(file, "utf8"));
+}
