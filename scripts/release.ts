@@ -26,7 +26,6 @@ import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
 import { formatNotes, readSection } from "./notes.ts";
-import { formatSbom } from "./sbom.ts";
 import { signRelease } from "./sign.ts";
 import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
 
@@ -109,7 +108,8 @@ async function makeRelease(isFast: boolean): Promise<void> {
   for (const tar of tars) rmSync(tar);
   for (const name of [...packages, image]) take(name);
   await writeInstaller();
-  writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), formatSbom());
+  const sbom = await output(["bun", "scripts/sbom/main.ts"], { limit: LIMIT });
+  writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), `${sbom}\n`);
   writeFileSync(join(DIRECTORY, "NOTES.md"), await formatNotes());
   await step("checksums", writeSums);
 }
