@@ -1,14 +1,14 @@
 // The manifests have no field that Kubernetes does not know, keep to the restricted standard,
 // and their commands do what they are there for.
 import { beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { swapDirectory } from "../../scripts/lib/config-map.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { needPackages } from "../../scripts/lib/packages.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
 interface Probe {
@@ -44,14 +44,11 @@ interface Deployment {
 
 const FILES = ["sidecar.yaml", "configmap.yaml"];
 
-/** Where the types and the compiler are: they are not what the project is made with. */
-let workshop: string;
+const TYPES = `${ROOT}test/node_modules`;
+const COMPILER = { strict: true, noEmit: true, skipLibCheck: true, module: "preserve", types: [] };
 
-beforeAll(async () => {
-  workshop = mkdtempSync(join(tmpdir(), "kubernetes-"));
-  writeFileSync(join(workshop, "package.json"), '{"private": true}');
-  const packages = ["kubernetes-types@1.30.0", "typescript@5.9.3"];
-  await output(["bun", "add", "--exact", ...packages], { cwd: workshop, limit: 120 });
+beforeAll(() => {
+  needPackages("test", "the types of Kubernetes");
 });
 
 function read(file: string): string {
@@ -81,18 +78,21 @@ function sidecarOf(file: string): Container {
  * what the compiler said of each text.
  */
 async function checkTypes(texts: readonly string[]): Promise<string[]> {
-  const directory = mkdtempSync(join(workshop, "check-"));
+  using directory = temporaryDirectory();
+  symlinkSync(TYPES, join(directory.path, "node_modules"));
   const files = texts.map((text, number) => {
     const lines = parse(text).map((object, index) => {
       const type = object.kind === "ConfigMap" ? "core/v1" : "apps/v1";
       return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
 export const object${index}: K${index} = ${JSON.stringify(object)};`;
     });
-    writeFileSync(join(directory, `text${number}.ts`), lines.join("\n"));
+    writeFileSync(join(directory.path, `text${number}.ts`), lines.join("\n"));
     return `text${number}.ts`;
   });
-  const flags = ["--strict", "--noEmit", "--skipLibCheck", "--module", "preserve"];
-  const { stdout } = await outcome(["bun", "x", "tsc", ...flags, ...files], { cwd: directory });
+  const project = JSON.stringify({ compilerOptions: COMPILER, files });
+  writeFileSync(join(directory.path, "tsconfig.json"), project);
+  const tsc = ["bun", `${ROOT}node_modules/typescript/bin/tsc`];
+  const { stdout } = await outcome([...tsc, "--pretty", "false"], { cwd: directory.path });
   return files.map((file) =>
     stdout
       .split("\n")

