@@ -75,7 +75,7 @@ test.each([
 
 test.each([
   ["# block: hostile", "# hostile", 'expected one block between "# block: hostile" and "# end"'],
-  ["\nUser=hapgent", "\nStateDirectory=hapgent\nUser=hapgent", "once, got it 2 times"],
+  ["\nUser=hapgent", "\nSyslogIdentifier=hapgent\nUser=hapgent", "once, got it 2 times"],
 ])("a unit with %j changed to %j is refused", (from, to, message) => {
   const read = (path: string) => readFileSync(ROOT + path, "utf8").replace(from, to);
   expect(() => formatLaunchers(read)).toThrow(message);

@@ -1,4 +1,6 @@
+import { dirname, relative } from "node:path";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { findInstallation } from "../../src/commands/installation.ts";
 import { INSTALLED } from "./settings.ts";
 
 /** With these set, the runtime runs other code or opens a debugger. */
@@ -6,6 +8,10 @@ const HOSTILE = "BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSP
 
 const SERVICE = "deploy/systemd/hapgent.service";
 const SOCKET = "deploy/systemd/hapgent.socket";
+
+const HOST = findInstallation();
+/** What systemd puts in place of %i is the instance's name. */
+const INSTANCE = findInstallation("%i");
 
 const INSTALLED_WORDS = Object.entries(INSTALLED).map(([name, value]) => `${name}=${value}`);
 
@@ -33,11 +39,17 @@ const INSTANCES: Readonly<Record<string, readonly [unit: string, ...Replacement[
   "deploy/systemd/hapgent@.service": [
     SERVICE,
     RENAMED,
-    ["/var/lib/hapgent/state.json", "/var/lib/hapgent/%i/state.json"],
-    ["/run/hapgent/hapgent.sock", "/run/hapgent@%i/hapgent.sock"],
-    ["EnvironmentFile=-/etc/default/hapgent", "EnvironmentFile=/etc/hapgent/%i.env"],
-    ["StateDirectory=hapgent", "StateDirectory=hapgent/%i"],
-    ["RuntimeDirectory=hapgent", "RuntimeDirectory=hapgent@%i"],
+    [HOST.stateFile, INSTANCE.stateFile],
+    [HOST.controlSocket, INSTANCE.controlSocket],
+    [`EnvironmentFile=-${HOST.settingsFile}`, `EnvironmentFile=${INSTANCE.settingsFile}`],
+    [
+      "StateDirectory=hapgent hapgent/services",
+      `StateDirectory=${relative("/var/lib", INSTANCE.directory)}`,
+    ],
+    [
+      "RuntimeDirectory=hapgent",
+      `RuntimeDirectory=${relative("/run", dirname(INSTANCE.controlSocket))}`,
+    ],
     ["SyslogIdentifier=hapgent", "SyslogIdentifier=hapgent@%i"],
     [
       "# Signals that come",

@@ -1,14 +1,17 @@
+import { findInstallation } from "../../src/commands/installation.ts";
 import { VARIABLES } from "../../src/spec.ts";
+
+const { directory, stateFile, controlSocket } = findInstallation();
 
 /** What every installation sets before its settings file, in place of the agent's own defaults. */
 export const INSTALLED: Readonly<Record<string, string>> = {
-  HAPGENT_STATE_FILE: "/var/lib/hapgent/state.json",
-  HAPGENT_SOCKET: "/run/hapgent/hapgent.sock",
+  HAPGENT_STATE_FILE: stateFile,
+  HAPGENT_SOCKET: controlSocket,
 };
 
 /** What is off unless it is set, with a value to begin with. */
 export const EXAMPLES: Readonly<Record<string, string>> = {
-  HAPGENT_SERVICES: "/var/lib/hapgent/services",
+  HAPGENT_SERVICES: `${directory}/services`,
   HAPGENT_STOP_STATUS: "DOWN",
 };
 
@@ -25,6 +28,7 @@ const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: strin
   HAPGENT_STATE_FILE: ["hapgent_state_file"],
   HAPGENT_REPLY: ["hapgent_reply", "hapgent_reply"],
   HAPGENT_WATCH: ["'on' if hapgent_watch else 'off'"],
+  HAPGENT_SERVICES: ["hapgent_services_directory", "hapgent_services"],
   HAPGENT_SOCKET: ["hapgent_socket"],
   HAPGENT_STOP_STATUS: ["hapgent_stop_status", "hapgent_stop_status"],
   HAPGENT_STOP_GRACE: ["hapgent_stop_grace", "hapgent_stop_status"],

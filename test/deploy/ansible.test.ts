@@ -99,6 +99,10 @@ const OWN = () => ({
   ...{ hapgent_socket_activation: true },
 });
 
+const SERVICES = (...names: string[]) => ({
+  hapgent_services: names.map((name) => ({ name, status: "UP" })),
+});
+
 test("the role has no fault that ansible-lint knows, by its strictest profile", async () => {
   const files = ["playbook.yml", "rolling-deploy.yml", "hapgent"];
   const command = ["ansible-lint", "--offline", "--profile=production", ...files];
@@ -144,6 +148,17 @@ const REFUSED: Record<string, [variables: object, message: string]> = {
   privileged: [{ hapgent_port: 80 }, "hapgent_port: expected 1024 or more without"],
   grace: [{ hapgent_stop_grace: 81 }, "hapgent_stop_grace: expected 1 to 80, got 81"],
   socket: [{ hapgent_socket: "" }, "hapgent_socket: expected a path in /run/hapgent, got ''"],
+  service: [{ hapgent_services: [{ name: "web" }] }, "missing required arguments: status"],
+  path: [SERVICES("../web"), "hapgent_services: expected a name of 1 to 64"],
+  twice: [SERVICES("web", "web"), "hapgent_services: expected each name once, got web, web"],
+  weight: [
+    { hapgent_services: [{ name: "a", status: "UP", weight: 256 }] },
+    "hapgent_services: a: expected a weight of 0 to 255, got 256",
+  ],
+  maxconn: [
+    { hapgent_services: [{ name: "a", status: "UP", maxconn: -1 }] },
+    "hapgent_services: a: expected a maxconn of 0 to 65535, got -1",
+  ],
 };
 
 test("a wrong variable is refused, with its name, what was expected and what came", async () => {
@@ -153,7 +168,7 @@ test("a wrong variable is refused, with its name, what was expected and what cam
   ]);
   const { stdout } = await playOn(Object.fromEntries(hosts), []);
   for (const [name, [, message]] of Object.entries(REFUSED)) {
-    const [said = ""] = new RegExp(`^fatal: \\[${name}\\]: .*`, "m").exec(stdout) ?? [];
+    const [said = ""] = new RegExp(`^(?:fatal|failed): \\[${name}\\].*`, "m").exec(stdout) ?? [];
     expect(said).toContain(message);
   }
 });
@@ -194,8 +209,28 @@ test("all options together, with the address held by systemd", async () => {
   expect(await apply(OWN())).toBeGreaterThan(0);
   const replies = Object.keys(await poller.stop());
   expect(replies.toSorted()).toEqual(["ready down 100%\n", "ready up 100%\n"]);
-  const environment = { HAPGENT_SOCKET: "/run/hapgent/hapgent.sock" };
-  expect(await machine.run("hapgent ctl show state", { env: environment })).toContain('"UP"');
+});
+
+test("root's commands find the agent without any setting", async () => {
+  expect(await machine.run("hapgent status")).toBe("ready up 100%");
+  expect(await machine.run("hapgent check")).toStartWith("ready up 100%");
+  expect(await machine.run("hapgent ctl show state")).toContain('"UP"');
+});
+
+test("services start with their states, and another one needs no restart", async () => {
+  const web = { name: "web", status: "UP", weight: 50 };
+  const api = { name: "api", status: "DRAIN", maxconn: 9, reason: "later" };
+  const variables = { ...OWN(), hapgent_watch: false };
+  await apply({ ...variables, hapgent_services: [web] });
+  expect(await machine.run("hapgent status --send web")).toBe("ready up 50%");
+  await machine.run("hapgent ctl @web set weight 60");
+  const pid = await mainPid();
+  await apply({ ...variables, hapgent_services: [{ ...web, weight: 70 }, api] });
+  expect(await mainPid()).toBe(pid);
+  expect(await machine.run("hapgent status --send web")).toBe("ready up 60%");
+  expect(await machine.run("hapgent status --send api")).toBe("up drain 100% maxconn:9 #later");
+  const file = "/var/lib/hapgent/services/api.json";
+  expect(await machine.run(["stat", "--format=%U:%G:%a", file])).toBe("hapgent:hapgent:644");
 });
 
 test("it is uninstalled, at first without its state", async () => {

@@ -107,9 +107,11 @@ test("it is installed, upgraded, removed and purged under systemd", async () => 
   expect(await machine.run("systemctl is-active hapgent")).toBe("active");
   expect(await machine.run("systemctl is-enabled hapgent")).toBe("enabled");
   expect(await machine.ask()).toBe("UP");
-  expect(await machine.run(`stat --format=%U:%G ${STATE}`)).toBe("hapgent:hapgent");
+  for (const path of [STATE, "/var/lib/hapgent/services"])
+    expect(await machine.run(`stat --format=%U:%G ${path}`)).toBe("hapgent:hapgent");
   expect((await machine.try("dpkg --verify hapgent")).stdout).toBe("");
   // Root's commands find the agent without any setting.
+  expect(await machine.run("hapgent status")).toBe("UP");
   expect(await machine.run("hapgent ctl show state")).toContain('"UP"');
   expect(await machine.run("hapgent check")).toStartWith("UP");
   expect(await machine.run("hapgent-load")).toContain("ok");

@@ -128,8 +128,9 @@ const INSTALLED = [
 /** Directories that an installation makes and leaves, empty or not. */
 function isDirectory(path: string): boolean {
   return (
-    ["/var/lib/hapgent", "/etc/hapgent", "/etc/default"].includes(path) ||
-    /^\/usr\/local\/(lib|share)\/([a-z0-9/-]+|fish\/vendor_completions\.d)$/.test(path)
+    ["/var/lib/hapgent", "/var/lib/hapgent/services", "/etc/hapgent", "/etc/default"].includes(
+      path,
+    ) || /^\/usr\/local\/(lib|share)\/([a-z0-9/-]+|fish\/vendor_completions\.d)$/.test(path)
   );
 }
 

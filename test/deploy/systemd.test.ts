@@ -77,6 +77,7 @@ test("its user owns its state and nothing else", async () => {
   expect(await machine.run("getent passwd hapgent")).toMatch(/:\/var\/lib\/hapgent:.*nologin$/);
   const stat = (path: string) => machine.run(["stat", "--format=%U:%G %a", path]);
   expect(await stat("/var/lib/hapgent")).toBe("hapgent:hapgent 755");
+  expect(await stat("/var/lib/hapgent/services")).toBe("hapgent:hapgent 755");
   expect(await stat("/etc/hapgent")).toBe("root:root 755");
 });
 

@@ -58,6 +58,8 @@ test("it runs as its own user with the variables of the unit", async () => {
   const pid = await pids();
   const uid = await machine.run("id -u hapgent");
   expect(await machine.read(`/proc/${pid}/status`)).toContain(`Uid:\t${uid}\t${uid}\t`);
+  const directory = "/var/lib/hapgent/services";
+  expect(await machine.run(["stat", "--format=%U:%G %a", directory])).toBe("hapgent:hapgent 755");
   const environment = (await machine.read(`/proc/${pid}/environ`)).split("\0");
   for (const [name, value] of Object.entries(TUNED))
     expect(environment).toContain(`${name}=${value}`);
