@@ -65,15 +65,16 @@ function archive(architecture: string): string {
 }
 
 /** Starts a container and waits until its agent answers. */
-async function start(name: string, options: string): Promise<void> {
+async function start(name: string, options: string, reply = "UP"): Promise<void> {
   await machine.run(`podman run --detach --name ${name} ${options} ${IMAGE}`);
-  await status(name, "UP");
+  await status(name, reply);
 }
 
 /** Waits until the agent in a container answers this. */
-async function status(name: string, reply: string): Promise<void> {
+async function status(name: string, reply: string, ...options: string[]): Promise<void> {
+  const command = ["podman", "exec", name, "hapgent", "status", ...options];
   await until(`${name} answers ${reply}`, async () => {
-    return (await machine.try(`podman exec ${name} hapgent status`)).stdout.trim() === reply;
+    return (await machine.try(command)).stdout.trim() === reply;
   });
 }
 
@@ -132,6 +133,20 @@ test("its state lives in a volume, whichever container has it", async () => {
   );
   await status("second", "DOWN");
   await machine.run("podman rm --force second");
+});
+
+test("one agent answers for several services", async () => {
+  const services = "--env=HAPGENT_SERVICES=/var/lib/hapgent/services";
+  await start(
+    "several",
+    `${RESTRICTED} --volume=several:/var/lib/hapgent ${services}`,
+    "ready up 100%",
+  );
+  const directory = await machine.run("podman volume inspect --format={{.Mountpoint}} several");
+  await machine.write(`${directory}/services/web.json`, '{"status": "UP", "weight": 50}');
+  await machine.run("podman kill --signal=HUP several");
+  await status("several", "ready up 50%", "--send", "web");
+  await machine.run("podman rm --force several");
 });
 
 test("the image says what it is and is tuned", async () => {
@@ -213,7 +228,7 @@ test("the compose file's HAProxy follows its agents", async () => {
   const control = (name: string, ...args: string[]) =>
     machine.run(["podman", "exec", `srv_agent-${name}_1`, "hapgent", "ctl", ...args]);
   await control("one", "set", "status", "DRAIN", "deploying v42");
-  expect(await control("one", "wait", "10")).toStartWith("ok");
+  expect(await control("one", "wait", "30")).toStartWith("ok");
   expect(await answers()).toBe("two");
   await control("one", "set", "status", "READY");
   await until("both answer again", async () => (await answers()) === "one two");
