@@ -269,6 +269,7 @@ describe("on two hosts", () => {
       // An operator's own, which a purge leaves.
       await host.run("useradd --system --home-dir /srv --shell /bin/bash hapgent");
       await host.write("/var/lib/hapgent/state.json", '{"status": "UP"}');
+      await host.run("chown -R hapgent:hapgent /var/lib/hapgent");
     }
   });
 
