@@ -34,7 +34,7 @@ const DIRECTORY = `${ROOT}dist/release`;
 /** What an archive has beside the executable. */
 const EXTRAS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
 const DEPLOY = [
-  ...["completion", "haproxy", "man", "scripts", "systemd", "sysv"],
+  ...["completion", "haproxy", "man", "monitoring", "scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],
 ];
 /** Those of Debian packages, in Debian's words. */

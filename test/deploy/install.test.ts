@@ -122,6 +122,7 @@ const INSTALLED = [
     "man/man8/hapgent.8",
     "bash-completion/completions/hapgent",
     "doc/hapgent/haproxy/haproxy.cfg",
+    "doc/hapgent/monitoring/alerts.yml",
   ].map((path) => `/usr/local/share/${path}`),
 ];
 

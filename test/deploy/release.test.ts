@@ -104,6 +104,7 @@ test.each(TARGETS)(
       [`${name}/deploy/scripts/hapgent-load.timer`]: "-rw-r--r--",
       [`${name}/deploy/haproxy/haproxy.cfg`]: "-rw-r--r--",
       [`${name}/deploy/hapgent.default`]: "-rw-r--r--",
+      [`${name}/deploy/monitoring/alerts.yml`]: "-rw-r--r--",
     });
   },
 );
