@@ -340,7 +340,9 @@ install_all() {
   make_user
   put_files list_files
   for file in "$content"/deploy/haproxy/* "$content"/deploy/monitoring/*; do
-    if [ -f "$file" ]; then put "$file" "$DOC/${file#"$content"/deploy/}" 644; fi
+    mode=644
+    if [ -x "$file" ]; then mode=755; fi
+    if [ -f "$file" ]; then put "$file" "$DOC/${file#"$content"/deploy/}" $mode; fi
   done
   make_state
   make_settings

@@ -216,6 +216,13 @@ describe.concurrent("the signature", () => {
   });
 });
 
+test("the samples of the archive are installed, and those that are programs can be run", async () => {
+  const { text } = await tryInstall({});
+  const doc = "/usr/local/share/doc/hapgent";
+  expect(text).toContain(`would: chmod 644 ${doc}/haproxy/haproxy.cfg.new\n`);
+  expect(text).toContain(`would: chmod 755 ${doc}/monitoring/haproxy-agent-status.new\n`);
+});
+
 test("nothing of the download has run when a dry run ends", async () => {
   expect(await tryInstall({})).toMatchObject({ exitCode: 0, hasRun: false });
 });
