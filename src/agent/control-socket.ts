@@ -1,5 +1,6 @@
 import type { Socket, SocketHandler } from "bun";
 import { codeOf, describeError } from "../errors.ts";
+import type { Descriptors } from "./descriptors.ts";
 
 /** Maximum number of concurrent clients. */
 const CLIENT_LIMIT = 16;
@@ -36,8 +37,7 @@ export interface ControlSocketOptions {
   /** 0600: for the agent's user; 0660: also for the group of the socket's directory. */
   readonly mode: 0o600 | 0o660;
   readonly execute: Execute;
-  /** Tells how many of so many clients there are descriptors for. */
-  readonly reserveClients: (most: number) => Promise<number>;
+  readonly descriptors: Descriptors;
 }
 
 /**
@@ -49,12 +49,11 @@ export interface ControlSocketOptions {
  */
 export async function openControlSocket(
   path: string,
-  { mode, execute, reserveClients }: ControlSocketOptions,
+  { mode, execute, descriptors }: ControlSocketOptions,
 ): Promise<() => Promise<void>> {
-  const limit = await reserveClients(CLIENT_LIMIT);
-  if (limit === 0) throw refusal(path, "too few open files are allowed (ulimit -n)");
+  descriptors.reserveClients(CLIENT_LIMIT);
   await removeStale(path);
-  const { handler } = new Clients(execute, limit);
+  const { handler } = new Clients(execute, descriptors);
   const server = bind(path, handler);
   const inode = await readInode(path);
   if (mode === 0o660) {
@@ -96,20 +95,18 @@ function bind(path: string, socket: SocketHandler<Client>): { stop(closeAll: boo
 /** The clients of the control socket. */
 class Clients {
   readonly #execute: Execute;
-  readonly #limit: number;
-  #count = 0;
+  readonly #descriptors: Descriptors;
 
-  constructor(execute: Execute, limit: number) {
+  constructor(execute: Execute, descriptors: Descriptors) {
     this.#execute = execute;
-    this.#limit = limit;
+    this.#descriptors = descriptors;
   }
 
   readonly handler: SocketHandler<Client> = {
     open: (socket) => {
-      this.#count += 1;
       socket.data = { rest: "", isBusy: false, hasEnded: false, isClosed: false, timer: undefined };
-      if (this.#count > this.#limit) socket.end(`error: more than ${this.#limit} clients\n`);
-      else closeWhenIdle(socket);
+      if (this.#descriptors.admitClient(socket)) closeWhenIdle(socket);
+      else socket.end(`error: more than ${this.#descriptors.clientCap} clients\n`);
     },
     data: (socket, chunk) => {
       // One character a byte: what is not ASCII is refused by the command that it is in.
@@ -122,7 +119,7 @@ class Clients {
       void this.#work(socket);
     },
     close: (socket) => {
-      this.#count -= 1;
+      this.#descriptors.leaveClient(socket);
       socket.data.isClosed = true;
       clearTimeout(socket.data.timer);
     },

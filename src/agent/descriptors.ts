@@ -1,6 +1,6 @@
 import { codeOf } from "../errors.ts";
 
-/** Connections that may linger before it is known how many descriptors there are. */
+/** Checks that may linger before it is known how many descriptors there are. */
 const PROVISIONAL_CAP = 4;
 
 /** Connections that may wait until then, for a moment. */
@@ -9,10 +9,10 @@ const PROVISIONAL_WAITING = { naming: 256, refreshing: 64 };
 /** The most connections that do not linger and wait until a file was looked at. */
 const REFRESHING_CAP = 8;
 
-/** The most connections that may linger, however many descriptors there are. */
+/** The most checks that may linger, however many descriptors there are. */
 const LINGER_CAP = 256;
 
-/** A connection that lingers for so long (ms) is reason enough to look how many there are. */
+/** A connection that stays open for so long (ms) is reason enough to look how many there are. */
 const LOOK_MS = 100;
 
 /**
@@ -21,7 +21,7 @@ const LOOK_MS = 100;
  */
 const RESERVE = 4;
 
-/** The limit of open files where nothing tells it: the kernel's default. */
+/** The limit of open files where nothing tells it, or it is none: the kernel's default. */
 const DEFAULT_LIMIT = 1024;
 
 /** A connection that can be closed. */
@@ -40,16 +40,21 @@ export interface Shares {
 /**
  * Decides which connections may be kept open: with no descriptor left the accept loop would spin.
  *
- * How many there are is read when connections first linger, in numbers or for long, and not at the
+ * How many there are is read when connections stay open, in numbers or for long, and not at the
  * start: an agent whose clients all close never reads it (0.1 MB).
  */
 export class Descriptors {
-  /** How many connections linger. */
+  /** How many checks linger. */
   lingering = 0;
-  /** How many may; undefined until it is known. */
-  #cap: number | undefined;
-  /** Those that linger while the cap is not known, the oldest first. */
+  /** How many may. */
+  #shares: Shares = { checks: PROVISIONAL_CAP, clients: 0 };
+  /** Descriptors for connections; undefined until it is known. */
+  #free: number | undefined;
+  /** Checks that linger while that is not known, the oldest first. */
   readonly #provisional = new Set<Closable>();
+  readonly #clients = new Set<Closable>();
+  /** How many clients the control socket may have, if there is one. */
+  #most = 0;
   #timer: Timer | undefined;
   #looking: Promise<void> | undefined;
 
@@ -58,83 +63,117 @@ export class Descriptors {
    * at, for which less than a millisecond is enough.
    */
   get waitingCaps(): { readonly naming: number; readonly refreshing: number } {
-    if (this.#cap === undefined) return PROVISIONAL_WAITING;
-    const naming = Math.max(1, this.#cap);
+    if (this.#free === undefined) return PROVISIONAL_WAITING;
+    const naming = Math.max(1, this.#shares.checks);
     return { naming, refreshing: Math.min(naming, REFRESHING_CAP) };
   }
 
-  /** Whether a connection may stay open until its client closes; if so, `leave` must follow. */
-  admit(connection: Closable): boolean {
-    if (this.lingering >= (this.#cap ?? PROVISIONAL_CAP)) {
-      if (this.#cap === undefined) this.#looking ??= this.#look();
+  /** How many clients the control socket may have now. */
+  get clientCap(): number {
+    return this.#shares.clients;
+  }
+
+  /** Keeps descriptors for so many clients of the control socket, or for fewer where it must. */
+  reserveClients(most: number): void {
+    this.#most = most;
+    this.#shares =
+      this.#free === undefined ? { ...this.#shares, clients: most } : share(this.#free, most);
+  }
+
+  /** Whether a check may stay open until its client closes; if so, `leave` must follow. */
+  admit(check: Closable): boolean {
+    if (this.lingering >= this.#shares.checks) {
+      if (this.#free === undefined) this.#looking ??= this.#look();
       return false;
     }
     this.lingering += 1;
-    if (this.#cap === undefined) {
-      this.#provisional.add(connection);
-      this.#timer ??= setTimeout(() => this.#lookAgain(), LOOK_MS);
+    if (this.#free === undefined) {
+      this.#provisional.add(check);
+      this.#lookSoon();
     }
     return true;
   }
 
-  /** Notes that a connection that was admitted is closed. */
-  leave(connection: Closable): void {
+  /** Notes that a check that was admitted is closed. */
+  leave(check: Closable): void {
     this.lingering -= 1;
-    this.#provisional.delete(connection);
+    this.#provisional.delete(check);
   }
 
-  /** Looks now, and returns how many clients the control socket may have, at most `most`. */
-  async reserveClients(most: number): Promise<number> {
-    const { checks, clients } = await readShares(this.lingering, most);
-    this.#setCap(checks);
-    return clients;
+  /** Whether there is room for a client of the control socket; `leaveClient` must follow. */
+  admitClient(client: Closable): boolean {
+    this.#clients.add(client);
+    if (this.#free === undefined) {
+      if (this.#clients.size > 1) this.#looking ??= this.#look();
+      else this.#lookSoon();
+    }
+    return this.#clients.size <= this.#shares.clients;
   }
 
-  #lookAgain(): void {
-    this.#timer = undefined;
-    if (this.lingering > 0) this.#looking ??= this.#look();
+  /** Notes that a client is closed, whether there was room for it or not. */
+  leaveClient(client: Closable): void {
+    this.#clients.delete(client);
   }
 
+  #lookSoon(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (this.lingering + this.#clients.size > 0) this.#looking ??= this.#look();
+    }, LOOK_MS);
+  }
+
+  /** Finds out what is free; with no descriptor left even for that, it closes what is open. */
   async #look(): Promise<void> {
-    const { checks } = await readShares(this.lingering, 0);
-    // The control socket, which knows its share too, may have looked meanwhile.
-    if (this.#cap === undefined) this.#setCap(checks);
+    for (;;) {
+      const free = await readFree(() => this.lingering + this.#clients.size);
+      this.#free = free ?? 0;
+      this.#shares = share(this.#free, this.#most);
+      this.#closeExcess();
+      if (free !== undefined) return;
+      await Bun.sleep(LOOK_MS);
+    }
   }
 
-  #setCap(cap: number): void {
-    this.#cap = cap;
-    clearTimeout(this.#timer);
-    const excess = [...this.#provisional].slice(0, Math.max(0, this.lingering - cap));
+  #closeExcess(): void {
+    const { checks, clients } = this.#shares;
+    const excess = [
+      ...[...this.#provisional].slice(0, Math.max(0, this.lingering - checks)),
+      ...[...this.#clients].slice(clients),
+    ];
     this.#provisional.clear();
     for (const connection of excess) connection.terminate();
   }
 }
 
-/** Reads the limit of open files and how many are open, and shares the rest. */
-async function readShares(lingering: number, most: number): Promise<Shares> {
+/**
+ * How many descriptors there are for connections, those that are open included; undefined when none
+ * is left to find out.
+ */
+async function readFree(countOpen: () => number): Promise<number | undefined> {
   try {
     const limits = await Bun.file("/proc/self/limits").text();
     const [, rest = ""] = limits.split("Max open files");
     // The soft limit comes first.
-    const limit = Number.parseInt(rest, 10) || Number.POSITIVE_INFINITY;
+    const limit = Number.parseInt(rest, 10) || DEFAULT_LIMIT;
     const names = new Bun.Glob("*").scanSync({ cwd: "/proc/self/fd", onlyFiles: false });
-    return share({ limit, open: Array.from(names).length - lingering, most });
+    // One of them is that of the listing itself.
+    const open = Array.from(names).length - 1;
+    return limit - open + countOpen() - RESERVE;
   } catch (error) {
     const isExhausted = ["EMFILE", "ENFILE"].includes(codeOf(error) ?? "");
-    return share({ limit: isExhausted ? 0 : DEFAULT_LIMIT, open: lingering, most });
+    return isExhausted ? undefined : DEFAULT_LIMIT - RESERVE;
   }
 }
 
 /**
- * Shares the descriptors that are free. Up to half of them is for clients of the control socket. Of
- * the rest half is for checks that linger, the other half for those that do not: they are closed
- * with their answer, but may have to wait for it.
+ * Shares descriptors. Up to half of them is for clients of the control socket. Of the rest half is
+ * for checks that linger, the other half for those that do not: they are closed with their answer,
+ * but may have to wait for it.
  *
- * @param open how many are open, checks that linger not counted.
  * @param most how many clients the control socket may have at most.
  */
-export function share({ limit, open, most }: Record<"limit" | "open" | "most", number>): Shares {
-  const free = Math.max(0, limit - open - RESERVE);
-  const clients = Math.min(most, Math.floor(free / 2));
-  return { clients, checks: Math.min(LINGER_CAP, Math.floor((free - clients) / 2)) };
+export function share(free: number, most: number): Shares {
+  const some = Math.max(0, free);
+  const clients = Math.min(most, Math.floor(some / 2));
+  return { clients, checks: Math.min(LINGER_CAP, Math.floor((some - clients) / 2)) };
 }

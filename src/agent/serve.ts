@@ -15,6 +15,9 @@ import { Services } from "./services.ts";
 import { receiveSignals } from "./signals.ts";
 import type { Watcher } from "./watcher.ts";
 
+/** How long a start waits for the state file, in milliseconds. */
+const START_MS = 5000;
+
 /** How long a stop waits for clients in flight and for a save, in milliseconds. */
 const STOP_MS = 500;
 
@@ -27,6 +30,17 @@ export async function serve(env: Environment): Promise<void> {
     log(describeError(error));
     process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
   }
+}
+
+/**
+ * Ends a start that waits in vain for its file: where no thread can be started, the runtime never
+ * says so.
+ */
+function giveUp(file: string): void {
+  const seconds = START_MS / 1000;
+  const causes = "its disk hangs, or no thread may be started (pids limit, ulimit -u, seccomp)";
+  log(`cannot start: ${file} was not read within ${seconds} s: ${causes}`);
+  process.exit(EXIT.failure);
 }
 
 /** A running agent: its parts, made one after another, and how it stops at any moment of that. */
@@ -67,10 +81,11 @@ class Agent {
       const beside = directory ? "HAPGENT_SERVICES" : "HAPGENT_STOP_STATUS";
       log(`HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`);
     }
+    const deadline = setTimeout(giveUp, START_MS, stateFile);
     // The first event: what signals ask for is done to the file's state, not in its place.
     const started = this.#events.request(async () => {
       await removeLeftover(stateFile);
-      await this.#services.start();
+      await this.#services.start(() => clearTimeout(deadline));
     });
     // Signals before the address: whoever gets an answer may signal.
     receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
@@ -121,7 +136,7 @@ class Agent {
     this.#control = openControlSocket(socket, {
       mode: socketMode,
       execute: createExecute(context),
-      reserveClients: (most) => this.#descriptors.reserveClients(most),
+      descriptors: this.#descriptors,
     });
     await this.#control;
   }

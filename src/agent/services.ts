@@ -93,9 +93,10 @@ export class Services {
     return this.find(sent)?.reply ?? UNKNOWN;
   }
 
-  /** Reads all files for the first time. */
-  async start(): Promise<void> {
+  /** Reads all files for the first time; tells when the host's is read. */
+  async start(hostIsRead?: () => void): Promise<void> {
     await this.host.start();
+    hostIsRead?.();
     if (this.areSeveral) await this.#readDirectory("start");
   }
 

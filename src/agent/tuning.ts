@@ -26,17 +26,13 @@ export const TUNED: Readonly<Record<string, string>> = {
 };
 
 /** The signals whose default action would end a process that has not set its handlers yet. */
-const SIGNALS = "HUP USR1 USR2";
+const SIGNALS = ["HUP", "USR1", "USR2"] as const;
 
-/**
- * Starts the program through a shell in which these signals cannot end it: ignored for the moment
- * that the shell takes, then blocked by coreutils' env, so that they wait for the handlers. Another
- * env (busybox's) cannot block: there they are ignored, that is lost, until the handlers are set.
- */
-const LAUNCH = `trap '' ${SIGNALS}
-/usr/bin/env --block-signal=HUP >/dev/null 2>&1 &&
-exec /usr/bin/env --block-signal=${SIGNALS.replaceAll(" ", ",")} "$0"
-exec "$0"`;
+/** What blocks signals for the program that it starts: coreutils' env, from 8.31 on. */
+const BLOCKING_ENV = ["/usr/bin/env", `--block-signal=${SIGNALS.join(",")}`];
+
+/** A dynamic loader (glibc's, musl's), which can start a program in the place of the kernel. */
+const LOADER = /\/ld[\w.-]*\.so[.\d]*$/;
 
 /**
  * Makes this process the tuned one, by executing the program once more in place (the pid stays)
@@ -50,18 +46,19 @@ export function becomeTuned(env: Environment): void {
   const isTuned = Object.entries(TUNED).every(([name, value]) => env[name] === value);
   const { HAPGENT_TUNE = "on" } = env;
   if (isTuned || HAPGENT_TUNE !== "on" || !Bun.isStandaloneExecutable) return;
-  // The runtime closes all descriptors on the way, that of a socket from systemd too.
-  if (env["LISTEN_PID"] === String(process.pid) && env["LISTEN_FDS"] !== undefined) {
-    log("not tuned: the passed socket would be lost; set the variables in the unit");
+  const program = process.execPath;
+  const obstacle = findObstacle(env, program);
+  if (obstacle !== undefined) {
+    log(`not tuned: ${obstacle}`);
     return;
   }
-  // The call below clears the mask of blocked signals: what was waiting must not kill.
-  for (const name of SIGNALS.split(" ")) process.on(`SIG${name}`, () => undefined);
-  const program = process.execPath;
   // What is off stays off: however the environment is changed on the way, there is no second time.
   const tuned = { ...env, ...TUNED, HAPGENT_TUNE: "off" };
+  // The calls below clear the mask of blocked signals: what was waiting must not kill.
+  for (const name of SIGNALS) process.on(`SIG${name}`, () => undefined);
+  const script = makeScript(program);
   try {
-    process.execve?.("/bin/sh", ["sh", "-c", LAUNCH, program], tuned);
+    process.execve?.("/bin/sh", ["sh", "-c", script, program], tuned);
   } catch {
     // No shell, as in an image that holds nothing else.
   }
@@ -70,4 +67,39 @@ export function becomeTuned(env: Environment): void {
   } catch (error) {
     log("not tuned: more memory, more threads", { program, error: describeError(error) });
   }
+}
+
+/** What keeps the program from executing itself once more, if anything does. */
+function findObstacle(env: Environment, program: string): string | undefined {
+  // The runtime closes all descriptors on the way, that of a socket from systemd too.
+  if (env["LISTEN_PID"] === String(process.pid) && env["LISTEN_FDS"] !== undefined) {
+    return "the passed socket would be lost; set the variables in the unit";
+  }
+  if (LOADER.test(program)) return `started through ${program}`;
+  // Deleted while it starts.
+  if (Bun.which(program) === null) return `cannot execute ${program}`;
+  return undefined;
+}
+
+/** Whether there is an env that blocks signals; without a process to be had, that is not known. */
+function canBlockSignals(): boolean {
+  try {
+    return Bun.spawnSync(BLOCKING_ENV, { stdio: ["ignore", "ignore", "ignore"] }).success;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What the shell runs to start the program, its `$0`, so that these signals cannot end it: ignored
+ * for the moment that the shell takes, then blocked, so that they wait for the handlers. Where they
+ * cannot be blocked they are ignored, that is lost, until the handlers are set. The shell starts no
+ * process of its own: where there is none to be had, that would end it.
+ */
+function makeScript(program: string): string {
+  const start = [`trap '' ${SIGNALS.join(" ")}; exec`];
+  if (canBlockSignals()) start.push(...BLOCKING_ENV);
+  // To env a path with a `=` is a variable.
+  if (program.includes("=")) start.push(`/bin/sh -c 'exec "$0"'`);
+  return [...start, '"$0"'].join(" ");
 }

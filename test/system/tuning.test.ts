@@ -1,9 +1,11 @@
 // Whoever starts it, the agent runs with the tuned variables, in the same process; when they are
 // set, or it is told not to, nothing is executed again.
 import { describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { copyFileSync, readFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { readUsage } from "../../scripts/lib/proc.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { readBlockedSignals, readUsage } from "../../scripts/lib/proc.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 
 /** The environment of the program that a process last became. */
@@ -46,5 +48,37 @@ describe.concurrent("an agent that is started", () => {
     await using bare = await startAgent({ state: { status: "UP" }, env: { HAPGENT_TUNE: "off" } });
     expect(readEnvironment(bare.pid)).not.toHaveProperty("BUN_JSC_useJIT");
     expect(await bare.ask()).toBe("UP\n");
+  });
+
+  test("bare by a path that has a `=`, which env would take for a variable, becomes tuned", async () => {
+    using directory = temporaryDirectory();
+    const executable = `${directory.path}/a=b`;
+    copyFileSync(EXECUTABLE, executable);
+    await using agent = await startAgent({ state: { status: "UP" }, executable });
+    expect(readEnvironment(agent.pid)).toMatchObject(TUNED);
+    expect(readBlockedSignals(agent.pid)).toBe(0n);
+    expect(await agent.ask()).toBe("UP\n");
+  });
+
+  test("through a loader cannot become tuned, says so and answers", async () => {
+    const [loader = ""] = new Bun.Glob("/lib*/ld-linux-*.so.*").scanSync({ followSymlinks: true });
+    await using agent = await startAgent({ state: { status: "UP" }, launcher: [loader] });
+    expect(await agent.logs(/not tuned/)).toMatch(
+      /^hapgent: not tuned: started through \/\S+\/ld-linux-\S+$/,
+    );
+    expect(await agent.ask()).toBe("UP\n");
+  });
+
+  test("and deleted before it is tuned says so and answers", async () => {
+    using directory = temporaryDirectory();
+    const executable = `${directory.path}/hapgent`;
+    copyFileSync(EXECUTABLE, executable);
+    const script = 'exec 3<"$0"; rm "$0"; exec /proc/self/fd/3';
+    const launcher = ["sh", "-euc", script, executable];
+    await using agent = await startAgent({ state: { status: "UP" }, launcher });
+    expect(await agent.logs(/not tuned/)).toBe(
+      `hapgent: not tuned: cannot execute ${executable} (deleted)`,
+    );
+    expect(await agent.ask()).toBe("UP\n");
   });
 });
