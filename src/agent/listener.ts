@@ -15,6 +15,9 @@ const SENT_LIMIT = 65;
 /** How long a client has to name a service, in milliseconds. */
 const NAMING_MS = 250;
 
+/** Time to read what has come already, in milliseconds: one turn of the event loop is enough. */
+const READ_MS = 1;
+
 /**
  * HAProxy resets the connection as soon as it has read the reply, when that comes before the end of
  * the connection (measured with 2.6: nine of ten checks with an agent-send). A reset that comes
@@ -194,8 +197,16 @@ class Checks<A extends Answer> {
         return;
       }
     }
-    if (isComplete) check.naming = setTimeout(() => this.#ask(client), NAMING_MS);
+    if (isComplete) check.naming = setTimeout(() => this.#lookOnce(client), NAMING_MS);
     else this.#ask(client);
+  }
+
+  /**
+   * The time to name a service is over. What came while this process stood still is not read yet:
+   * the timer comes before it.
+   */
+  #lookOnce(client: Socket<Check<A>>): void {
+    client.data.naming = setTimeout(() => this.#ask(client), READ_MS);
   }
 
   #read(client: Socket<Check<A>>, chunk: Buffer): void {
@@ -254,7 +265,8 @@ class Checks<A extends Answer> {
     const { address, sent, written } = check;
     if (written && address !== undefined) {
       const isServed = wasServed(written, error);
-      this.#options.closed?.({ address, sent, answer: written.answer, isServed });
+      const asker = { address: unmap(address), sent };
+      this.#options.closed?.({ ...asker, answer: written.answer, isServed });
     }
     if (!check.lingers && this.mayWait) this.#waitingBeyond -= 1;
     check.isWaiting = false;
@@ -263,6 +275,11 @@ class Checks<A extends Answer> {
     descriptors.leave(client);
     if (descriptors.lingering === 0) this.#resolveSettled?.();
   }
+}
+
+/** An IPv4 address as people write it, also where it came to a socket for both. */
+function unmap(address: string): string {
+  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
 }
 
 /** Closes a connection whose client does not. */

@@ -70,7 +70,7 @@ export class Pollers {
   /** By address and what was sent, in the order of their last check, the oldest first. */
   readonly #pollers = new Map<string, Poller>();
   readonly #startedAt = performance.now();
-  /** When a poller could not be remembered for want of room. */
+  /** When one that may still ask could not be remembered for want of room. */
   #overflowedAt = Number.NEGATIVE_INFINITY;
 
   /** Notes a check: what the asker was told; undefined when it may not have got it. */
@@ -160,7 +160,9 @@ export class Pollers {
     if (count !== undefined && pollers.length < count) {
       return `only ${pollers.length} of ${count} pollers have asked`;
     }
-    const listened = now - this.#startedAt;
+    // Who asks for a service that was not there before is not known either.
+    const since = Math.max(this.#startedAt, ...services.map(({ addedAt }) => addedAt));
+    const listened = now - since;
     if (count === undefined && listened < LEARNING_MS) {
       return `the agent has listened for ${toSeconds(listened)} s only, and knows its pollers after ${toSeconds(LEARNING_MS)} s`;
     }
@@ -184,6 +186,8 @@ export class Pollers {
     if (this.#pollers.size < POLLER_LIMIT) return true;
     for (const [key, poller] of this.#pollers) {
       if (!isServed(poller)) continue;
+      // It may ask again, and would not be missed after the next change.
+      if (now - poller.at <= MEMORY_MS) this.#overflowedAt = now;
       this.#pollers.delete(key);
       return true;
     }

@@ -119,9 +119,10 @@ class Agent {
       closed:
         pollers &&
         (({ address, sent, answer, isServed }) => {
-          const { service, text } = answer;
+          // Not the one that has answered: a name that came too late was answered by the host.
+          const service = services.find(sent);
           if (!service || sent.startsWith(PROBE_MARK)) return;
-          pollers.record({ address, sent }, service, isServed ? text : undefined);
+          pollers.record({ address, sent }, service, isServed ? answer.text : undefined);
         }),
     });
   }

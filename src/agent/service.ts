@@ -51,6 +51,8 @@ export function withStatus(status: Status, reason?: string): (state: State) => S
 export class Service {
   state: State = FAILED;
   reply: Reply;
+  /** Since when it is known (performance.now()). */
+  readonly addedAt = performance.now();
   /** When the reply changed last (performance.now()). */
   changedAt = performance.now();
   /** Whether a change is being saved. */

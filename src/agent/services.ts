@@ -76,7 +76,7 @@ export class Services {
 
   /** Whether what a check has sent so far names a service: then no more is waited for. */
   isComplete(sent: string): boolean {
-    return this.#named.has(withoutMark(sent));
+    return this.#named.has(nameIn(sent));
   }
 
   /**
@@ -84,7 +84,7 @@ export class Services {
    * there is none of that name.
    */
   find(sent: string): Service | undefined {
-    const name = withoutMark(sent);
+    const name = nameIn(sent);
     return name === "" || !this.areSeveral ? this.host : this.#named.get(name);
   }
 
@@ -112,7 +112,7 @@ export class Services {
 
   /** Takes in a service whose file has appeared since the directory was read. */
   async discover(sent: string, events: Events): Promise<void> {
-    const name = withoutMark(sent);
+    const name = nameIn(sent);
     if (!SERVICE_NAME.test(name) || this.#named.size >= SERVICE_LIMIT) return;
     if ((await identify(this.#path(name))).error !== undefined) return;
     await events.request(async () => {
@@ -199,8 +199,14 @@ export class Services {
   }
 }
 
-function withoutMark(sent: string): string {
-  return sent.startsWith(PROBE_MARK) ? sent.slice(PROBE_MARK.length) : sent;
+/**
+ * The service that a check names: up to the first space. What follows tells lines apart that ask for
+ * the same service.
+ */
+function nameIn(sent: string): string {
+  const line = sent.startsWith(PROBE_MARK) ? sent.slice(PROBE_MARK.length) : sent;
+  const end = line.indexOf(" ");
+  return end > 0 ? line.slice(0, end) : line;
 }
 
 /** The names of the services in a directory, sorted. */

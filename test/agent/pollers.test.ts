@@ -2,6 +2,7 @@
 // have the present reply.
 import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
 import { POLLER_LIMIT, Pollers } from "../../src/agent/pollers.ts";
+import { Service } from "../../src/agent/service.ts";
 import { Services } from "../../src/agent/services.ts";
 import type { Status } from "../../src/state/state.ts";
 
@@ -106,13 +107,24 @@ describe("the pollers", () => {
     const { become, check, ask, addresses } = createPollers();
     become("UP", 0);
     for (let i = 0; i < POLLER_LIMIT; i += 1) check(1, `10.0.0.${i}`);
+    expect(await ask(10)).toBeUndefined();
     check(2, "new");
+    // One that was heard of a second ago is not remembered: nobody would miss it at a change.
+    expect(await ask(10)).toBe("more than 4096 pollers: not all of them are known");
     expect(addresses()).toHaveLength(POLLER_LIMIT);
     expect(addresses()).not.toContain("10.0.0.0");
     become("DOWN", 3);
     check(4, "newer");
     expect(addresses()).not.toContain("newer");
     expect(await ask(30)).toBe("more than 4096 pollers: not all of them are known");
+  });
+
+  test("make room unnoticed where they have not asked for a minute", async () => {
+    const { become, check, ask } = createPollers();
+    become("UP", 0);
+    for (let i = 0; i < POLLER_LIMIT; i += 1) check(1, `10.0.0.${i}`);
+    check(62, "new");
+    expect(await ask(63)).toBeUndefined();
   });
 });
 
@@ -193,6 +205,21 @@ describe("a wait", () => {
       "less than one check interval (2 s) has passed since the change",
     );
     expect(await ask(10)).toBeUndefined();
+  });
+
+  test("about a service that is new is not over before the agent has listened for 10 s", async () => {
+    const { pollers } = createPollers();
+    now = 100_000;
+    const file = "/nowhere";
+    const service = new Service({ name: "web", file, mode: "exact", watch: false });
+    now = 101_000;
+    pollers.record({ address: "a", sent: "web" }, service, service.reply.text);
+    const problem = async (second: number) => {
+      now = second * 1000;
+      return (await pollers.wait({ services: [service], seconds: 0 })).problem;
+    };
+    expect(await problem(105)).toStartWith("the agent has listened for 5 s only");
+    expect(await problem(110)).toBeUndefined();
   });
 
   test("goes on until its time is over, or nobody wants to know any more", async () => {

@@ -93,6 +93,19 @@ describe("a check", () => {
     expect(all.named).toHaveLength(1);
   });
 
+  test("names a service up to the first space; the rest tells lines apart", async () => {
+    using directory = temporaryDirectory();
+    const files = { web: '{"status":"MAINT"}' };
+    const { answer, watched, all } = await startServices(directory, files, { watch: true });
+    for (const sent of ["web https", "web  2", "#web https", "web "]) {
+      expect(answer(sent)).toBe("maint 100%");
+      expect(await watched(sent)).toBe("maint 100%");
+      expect(all.isComplete(sent)).toBe(true);
+    }
+    writeFileSync(`${directory.path}/services/api.json`, '{"status":"DOWN"}');
+    expect(await watched("api 2")).toBe("ready down 100%");
+  });
+
   test("of the project's own probes is answered alike", async () => {
     using directory = temporaryDirectory();
     const { answer, all } = await startServices(directory, { web: '{"status":"MAINT"}' });

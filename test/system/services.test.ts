@@ -71,6 +71,24 @@ async function drip(agent: AgentProcess, pieces: readonly string[], pause: numbe
   return { reply, time: performance.now() - start };
 }
 
+/** Connects and sends a name, which is on its way when this returns. */
+async function sendName({ hostname, port }: AgentProcess, name: string) {
+  const { promise: reply, resolve } = Promise.withResolvers<string>();
+  let text = "";
+  const socket = await Bun.connect({
+    hostname,
+    port,
+    socket: {
+      data(_, chunk) {
+        text += chunk.toString();
+      },
+      close: () => resolve(text),
+    },
+  });
+  socket.write(name);
+  return { reply };
+}
+
 describe.concurrent("a check of a host with services", () => {
   test.each([
     ["a name and a newline", "web\n", "ready up 80%\n"],
@@ -120,6 +138,25 @@ describe.concurrent("a check of a host with services", () => {
       const { reply } = await drip(served.agent, ["a", "pi\n"], 20);
       return reply === "up drain 50% maxconn:7\n";
     });
+  });
+
+  test("that has sent its name gets its own answer from an agent that stood still", async () => {
+    await using served = await startServing(FILES, {}, { hostname: QUIET });
+    const { agent } = served;
+    const replies = new Set<string>();
+    for (let round = 1; round <= 12; round += 1) {
+      agent.signal("SIGSTOP");
+      const checks = await Promise.all(Array.from({ length: 60 }, () => sendName(agent, "api\n")));
+      // Some are accepted, and not read, before it stops once more.
+      agent.signal("SIGCONT");
+      const start = performance.now();
+      while (performance.now() - start < round / 4);
+      agent.signal("SIGSTOP");
+      await Bun.sleep(300);
+      agent.signal("SIGCONT");
+      for (const reply of await Promise.all(checks.map(({ reply }) => reply))) replies.add(reply);
+    }
+    expect([...replies]).toEqual(["up drain 50% maxconn:7\n"]);
   });
 
   test("gets its own answer among many that send anything", async () => {
@@ -238,6 +275,26 @@ describe.concurrent("the control socket of a host with services", () => {
     await askFrom("127.0.0.2", agent, "web\n");
     expect((await agent.ctl("wait", "5", "2")).exitCode).toBe(0);
     expect((await agent.ctl("@www", "wait", "5")).stderr).toBe('error: no such service: "www"\n');
+  });
+
+  test("requires a line whose name came too late, and which was told the host's state", async () => {
+    await using served = await startServing(FILES, {}, { socket: true, hostname: QUIET });
+    const { agent } = served;
+    await askFrom("127.0.0.2", agent, "api\n");
+    const late = Bun.spawn(
+      ["sh", "-c", `(sleep 1; echo api) | socat -t5 - TCP4:${QUIET}:${agent.port}`],
+      {
+        stdio: ["ignore", "pipe", "inherit"],
+      },
+    );
+    expect(await late.stdout.text()).toBe("ready up 100%\n");
+    await until("both have closed", async () => {
+      const { stdout } = await agent.ctl("@api", "show", "pollers");
+      return JSON.parse(stdout).length === 2;
+    });
+    expect((await agent.ctl("@api", "wait", "0", "2")).stderr).toContain(
+      '127.0.0.1 "api" (told ready up 100%, ',
+    );
   });
 
   test("tells in the log which service changed", async () => {
