@@ -9,11 +9,13 @@ const SPEC = Spec.Spec1dot6;
 /** What the executable is made with, by the keys of the lockfile. */
 const SHIPPED = findDependencies(lock.workspaces[""]?.dependencies);
 
+if (import.meta.main) console.log(await formatSbom());
+
 /**
  * The bill of materials as CycloneDX JSON: the Bun runtime, and every package of bun.lock. It is
  * the same for the same commit: its time is the commit's, and it has no serial number.
  */
-export async function formatSbom(): Promise<string> {
+async function formatSbom(): Promise<string> {
   const seconds = Number(capture(["git", "log", "-1", "--format=%ct"]));
   const components = [describeRuntime(), ...describePackages()];
   const isShipped = ({ scope }: Models.Component) => scope === Enums.ComponentScope.Required;

@@ -9,10 +9,14 @@ import { drawSpeed } from "./speed.ts";
 /** How many releases make a chart of releases: two points show no course. */
 const LEAST_RELEASES = 3;
 
+const [file] = process.argv.slice(2);
+if (file === undefined) throw new Error("expected the path of a result");
+drawCharts(file);
+
 /** Draws the charts of a result, and that of all releases, into the directory of its file. */
-export function drawCharts(file: string): void {
-  const directory = dirname(file);
-  const result = readResult(file);
+function drawCharts(path: string): void {
+  const directory = dirname(path);
+  const result = readResult(path);
   const releases = readReleases(directory);
   const charts = {
     memory: drawMemory(result),
@@ -33,6 +37,6 @@ function readReleases(directory: string): Result[] {
     .map((name) => readResult(join(directory, name)));
 }
 
-function readResult(file: string): Result {
-  return JSON.parse(readFileSync(file, "utf8"));
+function readResult(path: string): Result {
+  return JSON.parse(readFileSync(path, "utf8"));
 }
