@@ -103,7 +103,17 @@ function findTests(): string[] {
 /** Whether the unit tests fail, or never end. */
 async function fails(): Promise<boolean> {
   const files = tests.map((file) => `./${file}`);
-  const command = ["timeout", "120", "bun", "test", "--bail", "--timeout=20000", ...files];
+  const command = [
+    "timeout",
+    "-k",
+    "1",
+    "60",
+    "bun",
+    "test",
+    "--bail",
+    "--timeout=20000",
+    ...files,
+  ];
   return (await outcome(command, { cwd: directory })).exitCode !== 0;
 }
 
