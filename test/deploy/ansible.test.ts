@@ -63,7 +63,7 @@ async function playOn(
     ["ansible-playbook", "--inventory", inventory, "--diff", "--forks=10", ...flags, playbook],
     {
       cwd: ansible,
-      limit: 240,
+      limit: 600,
       env: {
         ANSIBLE_ROLES_PATH: ".",
         ANSIBLE_SSH_EXECUTABLE: `${import.meta.dir}/ssh-fixture.sh`,
