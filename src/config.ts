@@ -1,7 +1,7 @@
 import type { ListenAddress } from "./address.ts";
 import type { ReplyMode } from "./state/reply.ts";
 import { STATUSES, type Status } from "./state/state.ts";
-import { quote } from "./text.ts";
+import { findNearest, quote } from "./text.ts";
 
 /** The environment of a process: text by name. */
 export type Environment = Record<string, string | undefined>;
@@ -105,6 +105,29 @@ export function readConfig(env: Environment): Config {
   return { listen, stateFile, reply, watch, services, socket, socketMode, stop };
 }
 
+/** A variable that is named like the agent's and is none of them. */
+export interface UnknownVariable {
+  readonly name: string;
+  /** The one that may be meant. */
+  readonly nearest: string | undefined;
+}
+
+/** Finds variables that may be mistyped: the agent ignores them, which is worth a warning. */
+export function findUnknownVariables(env: Environment): UnknownVariable[] {
+  const names = Object.keys(env).filter((name) => name.startsWith("HAPGENT_"));
+  return names
+    .filter((name) => !VARIABLE_NAMES.includes(name) && !isLink(name, env[name]))
+    .map((name) => ({ name, nearest: findNearest(name, VARIABLE_NAMES) }));
+}
+
+/**
+ * Whether Kubernetes has set a variable for a Service: hapgent, or one whose name begins so
+ * (`HAPGENT_PORT`, `HAPGENT_WEB_PORT_80_TCP_ADDR`, `HAPGENT_WEB_SERVICE_HOST`).
+ */
+function isLink(name: string, value = ""): boolean {
+  return /_SERVICE_(HOST|PORT)|_PORT_\d+_/.test(name) || /^(tcp|udp|sctp):\/\//.test(value);
+}
+
 /**
  * Reads how replies are written: whole by default where there are several services or a stop
  * status. What sticks in HAProxy would break both: a host that was DOWN would leave its services
@@ -186,8 +209,9 @@ function parseIp(text: string): string | undefined {
 
 function wrong(env: Environment, name: string, expected: string): ConfigError {
   const got = env[name] ?? "";
-  // For a Service named hapgent Kubernetes sets HAPGENT_PORT in every pod beside it.
-  const isLink = name === "HAPGENT_PORT" && /^(tcp|udp|sctp):\/\//.test(got);
-  const hint = isLink ? " (Kubernetes sets it for a Service: use enableServiceLinks: false)" : "";
+  const isSetForService = name === "HAPGENT_PORT" && isLink(name, got);
+  const hint = isSetForService
+    ? " (Kubernetes sets it for a Service: use enableServiceLinks: false)"
+    : "";
   return new ConfigError(`${name}: expected ${expected}, got ${quote(got)}${hint}`, name);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ConfigError, readConfig, readReplyMode } from "../src/config.ts";
+import { ConfigError, findUnknownVariables, readConfig, readReplyMode } from "../src/config.ts";
 import type { ReplyMode } from "../src/state/reply.ts";
 
 describe("readConfig", () => {
@@ -106,4 +106,17 @@ test.each<[Record<string, string>, ReplyMode]>([
 ])("with %j replies are %s", (env, mode) => {
   expect(readReplyMode(env)).toBe(mode);
   expect(readConfig(env).reply).toBe(mode);
+});
+
+test("variables that may be mistyped are found, with the name that may be meant", () => {
+  const env = {
+    ...{ PATH: "/bin", HAPGENT_PORT: "80", HAPGENT_SOKET: "/run/a", HAPGENT_COLOUR: "red" },
+    // What Kubernetes sets for Services named hapgent and hapgent-web.
+    ...{ HAPGENT_SERVICE_HOST: "10.0.0.1", HAPGENT_SERVICE_PORT: "9777" },
+    ...{ HAPGENT_PORT_9777_TCP_ADDR: "10.0.0.1", HAPGENT_WEB_PORT: "tcp://10.0.0.1:80" },
+  };
+  expect(findUnknownVariables(env)).toEqual([
+    { name: "HAPGENT_SOKET", nearest: "HAPGENT_SOCKET" },
+    { name: "HAPGENT_COLOUR", nearest: undefined },
+  ]);
 });

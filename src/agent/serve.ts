@@ -1,6 +1,12 @@
 import { version } from "../../package.json";
 import { formatAddress } from "../address.ts";
-import { type Config, ConfigError, type Environment, readConfig } from "../config.ts";
+import {
+  type Config,
+  ConfigError,
+  type Environment,
+  findUnknownVariables,
+  readConfig,
+} from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { leaveTerminal, log, logged } from "../log.ts";
@@ -24,7 +30,11 @@ const STOP_MS = 500;
 /** Runs the agent; returns once it answers. What keeps it from that ends the program. */
 export async function serve(env: Environment): Promise<void> {
   try {
-    await new Agent(readConfig(env)).start();
+    const config = readConfig(env);
+    for (const { name, nearest } of findUnknownVariables(env)) {
+      log("unknown variable, ignored", { name, nearest });
+    }
+    await new Agent(config).start();
     await leaveTerminal(env);
   } catch (error) {
     log(describeError(error));

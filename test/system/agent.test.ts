@@ -80,6 +80,14 @@ describe("an agent", () => {
     expect(await agent.ask()).toBe("READY 75% maxconn:1000\n");
   });
 
+  test("warns of a variable that it does not know, with the nearest name", async () => {
+    const env = { HAPGENT_SOKET: "/run/hapgent/hapgent.sock" };
+    await using agent = await startAgent({ state: { status: "UP" }, env });
+    expect(agent.log.filter((line) => line.includes("unknown"))).toEqual([
+      "hapgent: unknown variable, ignored name=HAPGENT_SOKET nearest=HAPGENT_SOCKET",
+    ]);
+  });
+
   test("answers over IPv6", async () => {
     await using agent = await startAgent({ state: { status: "UP" }, hostname: "::1" });
     expect(await agent.ask()).toBe("UP\n");
