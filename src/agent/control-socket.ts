@@ -106,7 +106,7 @@ class Clients {
     open: (socket) => {
       socket.data = { rest: "", isBusy: false, hasEnded: false, isClosed: false, timer: undefined };
       if (this.#descriptors.admitClient(socket)) closeWhenIdle(socket);
-      else socket.end(`error: more than ${this.#descriptors.clientCap} clients\n`);
+      else this.#refuse(socket);
     },
     data: (socket, chunk) => {
       // One character a byte: what is not ASCII is refused by the command that it is in.
@@ -125,6 +125,15 @@ class Clients {
     },
     error() {},
   };
+
+  #refuse(socket: Socket<Client>): void {
+    const { clientCap } = this.#descriptors;
+    const why =
+      clientCap > 0
+        ? `more than ${clientCap} clients`
+        : "too few open files are allowed (ulimit -n)";
+    socket.end(`error: ${why}\n`);
+  }
 
   /** Handles a client's commands, one after another, each answered before the next. */
   async #work(socket: Socket<Client>): Promise<void> {

@@ -6,11 +6,12 @@ import { connect } from "node:net";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { ControlSocketError, openControlSocket } from "../../src/agent/control-socket.ts";
+import { Descriptors } from "../../src/agent/descriptors.ts";
 
 const OPTIONS = {
   mode: 0o600,
   execute: async (line: string) => `ok ${line}`,
-  reserveClients: async (most: number) => most,
+  descriptors: new Descriptors(),
 } as const;
 
 /** Sends bytes and returns all that comes until the other side closes, or so many lines are there. */
@@ -57,7 +58,9 @@ describe("a control socket", () => {
   test("refuses one client more than it has descriptors for", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/sock`;
-    const close = await openControlSocket(path, { ...OPTIONS, reserveClients: async () => 2 });
+    const descriptors = new Descriptors();
+    const close = await openControlSocket(path, { ...OPTIONS, descriptors });
+    descriptors.reserveClients(2);
     const held = [connect({ path }), connect({ path })];
     await Promise.all(
       held.map((socket) => new Promise((resolve) => socket.once("connect", resolve))),
@@ -69,9 +72,9 @@ describe("a control socket", () => {
       async () => (await exchange(path, "one\n", 1)) === "ok one\n",
     );
     held[1]?.destroy();
+    descriptors.reserveClients(0);
+    expect(await exchange(path, "")).toBe("error: too few open files are allowed (ulimit -n)\n");
     await close();
-    const none = openControlSocket(path, { ...OPTIONS, reserveClients: async () => 0 });
-    await expect(none).rejects.toThrow("too few open files are allowed (ulimit -n)");
   });
 
   test("is given to the group of its directory with mode 0660", async () => {
