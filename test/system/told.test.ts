@@ -159,7 +159,7 @@ describe.concurrent("wait is an error", () => {
     }
     await agent.ctl("set", "status", "DRAIN");
     await askFrom("127.0.0.2", agent, "web\n");
-    expect((await agent.ctl("wait", "10", "1")).exitCode).toBe(0);
+    expect((await agent.ctl("wait", "60", "1")).exitCode).toBe(0);
     expect(JSON.parse((await agent.ctl("show", "pollers")).stdout)).toHaveLength(1);
   });
 });

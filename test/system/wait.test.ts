@@ -17,14 +17,14 @@ describe.concurrent("wait", () => {
     await agent.ask();
     await askFrom("127.0.0.2", agent, "web\nand more");
     const { stdout, exitCode } = await agent.ctl("wait", "60", "2");
-    expect(performance.now() - changed).toBeWithin(1900, 3500);
+    expect(performance.now() - changed).toBeWithin(1000, 6000);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
-      /^ok served to all of 2 pollers after (1\.\d|2|2\.\d) s: DRAIN; 127\.0\.0\.1, 127\.0\.0\.2 "web"\n$/,
+      /^ok served to all of 2 pollers after [\d.]+ s: DRAIN; 127\.0\.0\.1, 127\.0\.0\.2 "web"\n$/,
     );
     const start = performance.now();
     expect((await agent.ctl("wait", "60", "2")).exitCode).toBe(0);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(1900);
   });
 
   test("is an error while nobody has asked", async () => {
@@ -41,7 +41,7 @@ describe.concurrent("wait", () => {
     const start = performance.now();
     await agent.ask();
     expect((await agent.ctl("wait", "3")).stderr).toMatch(
-      /^error: after 3 s: the agent has listened for 3(\.\d)? s only, and knows its pollers after 10 s\n$/,
+      /^error: after 3 s: the agent has listened for [3-9](\.\d)? s only, and knows its pollers after 10 s\n$/,
     );
     expect((await agent.ctl("wait", "0", "2")).stderr).toBe(
       "error: after 0 s: only 1 of 2 pollers have asked\n",
@@ -49,7 +49,7 @@ describe.concurrent("wait", () => {
     await askFrom("127.0.0.2", agent);
     expect((await agent.ctl("wait", "0", "2")).exitCode).toBe(0);
     expect((await agent.ctl("wait", "60")).exitCode).toBe(0);
-    expect(performance.now() - start).toBeWithin(9500, 12_000);
+    expect(performance.now() - start).toBeWithin(9000, 20_000);
   });
 
   test("answers as soon as the last poller was served, the agent's own socket in use", async () => {
