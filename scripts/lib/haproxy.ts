@@ -4,6 +4,9 @@ import { collectLines } from "./lines.ts";
 import { temporaryDirectory } from "./temporary.ts";
 import { until } from "./until.ts";
 
+/** After so long (ms) a signal that has no effect was lost. */
+const SIGNAL_LOST_MS = 1000;
+
 /** What HAProxy knows of a server: columns of `show stat` and `show servers state`. */
 export interface ServerRow {
   status: string;
@@ -100,9 +103,18 @@ export class HaproxyProcess implements AsyncDisposable {
   async reload(): Promise<void> {
     const worker = () => this.command("show info").then((text) => /^Pid: \d+/m.exec(text)?.[0]);
     const old = await worker();
-    // The worker is there earlier than the master, to which a signal would be lost until then.
-    await until("HAProxy has loaded", () => this.log.some((line) => line.includes("success")));
-    this.process.kill("SIGUSR2");
+    const reloads = () => this.log.filter((line) => line.includes("Reloading HAProxy")).length;
+    const before = reloads();
+    let sentAt = Number.NEGATIVE_INFINITY;
+    // The worker is there earlier than the master, to which a signal is lost until then.
+    await until("HAProxy reloads", () => {
+      if (reloads() > before) return true;
+      if (performance.now() - sentAt > SIGNAL_LOST_MS) {
+        this.process.kill("SIGUSR2");
+        sentAt = performance.now();
+      }
+      return false;
+    });
     // The socket of the old worker may close while it is being asked.
     await until("HAProxy has reloaded", async () => {
       const now = await worker().catch(() => undefined);

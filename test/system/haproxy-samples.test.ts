@@ -78,6 +78,27 @@ describe.concurrent("the samples of deploy/haproxy", () => {
   );
 
   test.each([
+    ["exact", "DRAIN (agent)"],
+    ["full", "UP"],
+  ])(
+    "server-state.cfg: a state of before READY and UP, with HAPGENT_REPLY=%s, ends %s",
+    async (...row) => {
+      const [mode, status] = row;
+      const env = { HAPGENT_REPLY: mode };
+      await using agent = await startAgent({ state: { status: "DRAIN" }, env });
+      await using haproxy = await startSample("server-state.cfg", agent.port);
+      await haproxy.shows({ status: "DRAIN (agent)" }, "web/web1");
+      const states = await haproxy.command("show servers state");
+      agent.change({ status: "READY" });
+      await haproxy.shows({ status: "UP" }, "web/web1");
+      agent.change({ status: "UP" });
+      writeFileSync(join(haproxy.directory.path, "server-state"), states);
+      await haproxy.reload();
+      await haproxy.shows({ status, agent_status: "L7OK" }, "web/web1");
+    },
+  );
+
+  test.each([
     ["shutdown-sessions.cfg", "database/primary", "DOWN", "DOWN (agent)", "cut"],
     ["shutdown-sessions.cfg", "database/primary", "MAINT", "MAINT", "cut"],
     ["shutdown-sessions.cfg", "database/primary", "DRAIN", "DRAIN (agent)", "completed"],

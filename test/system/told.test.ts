@@ -5,20 +5,33 @@ import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { type AgentProcess, runAgent, startAgent } from "../../scripts/lib/agent.ts";
 import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { askFrom } from "./client.ts";
 
-/** A HAProxy with a backend for each agent-send, all of one agent, asked every 2 s. */
-function startLines(port: number, sends: readonly string[]): Promise<HaproxyProcess> {
+/** An address that only the agents of this file have: nobody else asks them. */
+const HOST = "127.5.0.2";
+
+/** A backend for each agent-send, all of one agent. */
+function configure(port: number, sends: readonly string[], interval = "2s"): string {
   const backends = sends.map(
     (send, i) => `
 backend be${i}
-  server s unix@service.sock weight 100 check inter 200ms agent-check agent-inter 2s \
-    agent-addr 127.0.0.1 agent-port ${port} agent-send "${send}"
+  server s unix@service.sock weight 100 check inter 200ms agent-check agent-inter ${interval} \
+    agent-addr ${HOST} agent-port ${port} agent-send "${send}"
 `,
   );
-  return startHaproxy(backends.join(""));
+  return backends.join("");
+}
+
+/** A HAProxy with a line for each agent-send. */
+function startLines(
+  port: number,
+  sends: readonly string[],
+  interval?: string,
+): Promise<HaproxyProcess> {
+  return startHaproxy(configure(port, sends, interval));
 }
 
 /** What HAProxy shows of each line. */
@@ -28,7 +41,12 @@ function statuses(haproxy: HaproxyProcess, count: number): Promise<string[]> {
 }
 
 async function startTold(env: Record<string, string> = {}): Promise<AgentProcess> {
-  return await startAgent({ state: { status: "UP" }, socket: true, env: { ...TUNED, ...env } });
+  return await startAgent({
+    state: { status: "UP" },
+    socket: true,
+    hostname: HOST,
+    env: { ...TUNED, ...env },
+  });
 }
 
 /** Waits until every line was served once. */
@@ -69,11 +87,7 @@ describe.concurrent("when wait is ok", () => {
 
   test("a line that is asked about every 5 s knows too", async () => {
     await using agent = await startTold();
-    await using haproxy = await startHaproxy(`
-backend be0
-  server s unix@service.sock weight 100 agent-check agent-inter 5s agent-addr 127.0.0.1 \
-    agent-port ${agent.port} agent-send "web\\n"
-`);
+    await using haproxy = await startLines(agent.port, ["web\\n"], "5s");
     await until("wait is ok", async () => (await agent.ctl("wait", "0")).exitCode === 0, 30_000);
     await agent.ctl("set", "status", "DRAIN");
     const { exitCode } = await agent.ctl("wait", "30");
@@ -81,6 +95,39 @@ backend be0
       exitCode: 0,
       shown: ["DRAIN (agent)"],
     });
+  });
+});
+
+describe.concurrent("when wait is ok, by a service of several,", () => {
+  test("two lines that ask for it know, however long their interval", async () => {
+    using services = temporaryDirectory();
+    writeFileSync(`${services.path}/web.json`, '{"status":"UP"}');
+    await using agent = await startTold({ HAPGENT_SERVICES: services.path });
+    // Three seconds are more than the interval that is assumed where two lines look like one.
+    await using haproxy = await startLines(agent.port, ["web\\n", "web 2\\n"], "3s");
+    await served(agent, 2);
+    for (const [status, shown] of [
+      ["DRAIN", "DRAIN (agent)"],
+      ["READY", "UP"],
+      ["DRAIN", "DRAIN (agent)"],
+    ] as const) {
+      await agent.ctl("@web", "set", "status", status);
+      expect((await agent.ctl("@web", "wait", "30")).exitCode).toBe(0);
+      expect(await statuses(haproxy, 2)).toEqual([shown, shown]);
+    }
+  });
+});
+
+describe.concurrent("when wait is ok, with a watched file,", () => {
+  test("HAProxy shows the edit and the command after it", async () => {
+    await using agent = await startTold({ HAPGENT_WATCH: "on" });
+    await using haproxy = await startLines(agent.port, ["web\\n"]);
+    await served(agent, 1);
+    writeFileSync(agent.stateFile, '{"status":"DRAIN","reason":"by hand"}');
+    await agent.ctl("set", "weight", "50");
+    expect((await agent.ctl("wait", "30")).exitCode).toBe(0);
+    expect(await haproxy.server("be0/s")).toMatchObject({ status: "DRAIN (agent)", uweight: 50 });
+    expect(JSON.parse(agent.file())).toEqual({ status: "DRAIN", weight: 50, reason: "by hand" });
   });
 });
 
@@ -93,6 +140,7 @@ describe.concurrent("wait is an error", () => {
     await using agent = await startAgent({
       stateFile: first.stateFile,
       socket: true,
+      hostname: HOST,
       env: { ...TUNED, HAPGENT_PORT: String(first.port) },
     });
     await agent.ctl("set", "status", "DRAIN");
@@ -122,19 +170,47 @@ describe.concurrent("wait is an error", () => {
 
   test("with 500 load balancers of which one was not told", async () => {
     await using agent = await startTold();
-    const addresses = Array.from({ length: 500 }, (_, i) => `127.9.${i >> 8}.${i & 255}`);
+    const addresses = addressesOf("127.9", 500);
     await askAll(agent, addresses);
     await agent.ctl("set", "status", "DRAIN");
     await askAll(agent, addresses.slice(1));
     // Strangers push nobody out.
-    await askAll(
-      agent,
-      Array.from({ length: 300 }, (_, i) => `127.8.0.${i & 255}`),
-    );
+    await askAll(agent, addressesOf("127.8", 300));
     const { stderr } = await agent.ctl("wait", "3", "500");
-    expect(stderr).toMatch(/not served to 1 of 756: 127\.9\.0\.0 \(told UP, /);
+    expect(stderr).toMatch(/not served to 1 of 800: 127\.9\.0\.0 \(told UP, /);
     await askAll(agent, addresses.slice(0, 1));
-    expect((await agent.ctl("wait", "30", "756")).exitCode).toBe(0);
+    expect((await agent.ctl("wait", "30", "800")).exitCode).toBe(0);
+  });
+
+  test("with 5,000 load balancers: not all of them are remembered", async () => {
+    await using agent = await startTold();
+    const addresses = addressesOf("127.10", 5000);
+    await askAll(agent, addresses);
+    await agent.ctl("set", "status", "DRAIN");
+    await askAll(agent, addresses);
+    expect((await agent.ctl("wait", "0", "4096")).stderr).toBe(
+      "error: after 0 s: more than 4096 pollers: not all of them are known\n",
+    );
+  });
+
+  test("while a line of before a reload of HAProxy is required, until it is forgotten", async () => {
+    await using agent = await startTold();
+    await using haproxy = await startLines(agent.port, ["web\\n", "api\\n"]);
+    await served(agent, 2);
+    writeFileSync(
+      `${haproxy.directory.path}/haproxy.cfg`,
+      configure(agent.port, ["web\\n", "new\\n"]),
+    );
+    await haproxy.reload();
+    await served(agent, 3);
+    await agent.ctl("set", "status", "DRAIN");
+    expect((await agent.ctl("wait", "12")).stderr).toMatch(
+      /not served to 1 of 3: 127\.\S+ "api" \(told UP, /,
+    );
+    const [{ address }] = JSON.parse((await agent.ctl("show", "pollers")).stdout);
+    await agent.ctl("forget", address);
+    expect((await agent.ctl("wait", "30")).exitCode).toBe(0);
+    expect(await statuses(haproxy, 2)).toEqual(["DRAIN (agent)", "DRAIN (agent)"]);
   });
 
   test.each(["closed", "reset"])(
@@ -155,10 +231,11 @@ describe.concurrent("wait is an error", () => {
     await using agent = await startTold();
     await askFrom("127.0.0.2", agent, "web\n");
     for (let i = 0; i < 10; i += 1) {
-      expect((await runAgent(["status", `127.0.0.1:${agent.port}`])).exitCode).toBe(0);
+      expect((await runAgent(["status", `${HOST}:${agent.port}`])).exitCode).toBe(0);
     }
     await agent.ctl("set", "status", "DRAIN");
-    await askFrom("127.0.0.2", agent, "web\n");
+    // Three times: what counts as its interval are the last two that have passed.
+    for (let i = 0; i < 3; i += 1) await askFrom("127.0.0.2", agent, "web\n");
     expect((await agent.ctl("wait", "60", "1")).exitCode).toBe(0);
     expect(JSON.parse((await agent.ctl("show", "pollers")).stdout)).toHaveLength(1);
   });
@@ -184,6 +261,7 @@ describe.concurrent("a stop status", () => {
     writeFileSync(first.stateFile, '{"status":"READY"}');
     await using _next = await startAgent({
       stateFile: first.stateFile,
+      hostname: HOST,
       env: { ...TUNED, ...stop, HAPGENT_PORT: String(first.port) },
     });
     await haproxy.shows({ status: "UP" }, "be0/s");
@@ -191,25 +269,34 @@ describe.concurrent("a stop status", () => {
 });
 
 /** Connects, sends, and is gone before the agent, which stands still, has accepted it. */
-async function leaveBefore({ port }: AgentProcess, isReset: boolean): Promise<void> {
+async function leaveBefore({ port, hostname }: AgentProcess, isReset: boolean): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const socket = connect({ host: "127.0.0.1", port }, () => {
+  const socket = connect({ host: hostname, port }, () => {
     socket.write("gone\n", () => (isReset ? socket.resetAndDestroy() : socket.destroy()));
   });
   socket.on("close", () => resolve()).on("error", reject);
   await promise;
 }
 
-/** Asks as each of these addresses, one after another. */
+/** Asks as each of these addresses, 16 at a time. */
 async function askAll(agent: AgentProcess, addresses: readonly string[]): Promise<void> {
-  for (const localAddress of addresses) {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    connect({ host: "127.0.0.1", port: agent.port, localAddress })
-      .on("data", () => undefined)
-      .on("error", reject)
-      .on("close", () => resolve());
-    await promise;
-  }
+  const left = addresses.values();
+  const work = async () => {
+    for (const localAddress of left) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      connect({ host: agent.hostname, port: agent.port, localAddress })
+        .on("data", () => undefined)
+        .on("error", reject)
+        .on("close", () => resolve());
+      await promise;
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, work));
+}
+
+/** So many addresses of this machine. */
+function addressesOf(network: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${network}.${i >> 8}.${i & 255}`);
 }
 
 /** The processes of a HAProxy that ask agents. */
