@@ -333,16 +333,24 @@ describe("on two hosts", () => {
 
   test("a purge leaves what the role did not create", async () => {
     await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
-    await machine.run("systemctl start hapgent@web");
+    await machine.write("/etc/hapgent/db.env", "HAPGENT_PORT=9802\n");
+    const address = "[Socket]\nListenStream=127.0.0.1:9802\n";
+    await machine.write("/etc/systemd/system/hapgent@db.socket.d/address.conf", address);
+    await machine.run("systemctl daemon-reload");
+    await machine.run("systemctl start hapgent@web hapgent@db.socket");
+    await machine.answers("UP", 9802);
     const variables = { ...SITE(), hapgent_state: "absent", hapgent_purge: true };
-    const { exitCode } = await playOn({ machine: { machine, variables } }, []);
-    expect(exitCode).toBe(0);
+    const { stdout, exitCode } = await playOn({ machine: { machine, variables } }, []);
+    expect({ exitCode, text: exitCode === 0 ? "" : stdout }).toEqual({ exitCode: 0, text: "" });
+    expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
+    expect(await machine.ask(9802)).toBe("");
     expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
     expect(await machine.read("/var/lib/hapgent/state.json")).toContain("DRAIN");
     expect(await machine.run("getent passwd hapgent")).toContain(":/srv:");
     const left = await machine.run("find / -xdev -name *hapgent* -not -path /proc/*");
     expect(left.split("\n").toSorted()).toEqual([
       "/etc/hapgent",
+      "/etc/systemd/system/hapgent@db.socket.d",
       "/srv/hapgent",
       "/var/lib/hapgent",
     ]);
