@@ -1,9 +1,9 @@
-import { parseField, StateError } from "../state/state.ts";
+import { parseField, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import type { Execute } from "./control-socket.ts";
 import type { Events } from "./events.ts";
 import type { PollerReport, Pollers, WaitResult } from "./pollers.ts";
-import { type Outcome, type Service, withStatus } from "./service.ts";
+import type { Outcome, Service } from "./service.ts";
 import type { Services } from "./services.ts";
 
 /** The longest `wait`, in seconds. */

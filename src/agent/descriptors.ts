@@ -1,4 +1,5 @@
 import { codeOf } from "../errors.ts";
+import { readStart } from "../state/file.ts";
 
 /** Checks that may linger before it is known how many descriptors there are. */
 const PROVISIONAL_CAP = 4;
@@ -151,7 +152,7 @@ export class Descriptors {
  */
 async function readFree(countOpen: () => number): Promise<number | undefined> {
   try {
-    const limits = await Bun.file("/proc/self/limits").text();
+    const limits = await readStart("/proc/self/limits");
     const [, rest = ""] = limits.split("Max open files");
     // The soft limit comes first.
     const limit = Number.parseInt(rest, 10) || DEFAULT_LIMIT;

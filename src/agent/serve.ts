@@ -19,6 +19,7 @@ import type { Pollers } from "./pollers.ts";
 import type { Reply } from "./service.ts";
 import { Services } from "./services.ts";
 import { receiveSignals } from "./signals.ts";
+import type { Untuned } from "./tuning.ts";
 import type { Watcher } from "./watcher.ts";
 
 /** How long a start waits for the state file, in milliseconds. */
@@ -28,7 +29,11 @@ const START_MS = 5000;
 const STOP_MS = 500;
 
 /** Runs the agent; returns once it answers. What keeps it from that ends the program. */
-export async function serve(env: Environment): Promise<void> {
+export async function serve(env: Environment, untuned?: Untuned): Promise<void> {
+  if (untuned) {
+    const { message, program, error } = untuned;
+    log(message, { program, error: error === undefined ? undefined : describeError(error) });
+  }
   try {
     const config = readConfig(env);
     for (const { name, nearest } of findUnknownVariables(env)) {
@@ -142,11 +147,14 @@ class Agent {
     const pollers = this.#pollers;
     if (socket === undefined || pollers === undefined) return;
     const { openControlSocket } = await import("./control-socket.ts");
-    const { createExecute } = await import("./control-commands.ts");
     const context = { services: this.#services, events: this.#events, pollers, watch };
     this.#control = openControlSocket(socket, {
       mode: socketMode,
-      execute: createExecute(context),
+      // Loaded by the first command.
+      execute: async (line, isWanted) => {
+        const { createExecute } = await import("./control-commands.ts");
+        return await createExecute(context)(line, isWanted);
+      },
       descriptors: this.#descriptors,
     });
     await this.#control;

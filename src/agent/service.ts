@@ -3,7 +3,7 @@ import { type LogFields, log } from "../log.ts";
 import { limitRead } from "../state/deadline.ts";
 import { type Identity, identify, isCurrent, isSame, loadState } from "../state/file.ts";
 import { formatReply, type ReplyMode } from "../state/reply.ts";
-import { FAILED, type State, type Status } from "../state/state.ts";
+import { FAILED, type State } from "../state/state.ts";
 
 /** A reply as bytes for the wire and as text for people, without its newline. */
 export interface Reply {
@@ -36,13 +36,6 @@ export interface Outcome {
 }
 
 const LOADED: Outcome = { isGood: true, text: "loaded" };
-
-const encoder = new TextEncoder();
-
-/** A change of the status: weight and maxconn stay, the reason for the old status does not. */
-export function withStatus(status: Status, reason?: string): (state: State) => State {
-  return ({ reason: _, ...kept }) => ({ ...kept, status, ...(reason && { reason }) });
-}
 
 /**
  * A service: its state, the file that keeps it and the reply made of it. The reply changes as soon
@@ -212,6 +205,6 @@ export class Service {
   #makeReply(): Reply {
     const { effective, mode } = this.#options;
     const line = formatReply(effective?.(this.state) ?? this.state, mode);
-    return { bytes: encoder.encode(line), text: line.slice(0, -1), service: this };
+    return { bytes: new TextEncoder().encode(line), text: line.slice(0, -1), service: this };
   }
 }

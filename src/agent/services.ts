@@ -3,18 +3,15 @@ import { type LogFields, log } from "../log.ts";
 import { PROBE_MARK, SERVICE_NAME } from "../question.ts";
 import { identify } from "../state/file.ts";
 import type { ReplyMode } from "../state/reply.ts";
-import type { State, Status } from "../state/state.ts";
+import { type State, type Status, withStatus } from "../state/state.ts";
 import type { Events } from "./events.ts";
-import { type Outcome, type Reply, Service, type ServiceOptions, withStatus } from "./service.ts";
+import { type Outcome, type Reply, Service, type ServiceOptions } from "./service.ts";
 
 /** The most services of one agent; a directory that has more files is read up to here. */
 export const SERVICE_LIMIT = 4096;
 
 /** The answer to a name that is none: HAProxy takes the server out, and shows why. */
-const UNKNOWN: Reply = (() => {
-  const text = "FAIL #no such service";
-  return { bytes: new TextEncoder().encode(`${text}\n`), text };
-})();
+const UNKNOWN = "FAIL #no such service";
 
 /** How the services of a host are kept. */
 export interface ServicesOptions {
@@ -90,7 +87,8 @@ export class Services {
 
   /** The reply to what a check sent. */
   answer(sent: string): Reply {
-    return this.find(sent)?.reply ?? UNKNOWN;
+    const reply = this.find(sent)?.reply;
+    return reply ?? { bytes: new TextEncoder().encode(`${UNKNOWN}\n`), text: UNKNOWN };
   }
 
   /** Reads all files for the first time; tells when the host's is read. */

@@ -1,5 +1,5 @@
+import { withStatus } from "../state/state.ts";
 import type { Events } from "./events.ts";
-import { withStatus } from "./service.ts";
 import type { Services } from "./services.ts";
 
 /**

@@ -1,6 +1,4 @@
 import type { Environment } from "../config.ts";
-import { describeError } from "../errors.ts";
-import { log } from "../log.ts";
 
 /**
  * The environment in which the runtime is smallest and calmest; it reads these variables once, when
@@ -34,24 +32,30 @@ const BLOCKING_ENV = ["/usr/bin/env", `--block-signal=${SIGNALS.join(",")}`];
 /** A dynamic loader (glibc's, musl's), which can start a program in the place of the kernel. */
 const LOADER = /\/ld[\w.-]*\.so[.\d]*$/;
 
+/** Why the program could not become the tuned one. */
+export interface Untuned {
+  readonly message: string;
+  /** What could not be executed, and what the system says of it. */
+  readonly program?: string;
+  readonly error?: unknown;
+}
+
 /**
  * Makes this process the tuned one, by executing the program once more in place (the pid stays)
- * with the variables set; returns where they are set already, or must not be, or where it cannot be
- * done.
+ * with the variables set; returns where they are set already, or must not be, or with a reason where
+ * it cannot be done. It logs nothing itself: what this module and the agent shared would be loaded as
+ * a module of its own, which costs memory.
  *
  * A signal that comes in the first milliseconds, before this runs, still ends the process: only a
  * launcher can prevent that (`env --block-signal=HUP,USR1,USR2 hapgent`, with the variables set).
  */
-export function becomeTuned(env: Environment): void {
+export function becomeTuned(env: Environment): Untuned | undefined {
   const isTuned = Object.entries(TUNED).every(([name, value]) => env[name] === value);
   const { HAPGENT_TUNE = "on" } = env;
-  if (isTuned || HAPGENT_TUNE !== "on" || !Bun.isStandaloneExecutable) return;
+  if (isTuned || HAPGENT_TUNE !== "on" || !Bun.isStandaloneExecutable) return undefined;
   const program = process.execPath;
   const obstacle = findObstacle(env, program);
-  if (obstacle !== undefined) {
-    log(`not tuned: ${obstacle}`);
-    return;
-  }
+  if (obstacle !== undefined) return { message: `not tuned: ${obstacle}` };
   // What is off stays off: however the environment is changed on the way, there is no second time.
   const tuned = { ...env, ...TUNED, HAPGENT_TUNE: "off" };
   // The calls below clear the mask of blocked signals: what was waiting must not kill.
@@ -65,8 +69,9 @@ export function becomeTuned(env: Environment): void {
   try {
     process.execve?.(program, [program], tuned);
   } catch (error) {
-    log("not tuned: more memory, more threads", { program, error: describeError(error) });
+    return { message: "not tuned: more memory, more threads", program, error };
   }
+  return undefined;
 }
 
 /** What keeps the program from executing itself once more, if anything does. */

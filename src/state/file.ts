@@ -16,23 +16,39 @@ const YOUNG_MS = 2000;
  * @throws the system's error when it cannot be read.
  */
 export async function loadState(path: string): Promise<State> {
-  const late = new AbortController();
-  return await parseText(await limitRead(readText(path, late.signal), () => late.abort()));
+  const reading: Reading = { isLate: false };
+  const late = () => {
+    reading.isLate = true;
+    // After EAGAIN the runtime never comes back by itself, and keeps a core busy.
+    void reading.reader?.cancel();
+  };
+  return await parseText(await limitRead(readText(path, reading), late));
 }
 
-async function readText(path: string, late: AbortSignal): Promise<string> {
-  const file = Bun.file(path);
-  const stat = await file.stat();
+/** A read that may be given up. */
+interface Reading {
+  isLate: boolean;
+  reader?: { cancel(): Promise<void> };
+}
+
+async function readText(path: string, reading: Reading): Promise<string> {
+  const stat = await Bun.file(path).stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
   if (!stat.isFile()) throw new StateError(["expected a regular file"]);
   if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  late.throwIfAborted();
+  if (reading.isLate) return "";
+  return await readStart(path, reading);
+}
+
+/**
+ * Reads the first 64 KiB of a file. As a stream: to read it at once would cost 40 KB of memory more.
+ */
+export async function readStart(path: string, reading?: Reading): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
-  const reader = file.slice(0, SIZE_LIMIT).stream().getReader();
-  // After EAGAIN the runtime never comes back by itself, and keeps a core busy.
-  late.addEventListener("abort", () => void reader.cancel());
+  const reader = Bun.file(path).slice(0, SIZE_LIMIT).stream().getReader();
+  if (reading) reading.reader = reader;
   for (;;) {
     const { done, value } = await reader.read();
     // A Blob's text is that of a file: a byte order mark is taken for what it is.

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { Events } from "../../src/agent/events.ts";
-import { Service, withStatus } from "../../src/agent/service.ts";
+import { Service } from "../../src/agent/service.ts";
+import { withStatus } from "../../src/state/state.ts";
 
 type Signal = "HUP" | "USR1" | "USR2";
 

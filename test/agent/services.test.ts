@@ -11,11 +11,10 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { createExecute } from "../../src/agent/control-commands.ts";
 import { Events } from "../../src/agent/events.ts";
 import { Pollers } from "../../src/agent/pollers.ts";
-import { withStatus } from "../../src/agent/service.ts";
 import { SERVICE_LIMIT, Services } from "../../src/agent/services.ts";
 import { Watcher } from "../../src/agent/watcher.ts";
 import { formatReply } from "../../src/state/reply.ts";
-import { FAILED, formatState, type State } from "../../src/state/state.ts";
+import { FAILED, formatState, type State, withStatus } from "../../src/state/state.ts";
 import { anyState } from "../arbitraries.ts";
 
 /** A host with these services: texts of their files by name. */
@@ -299,12 +298,12 @@ describe("the host", () => {
         });
         const file = (name: string) =>
           name === "host" ? `${directory.path}/host.json` : path(name);
-        const inMemory: Record<string, State> = {
+        const inMemory: Partial<Record<string, State>> = {
           host: { status: "UP" },
           web: { status: "UP" },
           api: { status: "UP" },
         };
-        const onDisk: Record<string, State> = { ...inMemory };
+        const onDisk: Partial<Record<string, State>> = { ...inMemory };
         for (const each of steps) {
           if (each.kind === "edit") {
             writeFileSync(file(each.target), each.state ? formatState(each.state) : "bad");
