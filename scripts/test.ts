@@ -16,7 +16,7 @@ const SYSTEM_TOOLS = {
   prlimit: "util-linux",
   setpriv: "util-linux",
   unshare: "util-linux",
-  ...{ fish: "fish", zsh: "zsh" },
+  ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget" },
 };
 
 const FAULT_TOOLS = {

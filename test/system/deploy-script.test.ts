@@ -67,6 +67,11 @@ function statuses(agent: AgentProcess): string[] {
   return agent.log.flatMap((line) => /cause=socket .*new="?(\w+)/.exec(line)?.[1] ?? []);
 }
 
+test.each(["hapgent-deploy", "hapgent-load"])("shellcheck finds nothing in %s", async (name) => {
+  const { stdout, exitCode } = await outcome(["shellcheck", `${ROOT}deploy/scripts/${name}`]);
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 0 });
+});
+
 describe.concurrent("hapgent-deploy", () => {
   test("drains, runs the command, and is READY, then UP", async () => {
     await using asked = await startAsked();
