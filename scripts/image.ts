@@ -1,16 +1,6 @@
-// Builds the container images: dist/hapgent-VERSION-image-ARCHITECTURE.tar for `docker load` and
-// `podman load`, and dist/hapgent-VERSION-image.tar, an OCI archive of all of them, for a registry.
-// With --built the executables are those in dist/.
-import {
-  chmodSync,
-  cpSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+// Builds the container image: dist/hapgent-VERSION-image.tar, an OCI archive with an image for each
+// architecture. With --built the executables are those in dist/.
+import { chmodSync, cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
@@ -49,72 +39,33 @@ const { values: options } = parseArgs({ options: { built: { type: "boolean", def
 const targets = Object.values(ARCHITECTURES).map(({ target }) => target);
 if (!options.built) run(["bun", "scripts/build.ts", ...targets]);
 const { path: directory } = temporaryDirectory();
+const context = join(directory, "context");
+const architectures = Object.keys(ARCHITECTURES) as Architecture[];
+for (const architecture of architectures) await collect(architecture);
+copy(`${ROOT}deploy/state.json`, "state/state.json");
 const buildah = [
   ...["buildah", "--root", `${directory}/root`, "--runroot", `${directory}/runroot`],
   ...["--storage-driver", "vfs"],
 ];
-run([...buildah, "manifest", "create", "hapgent"]);
-await build("amd64");
-await build("arm64");
+// One after another: built at once, they would be listed in any order.
+for (const architecture of architectures) {
+  run([
+    ...[...buildah, "build", "--quiet", "--isolation", "chroot", "--manifest", "hapgent"],
+    ...["--platform", `linux/${architecture}`, "--format", "oci"],
+    // The time of a build, or buildah's version, would make it another image.
+    ...["--timestamp", "0", "--identity-label=false"],
+    ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision}`],
+    ...["--file", `${ROOT}deploy/container/Dockerfile`, context],
+  ]);
+}
 const layout = join(directory, "layout");
-run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", `oci:${layout}`]);
+const destination = `oci:${layout}:hapgent:${version}`;
+run([...buildah, "manifest", "push", "--quiet", "--all", "hapgent", destination]);
 // Packed by buildah (oci-archive:) it would have the time in it.
 packTar(`${ROOT}dist/hapgent-${version}-image.tar`, layout, ...readdirSync(layout));
 
-async function build(architecture: Architecture): Promise<void> {
-  const context = join(directory, architecture);
-  await collect(architecture, context);
-  const name = `hapgent:${version}-${architecture}`;
-  run([
-    ...[
-      ...buildah,
-      "build",
-      "--quiet",
-      "--isolation",
-      "chroot",
-      "--platform",
-      `linux/${architecture}`,
-    ],
-    // HEALTHCHECK is Docker's; a time of its own would make each build another image.
-    ...["--format", "docker", "--timestamp", "0"],
-    ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision}`],
-    ...["--file", `${ROOT}deploy/container/Dockerfile`, "--tag", name, context],
-  ]);
-  run([...buildah, "manifest", "add", "hapgent", name]);
-  const content = join(directory, `${architecture}-archive`);
-  const archive = `${content}.tar`;
-  run([...buildah, "push", "--quiet", name, `docker-archive:${archive}:hapgent:${version}`]);
-  mkdirSync(content);
-  run(["tar", "-xf", archive], content);
-  const names = forgetBuild(content);
-  const result = `${ROOT}dist/hapgent-${version}-image-${architecture}.tar`;
-  run(
-    ["tar", "--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-cf", result, ...names],
-    content,
-  );
-}
-
-/**
- * Removes from an unpacked archive what is different each time, so that the image's ID stays the
- * same, and returns the names of the files that make it up.
- */
-function forgetBuild(content: string): string[] {
-  const manifest = join(content, "manifest.json");
-  const [image] = JSON.parse(readFileSync(manifest, "utf8"));
-  const { container, container_config, ...config } = JSON.parse(
-    readFileSync(join(content, image.Config), "utf8"),
-  );
-  const text = JSON.stringify({ ...config, config: { ...config.config, Hostname: "" } });
-  rmSync(join(content, image.Config));
-  const name = `${new Bun.CryptoHasher("sha256").update(text).digest("hex")}.json`;
-  writeFileSync(join(content, name), text);
-  const tags = [`hapgent:${version}`];
-  writeFileSync(manifest, JSON.stringify([{ ...image, Config: name, RepoTags: tags }]));
-  return ["manifest.json", name, ...image.Layers];
-}
-
-/** Copies what the image holds into a context: the executable, its libraries and a first state. */
-async function collect(architecture: Architecture, context: string): Promise<void> {
+/** Copies into the context what the image of an architecture holds: executable and libraries. */
+async function collect(architecture: Architecture): Promise<void> {
   const { target, loader, triplet } = ARCHITECTURES[architecture];
   let libraries = `/lib/${triplet}`;
   let loaderFile = loader;
@@ -123,16 +74,19 @@ async function collect(architecture: Architecture, context: string): Promise<voi
     loaderFile = join(libraries, loader.slice(loader.lastIndexOf("/")));
     await needTools({ [`${libraries}/libc.so.6`]: `libc6-${architecture}-cross` });
   }
-  const copy = (from: string, to: string) => {
-    mkdirSync(dirname(join(context, to)), { recursive: true });
-    cpSync(from, join(context, to), { dereference: true });
-    // A checkout has the modes that its maker's umask left.
-    chmodSync(join(context, to), statSync(from).mode & 0o100 ? 0o755 : 0o644);
-  };
-  copy(`${ROOT}dist/hapgent-${version}-${target}`, "rootfs/usr/bin/hapgent");
-  copy(loaderFile, `rootfs${loader}`);
-  for (const name of LIBRARIES) copy(join(libraries, name), `rootfs/lib/${triplet}/${name}`);
-  copy(`${ROOT}deploy/state.json`, "state/state.json");
+  copy(`${ROOT}dist/hapgent-${version}-${target}`, `${architecture}/usr/bin/hapgent`);
+  copy(loaderFile, architecture + loader);
+  for (const name of LIBRARIES) {
+    copy(join(libraries, name), `${architecture}/lib/${triplet}/${name}`);
+  }
   // Here, or they would belong to the user of the state.
-  mkdirSync(join(context, "rootfs/var/lib"), { recursive: true });
+  mkdirSync(join(context, architecture, "var/lib"), { recursive: true });
+}
+
+/** Copies a file into the context: a checkout has the modes that its maker's umask left. */
+function copy(from: string, to: string): void {
+  const path = join(context, to);
+  mkdirSync(dirname(path), { recursive: true });
+  cpSync(from, path, { dereference: true });
+  chmodSync(path, statSync(from).mode & 0o100 ? 0o755 : 0o644);
 }

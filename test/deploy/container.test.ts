@@ -1,7 +1,7 @@
 // The image runs with no rights, read-only, within its memory limit; its state outlives it; and
 // the same commit makes the same image.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
@@ -14,6 +14,7 @@ import { TUNED } from "../../src/agent/tuning.ts";
 import { baseRoot, bootMachine, type Machine } from "./machine.ts";
 
 const IMAGE = `hapgent:${version}`;
+const ARCHIVE = `${ROOT}dist/hapgent-${version}-image.tar`;
 const CONTAINER = `${ROOT}deploy/container`;
 /** Podman as it works where systemd is not the first process. */
 const SETTINGS = `[engine]
@@ -25,6 +26,8 @@ network_backend = "netavark"
 [containers]
 default_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]
 `;
+/** Images of the OCI have no health check: whoever runs them brings it. */
+const HEALTH = '--health-cmd=["CMD","hapgent","status"]';
 /** The least that a container can be given. */
 const RESTRICTED =
   "--network=none --memory=64m --pids-limit=32 --read-only --cap-drop=all --security-opt=no-new-privileges";
@@ -40,7 +43,7 @@ beforeAll(async () => {
     base: "/",
     files: { "/etc/containers/containers.conf": SETTINGS },
     binds: {
-      "/srv/hapgent.tar": archive("amd64"),
+      "/srv/hapgent.tar": ARCHIVE,
       "/srv/haproxy.tar": haproxy,
       ...Object.fromEntries(
         ["compose.yaml", "demo/haproxy.cfg", "demo/service.cfg"].map((name) => [
@@ -60,10 +63,6 @@ afterAll(async () => {
   await machine[Symbol.asyncDispose]();
 });
 
-function archive(architecture: string): string {
-  return `${ROOT}dist/hapgent-${version}-image-${architecture}.tar`;
-}
-
 /** Starts a container and waits until its agent answers. */
 async function start(name: string, options: string, reply = "UP"): Promise<void> {
   await machine.run(`podman run --detach --name ${name} ${options} ${IMAGE}`);
@@ -82,17 +81,48 @@ async function inspect(name: string, format: string): Promise<string> {
   return await machine.run(["podman", "inspect", `--format={{${format}}}`, name]);
 }
 
-/** The image's configuration, by its digest, as the archive of one architecture names it. */
-async function imageId(architecture: string): Promise<string> {
-  const [manifest] = JSON.parse(
-    await output(["tar", "-xOf", archive(architecture), "manifest.json"]),
+/** What one part of an OCI archive says of another. */
+interface Descriptor {
+  readonly digest: string;
+  readonly platform?: { readonly os: string; readonly architecture: string };
+}
+
+interface Manifest {
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+}
+
+/** The path in the archive of what has this digest. */
+function blob({ digest }: Descriptor): string {
+  return `blobs/${digest.replace(":", "/")}`;
+}
+
+async function readJson<T>(path: string): Promise<T> {
+  return JSON.parse(await output(["tar", "--extract", "--to-stdout", "--file", ARCHIVE, path]));
+}
+
+/** The images of the archive: it has one name, of a list of them. */
+async function listImages(): Promise<Descriptor[]> {
+  const index = await readJson<{ manifests: [Descriptor] }>("index.json");
+  return (await readJson<{ manifests: Descriptor[] }>(blob(index.manifests[0]))).manifests;
+}
+
+async function readImage(architecture: string): Promise<Manifest> {
+  const image = (await listImages()).find(
+    ({ platform }) => platform?.architecture === architecture,
   );
-  return manifest.Config;
+  if (!image) throw new Error(`expected an image for ${architecture}`);
+  return await readJson<Manifest>(blob(image));
+}
+
+/** The ID of an image is the digest of its configuration. */
+async function imageId(architecture: string): Promise<string> {
+  return (await readImage(architecture)).config.digest;
 }
 
 test("it runs with no rights, read-only and in 64 MB, as the first process", async () => {
   const begin = performance.now();
-  await start("least", RESTRICTED);
+  await start("least", `${HEALTH} ${RESTRICTED}`);
   const milliseconds = Math.round(performance.now() - begin);
   console.log(`in 64 MB it answers ${milliseconds} ms after podman run, and podman exec`);
   const pid = await inspect("least", ".State.Pid");
@@ -157,33 +187,25 @@ test("the image says what it is and is tuned", async () => {
   expect(labels["org.opencontainers.image.version"]).toBe(version);
   expect(labels["org.opencontainers.image.revision"]).toMatch(/^[0-9a-f]{40}$/);
   expect(labels["org.opencontainers.image.licenses"]).toBe("MIT");
-  expect(await inspect(IMAGE, "json .HealthCheck.Test")).toBe('["CMD","hapgent","status"]');
-  const megabytes = (path: string) => (statSync(path).size / 1e6).toFixed(1);
+  expect(`sha256:${await inspect(IMAGE, ".Id")}`).toBe(await imageId("amd64"));
   console.log(
-    `${megabytes(archive("amd64"))} MB as an image,`,
-    `${megabytes(`${ROOT}dist/hapgent-${version}-image.tar`)} MB as an OCI archive of both architectures`,
+    `${(statSync(ARCHIVE).size / 1e6).toFixed(1)} MB as an archive of both architectures`,
   );
 });
 
-test("the archive for registries has an image for each architecture", async () => {
-  using directory = temporaryDirectory();
-  await output(["tar", "-C", directory.path, "-xf", `${ROOT}dist/hapgent-${version}-image.tar`]);
-  const found: string[] = [];
-  const blobs = join(directory.path, "blobs/sha256");
-  for (const name of readdirSync(blobs)) {
-    if (statSync(join(blobs, name)).size > 10_000) continue;
-    const blob = await Bun.file(join(blobs, name)).json();
-    for (const { platform } of blob.manifests ?? [])
-      found.push(`${platform.os}/${platform.architecture}`);
-  }
-  expect(found.toSorted()).toEqual(["linux/amd64", "linux/arm64"]);
+test("the archive has an image for each architecture", async () => {
+  const found = (await listImages()).map(
+    ({ platform }) => `${platform?.os}/${platform?.architecture}`,
+  );
+  expect(found).toEqual(["linux/amd64", "linux/arm64"]);
 });
 
 test("the image for arm64 holds all that it needs", async () => {
   using directory = temporaryDirectory();
   const root = directory.path;
-  const unpack = 'tar -xOf "$0" $(tar -tf "$0" | grep \'[.]tar$\') | tar -C "$1" -x';
-  await output(["sh", "-c", unpack, archive("arm64"), root]);
+  const { layers } = await readImage("arm64");
+  const unpack = 'tar -xOf "$0" "$1" | tar -C "$2" -xz';
+  for (const layer of layers) await output(["sh", "-c", unpack, ARCHIVE, blob(layer), root]);
   const port = freePort();
   const agent = Bun.spawn(["qemu-aarch64-static", "-L", root, join(root, "usr/bin/hapgent")], {
     env: {
@@ -225,6 +247,9 @@ test("the compose file's HAProxy follows its agents", async () => {
   };
   const get = async () => (await machine.try("curl --silent http://127.0.0.1:8080/")).stdout.trim();
   await until("both answer", async () => (await answers()) === "one two");
+  const healthcheck = await inspect("srv_agent-one_1", "json .Config.Healthcheck.Test");
+  expect(healthcheck).toBe('["CMD","hapgent","status"]');
+  expect((await machine.try("podman healthcheck run srv_agent-one_1")).exitCode).toBe(0);
   const control = (name: string, ...args: string[]) =>
     machine.run(["podman", "exec", `srv_agent-${name}_1`, "hapgent", "ctl", ...args]);
   await control("one", "set", "status", "DRAIN", "deploying v42");
