@@ -119,9 +119,10 @@ function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | u
 }
 
 async function set(call: Call, change: Parameters<Service["set"]>[0]): Promise<string> {
-  const { service, events, watch } = call;
+  const { service, services, events, watch } = call;
   const outcome = await events.request(async () => {
-    if (watch) await service.reread();
+    // The host too: it comes before the service in the reply.
+    if (watch) for (const read of new Set([services.host, service])) await read.reread();
     return await service.set(change, "socket");
   });
   return describe(outcome, service);
@@ -147,7 +148,7 @@ async function wait(call: Call): Promise<string | undefined> {
     return `error: wait: expected a number of pollers from 1 to ${COUNT_LIMIT}, got ${got}`;
   }
   const services = concerned(call);
-  await look(call, services);
+  await look(call, [call.services.host, ...services]);
   const result = await call.pollers.wait({
     services,
     seconds: Number(seconds),

@@ -37,9 +37,11 @@ async function startServices(
   await all.start();
   const events = new Events();
   const watcher = new Watcher(all, events);
-  const execute = createExecute({ services: all, events, pollers: new Pollers(), watch });
+  const pollers = new Pollers();
+  const execute = createExecute({ services: all, events, pollers, watch });
   return {
     all,
+    pollers,
     path,
     directory: services,
     answer: (sent: string) => all.answer(sent).text,
@@ -250,6 +252,23 @@ describe("a control command", () => {
     writeFileSync(path("web"), "{}");
     expect(await command("@web reload")).toMatch(/^error: refused: status: /);
     expect(answer("web")).toBe("ready fail 100%");
+  });
+});
+
+describe("a control command for a service, with watched files,", () => {
+  test("sees an edit of the host's file first", async () => {
+    using directory = temporaryDirectory();
+    const files = { web: '{"status":"UP"}' };
+    const { command, pollers, all } = await startServices(directory, files, { watch: true });
+    const [web] = all.named;
+    if (!web) throw new Error("no service");
+    pollers.record({ address: "192.0.2.1", sent: "web" }, web, web.reply.text);
+    writeFileSync(`${directory.path}/host.json`, '{"status":"MAINT"}');
+    expect(await command("@web wait 0 1")).toMatch(
+      /^error: after 0 s: not served to 1 of 1: 192\.0\.2\.1 "web" \(told ready up 100%, /,
+    );
+    writeFileSync(`${directory.path}/host.json`, '{"status":"DOWN","reason":"by hand"}');
+    expect(await command("@web set weight 50")).toBe("ok saved: ready down 50% #by hand");
   });
 });
 
