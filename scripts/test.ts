@@ -21,6 +21,8 @@ const SYSTEM_TOOLS = {
 
 const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,
+  setfacl: "acl",
+  setfattr: "attr",
   faketime: "faketime",
   fincore: "util-linux",
   strace: "strace",

@@ -11,7 +11,7 @@ import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { leaveTerminal, log, logged } from "../log.ts";
 import { PROBE_MARK } from "../question.ts";
-import { removeLeftover } from "../state/file.ts";
+import { removeLeftovers } from "../state/temporary.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Events } from "./events.ts";
 import { type Listener, listen } from "./listener.ts";
@@ -25,8 +25,11 @@ import type { Watcher } from "./watcher.ts";
 /** How long a start waits for the state file, in milliseconds. */
 const START_MS = 5000;
 
-/** How long a stop waits for clients in flight and for a save, in milliseconds. */
+/** How long a stop waits for clients in flight, in milliseconds. */
 const STOP_MS = 500;
+
+/** How long it waits for changes that are being saved, in milliseconds. */
+const SAVE_MS = 5000;
 
 /** Runs the agent; returns once it answers. What keeps it from that ends the program. */
 export async function serve(env: Environment, untuned?: Untuned): Promise<void> {
@@ -98,10 +101,7 @@ class Agent {
     }
     const deadline = setTimeout(giveUp, START_MS, stateFile);
     // The first event: what signals ask for is done to the file's state, not in its place.
-    const started = this.#events.request(async () => {
-      await removeLeftover(stateFile);
-      await this.#services.start(() => clearTimeout(deadline));
-    });
+    const started = this.#events.request(() => this.#services.start(() => clearTimeout(deadline)));
     // Signals before the address: whoever gets an answer may signal.
     receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
     await started;
@@ -113,6 +113,9 @@ class Agent {
     if (this.#stops > 0) return;
     this.#listener = this.#listen(watcher);
     await this.#openControl();
+    // Only now: a start that was refused must not touch the files of the agent that runs.
+    await removeLeftovers(stateFile);
+    if (directory) await removeLeftovers(`${directory}/`);
     log("listening", {
       version,
       address: formatAddress(address),
@@ -174,11 +177,16 @@ class Agent {
       log("stop status", { reply: services.host.reply.text, seconds: stop.seconds });
       await this.#pollers.tellAll(services.all, stop.seconds);
     }
-    const finished = Promise.all([this.#listener?.stop(STOP_MS), this.#events.settled(), logged()]);
-    await Promise.race([finished, Bun.sleep(STOP_MS)]);
+    const settled = this.#events.settled().then(() => true);
+    await Promise.race([this.#listener?.stop(STOP_MS), Bun.sleep(STOP_MS)]);
+    const isSettled = await Promise.race([settled, Bun.sleep(SAVE_MS).then(() => false)]);
     // Last: whoever has asked for a save is told how it went.
     const closed = this.#control?.then((close) => close());
     await Promise.race([closed, Bun.sleep(STOP_MS)]);
-    process.exit(EXIT.ok);
+    const unsaved = this.#services.all.find(({ isUnsaved }) => isUnsaved);
+    const isLost = !isSettled || unsaved !== undefined;
+    if (isLost) log("stopped, changes may be lost", unsaved?.fileFields);
+    await Promise.race([logged(), Bun.sleep(STOP_MS)]);
+    process.exit(isLost ? EXIT.failure : EXIT.ok);
   }
 }

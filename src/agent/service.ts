@@ -3,6 +3,7 @@ import { type LogFields, log } from "../log.ts";
 import { limitRead } from "../state/deadline.ts";
 import { type Identity, identify, isCurrent, isSame, loadState } from "../state/file.ts";
 import { formatReply, type ReplyMode } from "../state/reply.ts";
+import type { SaveOutcome } from "../state/save.ts";
 import { FAILED, type State } from "../state/state.ts";
 
 /** A reply as bytes for the wire and as text for people, without its newline. */
@@ -50,6 +51,8 @@ export class Service {
   changedAt = performance.now();
   /** Whether a change is being saved. */
   isSaving = false;
+  /** Whether a change has not been saved. */
+  isUnsaved = false;
   /** Whether it is no service any more: its file was gone when the directory was read. */
   isGone = false;
   readonly #options: ServiceOptions;
@@ -112,8 +115,7 @@ export class Service {
       log("state file refused, the last good state stays", { cause, ...this.fileFields, error });
       return;
     }
-    this.#become(found);
-    this.#isMakeshift = false;
+    this.#take(found, cause);
     // What the agent itself has saved is no news.
     if (old !== this.reply.text) {
       log("state", { cause, ...this.#fields, old, new: this.reply.text });
@@ -126,6 +128,7 @@ export class Service {
    */
   async set(change: (state: State) => State, cause: string): Promise<Outcome> {
     this.isSaving = true;
+    this.isUnsaved = true;
     try {
       const old = this.reply.text;
       const found = this.#isMakeshift ? await this.#read() : this.state;
@@ -133,11 +136,10 @@ export class Service {
       this.#become(change(typeof found === "string" ? this.state : found));
       log("state", { cause, ...this.#fields, old, new: this.reply.text });
       const { saveState } = await import("../state/save.ts");
-      const { rejected, inPlace } = await saveState(this.#options.file, this.state);
+      const outcome = await saveState(this.#options.file, this.state);
       this.#isMakeshift = false;
-      if (rejected) log("invalid state file set aside", { file: rejected });
-      if (inPlace) log("saved in place, not atomically", { ...this.fileFields, error: inPlace });
-      return { isGood: true, text: inPlace ? `saved in place: ${inPlace}` : "saved" };
+      this.isUnsaved = false;
+      return { isGood: true, text: this.#logSave(outcome) };
     } catch (problem) {
       const error = describeError(problem);
       log("save failed", { ...this.fileFields, error });
@@ -183,9 +185,21 @@ export class Service {
   /** Takes on what the file holds; FAIL when that is no state. */
   #take(found: State | string, cause: string): Outcome {
     this.#isMakeshift = typeof found === "string";
+    this.isUnsaved = false;
     if (typeof found === "string") return this.#fail(found, cause);
     this.#become(found);
     return LOADED;
+  }
+
+  /** Logs what was particular about a save, and tells how it went. */
+  #logSave({ rejected, inPlace, replaced, undurable }: SaveOutcome): string {
+    const fields = this.fileFields;
+    if (rejected) log("invalid state file set aside", { file: rejected });
+    if (replaced) log("saved with another owner or mode", { ...fields, old: replaced });
+    if (inPlace) log("saved in place, not atomically", { ...fields, error: inPlace });
+    if (undurable) log("saved, but a power failure may undo it", { ...fields, error: undurable });
+    const saved = inPlace ? `saved in place: ${inPlace}` : "saved";
+    return undurable ? `${saved}, not durably: ${undurable}` : saved;
   }
 
   #fail(error: string, cause: string): Outcome {

@@ -1,6 +1,7 @@
 import { describeError } from "../errors.ts";
 import { type LogFields, log } from "../log.ts";
 import { PROBE_MARK, SERVICE_NAME } from "../question.ts";
+import { limitRead } from "../state/deadline.ts";
 import { identify } from "../state/file.ts";
 import type { ReplyMode } from "../state/reply.ts";
 import { type State, type Status, withStatus } from "../state/state.ts";
@@ -135,7 +136,7 @@ export class Services {
     let problem: string | undefined;
     let names: string[] = [];
     try {
-      names = await listNames(directory ?? "");
+      names = await limitRead(listNames(directory ?? ""));
     } catch (error) {
       problem = `services not read: ${describeError(error)}`;
       log("services not read", { cause, directory, error: describeError(error) });

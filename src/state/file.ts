@@ -122,21 +122,3 @@ export function isSame(one: Identity, other: Identity): boolean {
 export function isCurrent(read: Identity, now: Identity): boolean {
   return !read.isYoung && isSame(read, now);
 }
-
-/** Removes what a save that was killed may have left beside the state file. */
-export async function removeLeftover(path: string): Promise<void> {
-  // Nothing there is the usual case; and what cannot be removed is in nobody's way but the next
-  // save's.
-  await Bun.file(temporaryName(path))
-    .delete()
-    .catch(() => undefined);
-}
-
-/**
- * The hidden file beside `path` that a save writes and then renames; one name, so that none pile
- * up.
- */
-export function temporaryName(path: string): string {
-  const slash = path.lastIndexOf("/") + 1;
-  return `${path.slice(0, slash)}.${path.slice(slash)}.hapgent`;
-}

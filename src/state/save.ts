@@ -1,115 +1,158 @@
 // A module of its own, loaded by the first save: node:fs costs 0.5 MB that most agents never need.
 import type { Stats } from "node:fs";
-import { open, readFile, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { readFile, readlink, realpath, stat } from "node:fs/promises";
 import { codeOf, describeError } from "../errors.ts";
-import { loadState, SIZE_LIMIT, temporaryName } from "./file.ts";
+import { LateError, limitTime } from "./deadline.ts";
+import { loadState, SIZE_LIMIT } from "./file.ts";
 import { formatState, type State, StateError } from "./state.ts";
+import { removeLeftovers } from "./temporary.ts";
+import {
+  type Attempt,
+  hasGroupRights,
+  overwriteFile,
+  replaceFile,
+  type Written,
+} from "./writer.ts";
 
-/**
- * Refusals that make a save write in place: no right to the directory, or the file is a mount
- * point.
- */
-const IN_PLACE: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EBUSY"]);
+/** Refusals of one way to write: no right to it, or the file is a mount point. */
+const REFUSALS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EBUSY"]);
 
 /** How a save went. */
-export interface SaveOutcome {
-  /** What forbade the rename, so that the text was written in place. */
-  readonly inPlace?: string;
-  /** Where a text that was no valid state was set aside. */
+export interface SaveOutcome extends Written {
+  /** Where what was no valid state was set aside. */
   readonly rejected?: string;
+  /** Why the text was written in place, not atomically. */
+  readonly inPlace?: string;
 }
+
+/** A save under way, and how it went so far. */
+interface Save extends Attempt {
+  readonly text: string;
+  outcome: SaveOutcome;
+}
+
+/** What a file holds before a save. */
+type Content = "nothing" | "a state" | "no state" | "unreadable";
+
+/** The last save of each file, until it comes back. */
+const running = new Map<string, Promise<void>>();
 
 /**
  * Saves the state so that the file is whole at every moment, even when process or machine die: a
- * temporary file beside it, fsync, rename, fsync of the directory. Mode and owner stay; a new file
- * has mode 0644. A symlink is followed. Where the directory does not allow a rename, the text is
- * written in place. What is no valid state is first set aside as `<name>.rejected`: it may be
+ * temporary file beside it, fsync, rename, fsync of the directory. Mode and owner stay where the
+ * agent may keep them; a new file has mode 0644. A symlink is followed. The text is written in place
+ * where the directory does not allow a rename, and where a group has rights that not all have. What
+ * is no valid state, or cannot be read, is first set aside as `<name>.rejected`: it may be
  * somebody's work.
+ *
+ * No save overwrites a newer one: each begins when the one before it, of the same file, has come
+ * back, and one that comes back after its time leaves the file alone.
  *
  * @throws {StateError} when what is there is no regular file, or is larger than a state file can
  * be.
+ * @throws {LateError} when the disk does not answer.
  * @throws the system's error when the state was not saved, or what is there cannot be set aside;
  * the old text is then still there.
  */
 export async function saveState(path: string, state: State): Promise<SaveOutcome> {
+  const save: Save = { text: formatState(state), outcome: {}, isLate: false, isWritten: false };
+  const earlier = running.get(path) ?? Promise.resolve();
+  const work = earlier.then(() => write(path, save));
+  const returned = work.then(forget, forget);
+  function forget(): void {
+    if (running.get(path) === returned) running.delete(path);
+  }
+  running.set(path, returned);
+  try {
+    await limitTime(work, () => {
+      save.isLate = true;
+    });
+  } catch (error) {
+    if (!(error instanceof LateError && save.isWritten)) throw error;
+    save.outcome = { ...save.outcome, undurable: error.message };
+  }
+  return save.outcome;
+}
+
+async function write(path: string, save: Save): Promise<void> {
+  if (save.isLate) return;
   const target = await followLinks(path);
   const old = await stat(target).catch(ignoreMissing);
   if (old && !old.isFile()) throw new StateError(["expected a regular file"]);
-  const rejected = old && old.size > 0 ? await setAsideInvalid(target, old) : undefined;
-  const outcome: SaveOutcome = rejected === undefined ? {} : { rejected };
-  const text = formatState(state);
-  try {
-    await replaceFile(target, text, temporaryName(target), old);
-    return outcome;
-  } catch (error) {
-    if (!old || !IN_PLACE.has(codeOf(error) ?? "")) throw error;
-    await overwriteFile(target, text, old.size);
-    return { ...outcome, inPlace: describeError(error) };
+  const content = await judgeContent(target, old);
+  if (old && content === "no state") add(save, { rejected: await copyAside(target, old) });
+
+  // A group's mode may be the mask of an access control list, which the runtime cannot see: a new
+  // file has no list, and would give the group what only others in the list had.
+  const isOverwritten = old !== undefined && hasGroupRights(old.mode) && content !== "unreadable";
+  if (isOverwritten) {
+    const reason = `the group has rights of its own (mode ${(old.mode & 0o777).toString(8)})`;
+    if (!(await findRefusal(overwrite(target, save, reason)))) return;
+  }
+  const refusal = await findRefusal(replace(target, save, content, old));
+  if (refusal === undefined) {
+    // A start cleans up beside the link, not beside the file.
+    if (target !== path) await removeLeftovers(target);
+  } else if (old === undefined || isOverwritten) {
+    throw refusal;
+  } else if (content === "unreadable") {
+    throw new Error(`what is there can be neither read nor set aside: ${describeError(refusal)}`);
+  } else {
+    await overwrite(target, save, describeError(refusal));
   }
 }
 
-/** Keeps a text that is no valid state under another name, which it returns. */
-async function setAsideInvalid(target: string, old: Stats): Promise<string | undefined> {
+async function replace(target: string, save: Save, content: Content, old?: Stats): Promise<void> {
+  const aside = content === "unreadable" ? `${target}.rejected` : undefined;
+  add(save, await replaceFile(target, save.text, save, { old, aside }));
+  if (aside !== undefined) add(save, { rejected: aside });
+}
+
+async function overwrite(target: string, save: Save, inPlace: string): Promise<void> {
+  add(save, await overwriteFile(target, save.text, save));
+  add(save, { inPlace });
+}
+
+function add(save: Save, outcome: SaveOutcome): void {
+  save.outcome = { ...save.outcome, ...outcome };
+}
+
+/** Waits for one way to write, and returns the error if it was refused. */
+async function findRefusal(way: Promise<void>): Promise<Error | undefined> {
   try {
-    await loadState(target);
+    await way;
     return undefined;
   } catch (error) {
-    // A file that may be written but not read can hold nobody's valid state: it is overwritten.
-    if (!(error instanceof StateError)) return undefined;
+    if (error instanceof Error && REFUSALS.has(codeOf(error) ?? "")) return error;
+    throw error;
+  }
+}
+
+async function judgeContent(target: string, old: Stats | undefined): Promise<Content> {
+  if (old === undefined || old.size === 0) return "nothing";
+  try {
+    await loadState(target);
+    return "a state";
+  } catch (error) {
+    if (error instanceof LateError) throw error;
+    if (!(error instanceof StateError)) return "unreadable";
   }
   // Nothing that size was meant as a state: it is left alone, and not read into memory either.
   if (old.size > SIZE_LIMIT) throw new StateError([`too large to overwrite: ${old.size} bytes`]);
+  return "no state";
+}
+
+/** Keeps a text that is no valid state under another name, which it returns. */
+async function copyAside(target: string, old: Stats): Promise<string> {
   const rejected = `${target}.rejected`;
   try {
-    await replaceFile(rejected, await readFile(target), temporaryName(target), old);
+    const attempt = { isLate: false, isWritten: false };
+    await replaceFile(rejected, await readFile(target), attempt, { old });
   } catch (error) {
     // Overwritten, it would be lost.
     throw new Error(`the invalid text cannot be set aside: ${describeError(error)}`);
   }
   return rejected;
-}
-
-/**
- * Makes `name` hold `text` at once or not at all, with the mode and owner of the file that it
- * replaces.
- */
-async function replaceFile(name: string, text: string | Buffer, temporary: string, old?: Stats) {
-  await rm(temporary, { force: true });
-  // Exclusive: in a directory that others can write, nobody's symlink is followed.
-  const file = await open(temporary, "wx", 0o600);
-  try {
-    try {
-      await file.writeFile(text);
-      const { uid, gid } = await file.stat();
-      if (old && (old.uid !== uid || old.gid !== gid)) await file.chown(old.uid, old.gid);
-      await file.chmod(old ? old.mode & 0o7777 : 0o644);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, name);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  const directory = await open(name.slice(0, name.lastIndexOf("/") + 1) || ".", "r");
-  await directory.sync().finally(() => directory.close());
-}
-
-/**
- * Writes `text` over a file's old one, in one write padded with newlines (white space to JSON) to
- * the old size: killed before the truncation, the file is valid all the same, and a full disk is
- * not asked for more.
- */
-async function overwriteFile(name: string, text: string, oldSize: number): Promise<void> {
-  const file = await open(name, "r+");
-  try {
-    await file.write(Buffer.from(text.padEnd(oldSize, "\n")), 0, undefined, 0);
-    await file.truncate(text.length);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 /** The path behind all symlinks, also when nothing is there yet (a dangling one). */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { loadState, removeLeftover, temporaryName } from "../../src/state/file.ts";
+import { loadState } from "../../src/state/file.ts";
 import { StateError } from "../../src/state/state.ts";
 
 async function messageOf(path: string): Promise<string> {
@@ -47,21 +47,4 @@ test("bytes that are not UTF-8 are refused", async () => {
   const file = `${directory.path}/state.json`;
   writeFileSync(file, Buffer.from('{"status":"UP","reason":"caf\xe9"}', "latin1"));
   expect(await messageOf(file)).toContain("invalid: reason: expected at most 100 printable ASCII");
-});
-
-test.each([
-  ["/etc/hapgent/state.json", "/etc/hapgent/.state.json.hapgent"],
-  ["/state", "/.state.hapgent"],
-  ["state.json", ".state.json.hapgent"],
-])("the temporary file of %s is %s", (path, temporary) => {
-  expect(temporaryName(path)).toBe(temporary);
-});
-
-test("what a killed save left is removed, and it is no error when nothing was left", async () => {
-  using directory = temporaryDirectory();
-  const file = `${directory.path}/state.json`;
-  writeFileSync(temporaryName(file), "half");
-  await removeLeftover(file);
-  await removeLeftover(file);
-  expect(await Bun.file(temporaryName(file)).exists()).toBe(false);
 });

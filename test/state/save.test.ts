@@ -7,6 +7,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -32,18 +33,74 @@ describe("saveState", () => {
     expect(readdirSync(directory.path)).toEqual(["state.json"]);
   });
 
-  test("replaces a file by another, with its mode and owner", async () => {
+  test.each([0o600, 0o644, 0o400, 0o666])(
+    "replaces a file of mode %#o, with mode and owner",
+    async (mode) => {
+      using directory = temporaryDirectory();
+      const file = `${directory.path}/state.json`;
+      writeFileSync(file, '{"status":"UP"}');
+      chmodSync(file, mode);
+      // Only root may give a file away; for others the owner is the same before and after.
+      if (process.getuid?.() === 0) chownSync(file, 65534, 65533);
+      const before = statSync(file);
+      expect(await saveState(file, STATE)).toEqual({});
+      const after = statSync(file);
+      expect(after.ino).not.toBe(before.ino);
+      expect([after.mode, after.uid, after.gid]).toEqual([before.mode, before.uid, before.gid]);
+    },
+  );
+
+  // Such a mode may be the mask of an access control list.
+  test.each([0o640, 0o660, 0o664])(
+    "writes a file of mode %#o in place: its rights stay",
+    async (mode) => {
+      using directory = temporaryDirectory();
+      const file = `${directory.path}/state.json`;
+      for (const size of [0, 3, 15, 1000]) {
+        writeFileSync(file, size > 10 ? '{"status":"UP"}'.padEnd(size) : " ".repeat(size));
+        chmodSync(file, mode);
+        if (process.getuid?.() === 0) chownSync(file, 65534, 65533);
+        const before = statSync(file);
+        const { inPlace } = await saveState(file, STATE);
+        expect(inPlace).toBe(`the group has rights of its own (mode ${mode.toString(8)})`);
+        const after = statSync(file);
+        const rights = [before.ino, before.mode, before.uid, before.gid];
+        expect([after.ino, after.mode, after.uid, after.gid]).toEqual(rights);
+        expect(readFileSync(file, "utf8")).toBe(formatState(STATE));
+      }
+    },
+  );
+
+  test("saves a file with the longest name", async () => {
+    using directory = temporaryDirectory();
+    const name = "x".repeat(255);
+    for (const state of [STATE, { status: "UP" } as const]) {
+      expect(await saveState(`${directory.path}/${name}`, state)).toEqual({});
+      expect(readFileSync(`${directory.path}/${name}`, "utf8")).toBe(formatState(state));
+    }
+    expect(readdirSync(directory.path)).toEqual([name]);
+  });
+
+  test("says so when a name is too long to set the file aside", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/${"x".repeat(247)}`;
+    writeFileSync(file, "bad");
+    await expect(saveState(file, STATE)).rejects.toThrow(
+      "the invalid text cannot be set aside: the name is too long (ENAMETOOLONG)",
+    );
+    expect(readFileSync(file, "utf8")).toBe("bad");
+    expect(readdirSync(directory.path)).toHaveLength(1);
+  });
+
+  test("saves of one file at once are done in their order", async () => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
-    writeFileSync(file, '{"status":"UP"}');
-    chmodSync(file, 0o640);
-    // Only root may give a file away; for others the owner is the same before and after.
-    if (process.getuid?.() === 0) chownSync(file, 65534, 65533);
-    const before = statSync(file);
-    await saveState(file, STATE);
-    const after = statSync(file);
-    expect(after.ino).not.toBe(before.ino);
-    expect([after.mode, after.uid, after.gid]).toEqual([before.mode, before.uid, before.gid]);
+    for (let round = 0; round < 20; round += 1) {
+      const weights = Array.from({ length: 10 }, (_, i) => i);
+      await Promise.all(weights.map((weight) => saveState(file, { status: "UP", weight })));
+      expect(readFileSync(file, "utf8")).toBe(formatState({ status: "UP", weight: 9 }));
+    }
+    expect(readdirSync(directory.path)).toEqual(["state.json"]);
   });
 
   test("replaces the target of symlinks, and the links stay", async () => {
@@ -67,7 +124,7 @@ describe("saveState", () => {
     expect(readFileSync(`${directory.path}/later.json`, "utf8")).toBe(formatState(STATE));
   });
 
-  test("overwrites what a killed save left, and follows no symlink put in its place", async () => {
+  test("keeps clear of a temporary file's name, and follows no symlink put in its place", async () => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     writeFileSync(`${directory.path}/precious`, "precious");
@@ -75,6 +132,10 @@ describe("saveState", () => {
     await saveState(file, STATE);
     expect(readFileSync(`${directory.path}/precious`, "utf8")).toBe("precious");
     expect(lstatSync(file).isFile()).toBe(true);
+    rmSync(`${directory.path}/.state.json.hapgent`);
+    mkdirSync(`${directory.path}/.state.json.hapgent`);
+    expect(await saveState(file, { status: "UP" })).toEqual({});
+    expect(readFileSync(file, "utf8")).toBe(formatState({ status: "UP" }));
   });
 
   test.each([

@@ -98,6 +98,25 @@ const FAULTS: Fault[] = [
     file: OLD,
   },
   {
+    name: "a file of root's in a directory of one's own and no privilege",
+    launcher: (directory) => [
+      ...inShell(`${write(directory)}; chown 65534 ${directory}`),
+      ...UNPRIVILEGED,
+    ],
+    log: /saved with another owner or mode .*old="owner 0:0, mode 644"/,
+    file: NEW,
+  },
+  ...["EINVAL", "EOPNOTSUPP", "EIO"].map((error) => ({
+    name: `a directory that cannot be synced (${error})`,
+    launcher: (directory: string) => [
+      ...inShell(write(directory)),
+      ...withInjected(`fsync:error=${error}`),
+      ...["-P", directory],
+    ],
+    log: /saved, but a power failure may undo it .*error=/,
+    file: NEW,
+  })),
+  {
     name: "a disk that cannot write what it took (EIO from fsync)",
     launcher: (directory) => [
       ...inShell(write(directory)),
@@ -118,10 +137,50 @@ test.each(FAULTS)("$name: answers on, logs it once, leaves one whole state", asy
   await agent.answers("DOWN 42%\n");
   await agent.logs(fault.log);
   expect(seen(agent, path)).toBe(fault.file);
-  expect(readdirSync(dirname(inside(agent, path)))).not.toContain(".state.json.hapgent");
+  expect(findTemporary(dirname(inside(agent, path)))).toBeUndefined();
   agent.signal("SIGHUP");
   await agent.answers(fault.file === OLD ? "UP 42%\n" : "DOWN 42%\n");
   expect(agent.log.filter((line) => /sav|fail|refused/.test(line))).toHaveLength(1);
+});
+
+test.each(["EIO", "ENOMEM"])("what cannot be read (%s) is not lost by a save", async (error) => {
+  await using agent = await startAgent({ state: "somebody's work", socket: true, env: TUNED });
+  await using _ = await injectInto(agent.pid, `read,pread64:error=${error}`, agent.stateFile);
+  expect((await agent.ctl("set", "status", "UP")).stdout).toBe("ok saved: UP\n");
+  expect(agent.file()).toBe(formatState({ status: "UP" }));
+  expect(readFileSync(`${agent.stateFile}.rejected`, "utf8")).toBe("somebody's work");
+});
+
+test("what can be neither read nor set aside is not lost by a save", async () => {
+  using directory = temporaryDirectory();
+  const stateFile = `${directory.path}/state.json`;
+  writeFileSync(stateFile, "somebody's work");
+  const launcher = inShell(
+    `chmod 200 ${stateFile}; chmod 555 ${directory.path}`,
+    BOUND_BY_PERMISSIONS,
+  );
+  await using agent = await startAgent({ stateFile, launcher, socket: true, env: TUNED });
+  expect((await agent.ctl("set", "status", "UP")).stderr).toBe(
+    "error: not saved: what is there can be neither read nor set aside: " +
+      "permission denied (EACCES); the reply is UP\n",
+  );
+  expect(agent.file()).toBe("somebody's work");
+});
+
+test("a write in place that the disk takes a part of leaves the old state, and says so", async () => {
+  using directory = temporaryDirectory();
+  const stateFile = `${directory.path}/state.json`;
+  const limit = ["prlimit", "--fsize=100"];
+  const launcher = [
+    ...inShell(`${write(directory.path)}; chmod 555 ${directory.path}`, BOUND_BY_PERMISSIONS),
+    ...limit,
+  ];
+  await using agent = await startAgent({ stateFile, launcher, socket: true, env: TUNED });
+  const { stderr } = await agent.ctl("set", "status", "DOWN", "x".repeat(100));
+  expect(stderr).toStartWith("error: not saved: too large for the file system (EFBIG)");
+  expect(agent.file()).toBe(OLD);
+  expect((await agent.ctl("set", "status", "DOWN")).stdout).toStartWith("ok saved in place");
+  expect(agent.file()).toBe(NEW);
 });
 
 test("a full disk that has room again: the next save succeeds", async () => {
@@ -143,7 +202,7 @@ test.each<[string, Record<string, string>]>([
   const launcher = withInjected("fsync:delay_enter=1s");
   await using agent = await startAgent({ state: OLD, launcher, env: { ...TUNED, ...env } });
   agent.signal("SIGUSR2");
-  await until("in fsync", () => existsSync(`${dirname(agent.stateFile)}/.state.json.hapgent`));
+  await until("in fsync", () => findTemporary(dirname(agent.stateFile)));
   const answersAtOnce = async () => {
     for (let i = 0; i < 50; i += 1) {
       const start = performance.now();
@@ -235,6 +294,11 @@ test("an executable and a working directory that were deleted do not keep it fro
   await until("saved", () => agent.file() === NEW);
   expect(await agent.ask()).toBe("DOWN 42%\n");
 });
+
+/** The file that a save in a directory is writing. */
+function findTemporary(directory: string): string | undefined {
+  return readdirSync(directory).find((name) => name.startsWith(".state.json.hapgent"));
+}
 
 /** Mounts a small tmpfs, writes the state there and fills it to its last byte. */
 function fullDisk(directory: string): string {

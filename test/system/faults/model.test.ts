@@ -37,6 +37,8 @@ type Event =
  */
 class Model {
   state: State = { status: "FAIL" };
+  /** Whether the state stands in for that of a file that could not be read. */
+  isMakeshift: boolean = true;
   file: Content | undefined;
   mode = 0o755;
 
@@ -45,14 +47,21 @@ class Model {
     if (event.kind === "delete") this.file = undefined;
     if (event.kind === "directory") this.mode = event.mode;
     if (event.kind === "reload" || event.kind === "restart") {
-      this.state = (this.mode !== 0 && this.file?.state) || { status: "FAIL" };
+      this.state = this.readable ?? { status: "FAIL" };
+      this.isMakeshift = this.readable === undefined;
     }
     if (event.kind === "set") {
-      const { reason: _, ...kept } = this.state;
+      const { reason: _, ...kept } = (this.isMakeshift && this.readable) || this.state;
+      this.isMakeshift &&= this.readable === undefined && !this.saves;
       this.state = { ...kept, status: event.status };
       if (this.saves)
         this.file = { text: `${JSON.stringify(this.state, null, 2)}\n`, state: this.state };
     }
+  }
+
+  /** The state that is read from the file now, if it is one. */
+  get readable(): State | undefined {
+    return this.mode === 0 ? undefined : this.file?.state;
   }
 
   /** Whether a save succeeds now. */
@@ -124,6 +133,15 @@ const FOUND: Event[][] = [
     { kind: "directory", mode: 0o555 },
     { kind: "edit", content: { text: '{"status":"UP","weight":256}' } },
     { kind: "set", status: "UP" },
+  ],
+  // A change is made to the file's state, not to what stands in for it.
+  [
+    { kind: "reload" },
+    {
+      kind: "edit",
+      content: { text: '{"status":"UP","weight":5}', state: { status: "UP", weight: 5 } },
+    },
+    { kind: "set", status: "DOWN" },
   ],
 ];
 
