@@ -11,7 +11,6 @@ import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import { leaveTerminal, log, logged } from "../log.ts";
 import { PROBE_MARK } from "../question.ts";
-import { removeLeftovers } from "../state/temporary.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Events } from "./events.ts";
 import { type Listener, listen } from "./listener.ts";
@@ -113,9 +112,6 @@ class Agent {
     if (this.#stops > 0) return;
     this.#listener = this.#listen(watcher);
     await this.#openControl();
-    // Only now: a start that was refused must not touch the files of the agent that runs.
-    await removeLeftovers(stateFile);
-    if (directory) await removeLeftovers(`${directory}/`);
     log("listening", {
       version,
       address: formatAddress(address),

@@ -34,6 +34,9 @@ interface Save extends Attempt {
 /** What a file holds before a save. */
 type Content = "nothing" | "a state" | "no state" | "unreadable";
 
+/** Directories in which this process has removed what killed saves had left. */
+const tidied = new Set<string>();
+
 /** The last save of each file, until it comes back. */
 const running = new Map<string, Promise<void>>();
 
@@ -91,8 +94,9 @@ async function write(path: string, save: Save): Promise<void> {
   }
   const refusal = await findRefusal(replace(target, save, content, old));
   if (refusal === undefined) {
-    // A start cleans up beside the link, not beside the file.
-    if (target !== path) await removeLeftovers(target);
+    const directory = target.slice(0, target.lastIndexOf("/") + 1);
+    if (!tidied.has(directory)) await removeLeftovers(target);
+    tidied.add(directory);
   } else if (old === undefined || isOverwritten) {
     throw refusal;
   } else if (content === "unreadable") {
@@ -104,7 +108,15 @@ async function write(path: string, save: Save): Promise<void> {
 
 async function replace(target: string, save: Save, content: Content, old?: Stats): Promise<void> {
   const aside = content === "unreadable" ? `${target}.rejected` : undefined;
-  add(save, await replaceFile(target, save.text, save, { old, aside }));
+  const attempt = () => replaceFile(target, save.text, save, { old, aside });
+  try {
+    add(save, await attempt());
+  } catch (error) {
+    if (codeOf(error) !== "ENOENT") throw error;
+    // An agent on another machine or in another container cannot see this process: it may have taken
+    // the temporary file for a leftover. It does that once.
+    add(save, await attempt());
+  }
   if (aside !== undefined) add(save, { rejected: aside });
 }
 

@@ -1,16 +1,11 @@
+import { lstat, readdir, unlink } from "node:fs/promises";
 import { codeOf } from "../errors.ts";
-import { limitRead } from "./deadline.ts";
 
 /** After this time the save that made a file has ended or been given up, in milliseconds. */
 const ABANDONED_MS = 60_000;
 
-/** A temporary file's name: where and by which process it was made, and a random part. */
-const NAME = /^\..*\.hapgent\.([0-9a-z]+)-(\d+)-[0-9a-z]+$/;
-
-/** The whereabouts where the kernel does not tell them. */
-const UNKNOWN = "0";
-
-let whereabouts: string | undefined;
+/** A temporary file's name: the process that made it, and a random part. */
+const NAME = /^\..*\.hapgent\.(\d+)-[\da-z]+$/;
 
 /** How much of a state file's name is kept: the names of files have at most 255 bytes. */
 const KEPT = 50;
@@ -19,11 +14,11 @@ const KEPT = 50;
  * A name for a hidden file beside `path` that a save writes and then renames. No two are alike: of
  * agents that share a file none is in another's way.
  */
-export async function nameTemporary(path: string): Promise<string> {
+export function nameTemporary(path: string): string {
   const slash = path.lastIndexOf("/") + 1;
-  const name = path.slice(slash, slash + KEPT);
   const random = Math.random().toString(36).slice(2, 10);
-  return `${path.slice(0, slash)}.${name}.hapgent.${await findWhereabouts()}-${process.pid}-${random}`;
+  const name = `.${path.slice(slash, slash + KEPT)}.hapgent.${process.pid}-${random}`;
+  return path.slice(0, slash) + name;
 }
 
 /**
@@ -31,26 +26,18 @@ export async function nameTemporary(path: string): Promise<string> {
  * that are too old to be of use to anybody. What cannot be removed stays: it is in nobody's way.
  */
 export async function removeLeftovers(path: string): Promise<void> {
-  const directory = path.slice(0, path.lastIndexOf("/") + 1) || "./";
-  await limitRead(removeFrom(directory)).catch(() => undefined);
-}
-
-async function removeFrom(directory: string): Promise<void> {
-  const scan = { cwd: directory, dot: true, onlyFiles: false };
-  for await (const name of new Bun.Glob(".*.hapgent.*").scan(scan)) {
-    const file = Bun.file(directory + name);
-    if (await isLeftover(name, file).catch(() => false)) await file.delete().catch(() => undefined);
+  const directory = path.slice(0, path.lastIndexOf("/") + 1);
+  const names = await readdir(directory || ".").catch(() => []);
+  for (const name of names) {
+    const pid = NAME.exec(name)?.[1];
+    if (pid === undefined) continue;
+    const file = directory + name;
+    const isLeftover = isGone(Number(pid)) || (await isAbandoned(file));
+    if (isLeftover) await unlink(file).catch(() => undefined);
   }
 }
 
-async function isLeftover(name: string, file: Bun.BunFile): Promise<boolean> {
-  const [, where, pid] = NAME.exec(name) ?? [];
-  if (pid === undefined) return false;
-  const here = await findWhereabouts();
-  if (here !== UNKNOWN && here === where && isGone(Number(pid))) return true;
-  return Date.now() - (await file.stat()).mtimeMs > ABANDONED_MS;
-}
-
+/** Whether a process is gone; of another machine or container it looks so, too. */
 function isGone(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -60,19 +47,7 @@ function isGone(pid: number): boolean {
   }
 }
 
-/**
- * Where process ids mean what they mean here: this boot of this machine, this container. Other
- * machines and containers may write to the same directory.
- */
-async function findWhereabouts(): Promise<string> {
-  whereabouts ??= await readWhereabouts().catch(() => UNKNOWN);
-  return whereabouts;
-}
-
-async function readWhereabouts(): Promise<string> {
-  // By the way in which state files are read: `text` would cost 0.2 MB.
-  const reader = Bun.file("/proc/sys/kernel/random/boot_id").stream().getReader();
-  const { value: boot } = await reader.read();
-  const { ino: container } = await Bun.file("/proc/self/ns/pid").stat();
-  return Bun.hash(`${boot} ${container}`).toString(36);
+async function isAbandoned(file: string): Promise<boolean> {
+  const found = await lstat(file).catch(() => undefined);
+  return found !== undefined && Date.now() - found.mtimeMs > ABANDONED_MS;
 }

@@ -34,7 +34,7 @@ export async function replaceFile(
   attempt: Attempt,
   { old, aside }: { old?: Stats | undefined; aside?: string | undefined } = {},
 ): Promise<Written> {
-  const temporary = await nameTemporary(name);
+  const temporary = nameTemporary(name);
   // Exclusive: in a directory that others can write, nobody's symlink is followed.
   const file = await open(temporary, "wx", 0o600);
   let replaced: string | undefined;

@@ -33,6 +33,28 @@ test("two agents that save the same file at once: every save succeeds", async ()
   expect(readdirSync(dirname(stateFile)).filter((name) => name.startsWith("."))).toEqual([]);
 });
 
+/** As in a container of its own: it sees no process but its own. */
+const CONTAINED = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
+test("a save succeeds whose temporary file an agent in a container takes for a leftover", async () => {
+  const launcher = withInjected("fsync:delay_enter=1s");
+  await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
+  const { stateFile } = agent;
+  const findTemporary = () => readdirSync(dirname(stateFile)).find((name) => name.startsWith("."));
+  agent.signal("SIGUSR2");
+  const first = await until("in fsync", findTemporary);
+  await using other = await startAgent({
+    stateFile,
+    socket: true,
+    launcher: CONTAINED,
+    env: TUNED,
+  });
+  expect((await other.ctl("set", "weight", "5")).stdout).toBe("ok saved: UP 5%\n");
+  expect(findTemporary()).not.toBe(first);
+  await until("saved", () => agent.file() === formatState({ status: "DOWN" }));
+  expect(agent.log.filter((line) => line.includes("save failed"))).toEqual([]);
+});
+
 test.each(["refused", "started"])("a save goes on while a second agent is %s", async (second) => {
   const launcher = withInjected("fsync:delay_enter=1s");
   await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
@@ -50,7 +72,9 @@ test.each(["refused", "started"])("a save goes on while a second agent is %s", a
     expect(exitCode).toBe(1);
     expect(stderr).toContain("EADDRINUSE");
   } else {
-    await using _ = await startAgent({ stateFile, env: TUNED });
+    // Its own first save removes what others have left, but not what they are writing.
+    await using other = await startAgent({ stateFile, socket: true, env: TUNED });
+    expect((await other.ctl("set", "weight", "5")).stdout).toBe("ok saved: UP 5%\n");
   }
   expect(readdirSync(directory).some((name) => name.startsWith("."))).toBe(true);
   await until("saved", () => agent.file() === formatState({ status: "DOWN" }));
