@@ -114,9 +114,9 @@ export interface UnknownVariable {
 
 /** Finds variables that may be mistyped: the agent ignores them, which is worth a warning. */
 export function findUnknownVariables(env: Environment): UnknownVariable[] {
-  const names = Object.keys(env).filter((name) => name.startsWith("HAPGENT_"));
-  return names
-    .filter((name) => !VARIABLE_NAMES.includes(name) && !isLink(name, env[name]))
+  const isKnown = (name: string) => name in SETTINGS || isLink(name, env[name]);
+  return Object.keys(env)
+    .filter((name) => name.startsWith("HAPGENT_") && !isKnown(name))
     .map((name) => ({ name, nearest: findNearest(name, VARIABLE_NAMES) }));
 }
 
@@ -200,11 +200,11 @@ function parseSocketPath(text: string): string | undefined {
 /** An address as it is written in a URL; the runtime knows how an IPv6 one may look. */
 function parseIp(text: string): string | undefined {
   const numbers = text.split(".");
-  const isIpv4 =
-    numbers.length === 4 &&
-    numbers.every((number) => /^(0|[1-9]\d{0,2})$/.test(number) && Number(number) <= 255);
+  // Without a regular expression: each that runs costs memory, and this one would at every start.
+  const isByte = (number: string) => String(Number(number) & 255) === number;
+  if (numbers.length === 4 && numbers.every(isByte)) return text;
   const isIpv6 = /^[\da-f:.]*:[\da-f:.]*$/i.test(text) && URL.canParse(`http://[${text}]/`);
-  return isIpv4 || isIpv6 ? text : undefined;
+  return isIpv6 ? text : undefined;
 }
 
 function wrong(env: Environment, name: string, expected: string): ConfigError {

@@ -323,16 +323,24 @@ describe("the host", () => {
           api: { status: "UP" },
         };
         const onDisk: Partial<Record<string, State>> = { ...inMemory };
+        /** Whose file holds no state, and who has found none at the last look: it looks again. */
+        const bad = new Set<string>();
+        let makeshift = new Set<string>();
         for (const each of steps) {
           if (each.kind === "edit") {
             writeFileSync(file(each.target), each.state ? formatState(each.state) : "bad");
             onDisk[each.target] = each.state ?? FAILED;
+            if (each.state) bad.delete(each.target);
+            else bad.add(each.target);
           } else if (each.kind === "reload") {
             await command("reload");
             Object.assign(inMemory, onDisk);
+            makeshift = new Set(bad);
           } else {
             const { target: name } = each;
-            const before = inMemory[name] ?? FAILED;
+            const before = (makeshift.has(name) ? onDisk : inMemory)[name] ?? FAILED;
+            makeshift.delete(name);
+            bad.delete(name);
             const after =
               each.kind === "weight"
                 ? { ...before, weight: each.weight }
