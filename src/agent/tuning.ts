@@ -19,6 +19,8 @@ export const TUNED: Readonly<Record<string, string>> = {
   // The allocator gives memory back at once, and needs no thread for it.
   MIMALLOC_SCAVENGER: "0",
   MIMALLOC_PURGE_DELAY: "0",
+  // It takes address space by 64 MiB, and not by 1 GiB, which a limit (ulimit -v) may refuse.
+  MIMALLOC_ARENA_RESERVE: "65536",
   // Two threads for files, however many cores there are.
   UV_THREADPOOL_SIZE: "2",
 };

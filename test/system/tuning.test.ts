@@ -4,8 +4,9 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, readFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { readBlockedSignals, readUsage } from "../../scripts/lib/proc.ts";
+import { readUsage } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 
 /** The environment of the program that a process last became. */
@@ -56,8 +57,8 @@ describe.concurrent("an agent that is started", () => {
     copyFileSync(EXECUTABLE, executable);
     await using agent = await startAgent({ state: { status: "UP" }, executable });
     expect(readEnvironment(agent.pid)).toMatchObject(TUNED);
-    expect(readBlockedSignals(agent.pid)).toBe(0n);
-    expect(await agent.ask()).toBe("UP\n");
+    agent.signal("SIGUSR2");
+    await agent.answers("DOWN\n");
   });
 
   test("through a loader cannot become tuned, says so and answers", async () => {
@@ -81,4 +82,15 @@ describe.concurrent("an agent that is started", () => {
     );
     expect(await agent.ask()).toBe("UP\n");
   });
+
+  test.each([330, 1200])(
+    "with %d MiB of address space (ulimit -v) answers and saves",
+    async (size) => {
+      const launcher = ["prlimit", `--as=${size * 2 ** 20}`];
+      await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
+      agent.signal("SIGUSR2");
+      await agent.answers("DOWN\n");
+      await until("saved", () => agent.file().includes("DOWN"));
+    },
+  );
 });
