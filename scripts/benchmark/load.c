@@ -1,6 +1,6 @@
 // The client: makes CHECKS checks against 127.0.0.1:PORT over CONNECTIONS connections at a time, each one
 // as HAProxy does it: connect, read to the end, close, and at once the next. Prints one JSON object.
-// Usage: load PORT CHECKS CONNECTIONS [CPU to stay on]
+// Usage: load PORT CHECKS CONNECTIONS [CPU to stay on, or -] [TEXT to send first, as agent-send does]
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,6 +30,9 @@ static struct check checks[MOST_CONNECTIONS];
 static struct sockaddr_in address = {.sin_family = AF_INET};
 static int epoll;
 static long wanted, started, done, failed, wrong;
+
+/** What each check sends first, if anything. */
+static const char *sent;
 
 /** The reply of the first check, which all others must give again. */
 static char expected[REPLY_SIZE];
@@ -70,7 +73,7 @@ static void begin(struct check *check) {
         check->start = now();
         check->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
         connect(check->socket, (struct sockaddr *)&address, sizeof address);
-        struct epoll_event event = {.events = EPOLLIN, .data.ptr = check};
+        struct epoll_event event = {.events = sent ? EPOLLOUT : EPOLLIN, .data.ptr = check};
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, check->socket, &event) == 0) return;
         close(check->socket);
         check->socket = -1;
@@ -89,6 +92,12 @@ static void end(struct check *check, int is_failed) {
         else count_latency(now() - check->start);
     }
     begin(check);
+}
+
+static void send_text(struct check *check) {
+    if (send(check->socket, sent, strlen(sent), MSG_NOSIGNAL) != (ssize_t)strlen(sent)) return end(check, 1);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = check};
+    epoll_ctl(epoll, EPOLL_CTL_MOD, check->socket, &event);
 }
 
 static void read_reply(struct check *check) {
@@ -121,7 +130,8 @@ int main(int count, char **arguments) {
     wanted = atol(arguments[2]);
     int connections = atoi(arguments[3]);
     if (connections > MOST_CONNECTIONS) return 2;
-    if (count > 4) {
+    if (count > 5) sent = arguments[5];
+    if (count > 4 && strcmp(arguments[4], "-") != 0) {
         cpu_set_t cpus;
         CPU_ZERO(&cpus);
         CPU_SET(atoi(arguments[4]), &cpus);
@@ -134,7 +144,10 @@ int main(int count, char **arguments) {
     for (int i = 0; i < connections; i++) begin(&checks[i]);
     while (done < wanted) {
         int ready = epoll_wait(epoll, events, MOST_CONNECTIONS, 1000);
-        for (int i = 0; i < ready; i++) read_reply(events[i].data.ptr);
+        for (int i = 0; i < ready; i++) {
+            if (events[i].events == EPOLLOUT) send_text(events[i].data.ptr);
+            else read_reply(events[i].data.ptr);
+        }
         if (ready == 0) give_up_on_old(connections);
     }
     printf("{\"checks\":%ld,\"failed\":%ld,\"wrong\":%ld,\"seconds\":%f,\"cpuSeconds\":%f,"

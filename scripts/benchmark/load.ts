@@ -125,9 +125,14 @@ async function runSteps(
   return now - before;
 }
 
-async function runClient(port: number, { checks, connections }: Step): Promise<Load> {
-  const cpu = navigator.hardwareConcurrency > 1 ? [String(CLIENT_CPU)] : [];
-  const command = [`${WORK}load`, String(port), String(checks), String(connections), ...cpu];
+/** Makes so many checks over so many connections; each sends a text first, if there is one. */
+export async function runClient(
+  port: number,
+  { checks, connections, sent }: { checks: number; connections: number; sent?: string | undefined },
+): Promise<Load> {
+  const cpu = navigator.hardwareConcurrency > 1 ? String(CLIENT_CPU) : "-";
+  const numbers = [port, checks, connections].map(String);
+  const command = [`${WORK}load`, ...numbers, cpu, ...(sent === undefined ? [] : [sent])];
   const client = Bun.spawn(command, { stdio: ["ignore", "pipe", "inherit"] });
   const text = await client.stdout.text();
   if ((await client.exited) !== 0) throw new Error(`the client did not finish ${checks} checks`);

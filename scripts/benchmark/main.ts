@@ -4,12 +4,13 @@ import { parseArgs } from "node:util";
 import { findMemoryController } from "../lib/cgroup.ts";
 import { needPackages } from "../lib/packages.ts";
 import { run } from "../lib/shell.ts";
+import { measureColdStarts } from "./cold.ts";
 import { Measurements } from "./figures.ts";
 import { measureHaproxy } from "./haproxy.ts";
 import { measureIdle } from "./idle.ts";
 import { measureLoads, measureMillion } from "./load.ts";
-import { measureLimits } from "./memory-limit.ts";
-import { makeResult, writeResult } from "./result.ts";
+import { makeResult, type ServicesPoint, writeResult } from "./result.ts";
+import { measureNamedChecks, measureServices } from "./services.ts";
 import { measureSizes } from "./size.ts";
 import { measureStarts } from "./startup.ts";
 import { buildSubjects, listSubjects, type Subject, type SubjectName } from "./subjects.ts";
@@ -45,10 +46,11 @@ for (const signal of ["SIGINT", "SIGTERM"])
 const subjects = listSubjects(options.against);
 const measurements = new Measurements();
 const notes: string[] = [];
+const services: ServicesPoint[] = [];
 if (options.short) await measureShort();
 else await measureAll();
 
-const result = makeResult(measurements, subjects, options.short ? 1 : ROUNDS, notes);
+const result = makeResult(measurements, subjects, options.short ? 1 : ROUNDS, notes, services);
 const file = writeResult(result, options.release);
 if (!options.short) run(["bun", "scripts/benchmark/charts/main.ts", file]);
 console.log(formatResult(result));
@@ -65,7 +67,12 @@ if (options.check) {
 async function measureShort(): Promise<void> {
   const some = pick("agent", "empty", "against");
   await measureSizes(measurements, some, false);
-  await measureIdle(measurements, some, ROUNDS);
+  await Promise.all([
+    measureIdle(measurements, some, ROUNDS),
+    ...pick("agent").map(async (subject) => {
+      services.push(...(await measureServices(measurements, subject, [100, 1000])));
+    }),
+  ]);
   await measureLoads(measurements, pick("agent", "against"), 1);
 }
 
@@ -80,9 +87,21 @@ async function measureAll(): Promise<void> {
   await measureLoads(measurements, pick("agent", "untuned", "bare", "epoll", "against"), ROUNDS);
   notes.push("1,000,000 checks: the agent only, once.");
 
-  const hierarchy = findMemoryController();
-  if (hierarchy) await measureLimits(measurements, pick("agent", "bare", "epoll"), hierarchy);
-  else notes.push("least memory limit: not measured, no control group can be made here.");
+  for (const subject of pick("agent")) {
+    const counts = [1, 10, 100, 1000];
+    const besideProcesses = true;
+    const points = await measureServices(measurements, subject, counts, { besideProcesses });
+    services.push(...points);
+    await measureNamedChecks(measurements, subject, ROUNDS);
+  }
+
+  const controller = findMemoryController();
+  if (controller && process.getuid?.() === 0) {
+    const cold = pick("agent", "bare", "empty", "epoll");
+    await measureColdStarts(measurements, cold, ROUNDS, controller);
+  } else {
+    notes.push("cold starts: not measured, no control group and no disk can be made here.");
+  }
 
   const checked = pick("agent", "epoll", "against");
   if (isIsolated) await measureHaproxy(measurements, checked, ROUNDS);

@@ -37,7 +37,7 @@ export interface ServicesPoint {
 /** One run: what the JSON files hold. */
 export interface Result {
   /** Goes up when a figure or a key changes its name or its meaning. */
-  readonly schemaVersion: 1;
+  readonly schemaVersion: 2;
   readonly version: string;
   readonly commit: string;
   readonly date: string;
@@ -63,10 +63,11 @@ export function makeResult(
   subjects: readonly Subject[],
   rounds: number,
   notes: readonly string[],
+  services: readonly ServicesPoint[],
 ): Result {
   const [processor] = cpus();
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     version,
     commit: capture(["git", "rev-parse", "--short=12", "HEAD"]),
     date: new Date().toISOString(),
@@ -89,6 +90,7 @@ export function makeResult(
         })
         .filter(([, { figures }]) => Object.keys(figures).length > 0),
     ),
+    services,
   };
 }
 

@@ -41,6 +41,8 @@ static int is_answered(int port, double timeout) {
 
 static pid_t launch(char **command) {
     pid_t parent = getpid(), pid = fork();
+    // A pid of -1 would later be all processes.
+    if (pid < 0) _exit(1);
     if (pid) return pid;
     // Whatever becomes of the launcher, what it launched is gone with it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,5 +1,6 @@
 import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { DISK_TOOLS } from "../lib/disk.ts";
 import { compile } from "../lib/executable.ts";
 import { ROOT, run } from "../lib/shell.ts";
 import { needTools } from "../lib/tools.ts";
@@ -39,7 +40,7 @@ export interface Subject {
  * Builds all programs that are measured, and the two that measure; a short run needs fewer tools.
  */
 export async function buildSubjects(isShort: boolean): Promise<void> {
-  await needTools(isShort ? TOOLS : { ...TOOLS, ...MORE_TOOLS });
+  await needTools(isShort ? TOOLS : { ...TOOLS, ...MORE_TOOLS, ...DISK_TOOLS });
   mkdirSync(WORK, { recursive: true });
   writeFileSync(`${WORK}state.json`, '{"status": "UP", "weight": 75}\n');
   run(["bun", "scripts/build.ts"]);

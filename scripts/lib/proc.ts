@@ -29,6 +29,8 @@ export interface Memory {
   readonly rss: number;
   /** As `rss`, a page that several processes share counted as a part of each. */
   readonly pss: number;
+  /** What the kernel needs to map it; no part of the others. */
+  readonly pageTables: number;
 }
 
 /** Reads what a process holds now. */
@@ -38,6 +40,7 @@ export function readMemory(pid: number): Memory {
     rssAnon: readUsage(pid).memory / 1024,
     rss: field(rollup, "Rss") / 1024,
     pss: field(rollup, "Pss") / 1024,
+    pageTables: field(readFileSync(`/proc/${pid}/status`, "utf8"), "VmPTE") / 1024,
   };
 }
 
