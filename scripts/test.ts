@@ -60,7 +60,7 @@ const SUITES: Record<string, Suite> = {
   unit: { directories: ["test", "test/state", "test/agent", "test/commands"], jobs: 2 },
   system: {
     directories: ["test/system"],
-    timeout: 60_000,
+    timeout: 180_000,
     jobs: 2,
     tools: SYSTEM_TOOLS,
   },

@@ -53,7 +53,7 @@ describe.concurrent("the stop status", () => {
       }
       expect(await askFrom("127.0.0.2", agent)).toBe("DOWN 50%\n");
       await timeToEnd(agent);
-      expect(performance.now() - start).toBeWithin(9500, 12_000);
+      expect(performance.now() - start).toBeWithin(9000, 30_000);
       expect(agent.file()).toBe(file);
       expect(agent.log.slice(2)).toEqual([
         `hapgent: stopping cause=${signal}`,
@@ -93,7 +93,7 @@ describe.concurrent("the stop status", () => {
     if (isPolled) await agent.ask();
     agent.signal("SIGTERM");
     await timeToEnd(agent);
-    expect(performance.now() - start).toBeWithin(9500, 12_000);
+    expect(performance.now() - start).toBeWithin(9000, 30_000);
   });
 
   test.each(["SIGTERM", "SIGINT"] as const)(

@@ -17,7 +17,7 @@ describe.concurrent("wait", () => {
     await agent.ask();
     await askFrom("127.0.0.2", agent, "web\nand more");
     const { stdout, exitCode } = await agent.ctl("wait", "60", "2");
-    expect(performance.now() - changed).toBeWithin(2000, 6000);
+    expect(performance.now() - changed).toBeWithin(2000, 20_000);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
       /^ok served to all of 2 pollers after [\d.]+ s: DRAIN; 127\.0\.0\.1, 127\.0\.0\.2 "web"\n$/,
@@ -49,7 +49,7 @@ describe.concurrent("wait", () => {
     await askFrom("127.0.0.2", agent);
     expect((await agent.ctl("wait", "0", "2")).exitCode).toBe(0);
     expect((await agent.ctl("wait", "60")).exitCode).toBe(0);
-    expect(performance.now() - start).toBeWithin(9000, 20_000);
+    expect(performance.now() - start).toBeWithin(9000, 30_000);
   });
 
   test("answers as soon as the last poller was served, the agent's own socket in use", async () => {
@@ -75,7 +75,7 @@ describe.concurrent("wait", () => {
     await askFrom("127.0.0.3", agent);
     const start = performance.now();
     const { stderr, exitCode } = await agent.ctl("wait", "1");
-    expect(performance.now() - start).toBeWithin(1000, 2000);
+    expect(performance.now() - start).toBeWithin(1000, 6000);
     expect(exitCode).toBe(1);
     expect(stderr).toMatch(
       /^error: after 1 s: not served to 2 of 3: 127\.0\.0\.2 \(told UP, asked [\d.]+ s ago\), 127\.0\.0\.4 \(told UP, .*\)\n$/,
