@@ -35,7 +35,8 @@ const LIMITS: readonly Limit[] = [
   {
     what: "RssAnon idle, MB",
     value: (look) => look("agent", "idleRssAnonMB"),
-    limit: () => 2.1,
+    // What is reached with valibot, which the project keeps for the state; 2.1 without it.
+    limit: () => 2.3,
   },
   {
     what: "RssAnon with 100 services, MB",

@@ -1,3 +1,4 @@
+import * as v from "valibot";
 import { findNearest, quote } from "../text.ts";
 
 /** HAProxy's agent words that a status may be (configuration manual, "agent-check"), upper case. */
@@ -9,40 +10,34 @@ const REASON_LENGTH = 100;
 /** More braces, brackets and commas than a state has, even one whose reason is made of them. */
 const PUNCTUATION_LIMIT = 1000;
 
-export type Status = (typeof STATUSES)[number];
+const EXPECTED = {
+  status: `one of ${STATUSES.join(", ")}`,
+  weight: "an integer from 0 to 255",
+  maxconn: "an integer from 0 to 65535",
+  reason: `at most ${REASON_LENGTH} printable ASCII characters`,
+};
 
-/** A service's state: what the state file holds and what HAProxy is told. */
-export interface State {
-  readonly status: Status;
-  readonly weight?: number;
-  readonly maxconn?: number;
-  readonly reason?: string;
-}
-
-/**
- * What a field may hold, and how an error says it. Plain functions: a schema's library for four
- * fields cost 0.1 MB.
- */
-interface Field {
-  readonly expected: string;
-  readonly holds: (value: unknown) => boolean;
-  readonly isRequired?: true;
-}
-
-const FIELDS: Readonly<Record<keyof State, Field>> = {
-  status: {
-    expected: `one of ${STATUSES.join(", ")}`,
-    holds: (value) => STATUSES.some((status) => status === value),
-    isRequired: true,
-  },
+/** What each field may hold; `null` counts as absent. */
+const FIELDS = {
+  status: v.picklist(STATUSES),
   weight: integerUpTo(255),
   maxconn: integerUpTo(65535),
-  reason: {
-    expected: `at most ${REASON_LENGTH} printable ASCII characters`,
-    holds: (value) =>
-      typeof value === "string" && value.length <= REASON_LENGTH && /^[ -~]*$/.test(value),
-  },
+  reason: v.nullish(v.pipe(v.string(), v.regex(/^[ -~]*$/), v.maxLength(REASON_LENGTH))),
 };
+
+const StateSchema = v.pipe(
+  v.strictObject(FIELDS),
+  v.transform(({ status, weight, maxconn, reason }) => ({
+    status,
+    ...(weight != null && { weight }),
+    ...(maxconn != null && { maxconn }),
+    ...(reason != null && { reason }),
+  })),
+);
+
+/** A service's state: what the state file holds and what HAProxy is told. */
+export type State = Readonly<v.InferOutput<typeof StateSchema>>;
+export type Status = State["status"];
 
 /** The state when the file cannot be read or holds no valid state. */
 export const FAILED: State = { status: "FAIL" };
@@ -77,38 +72,25 @@ export function parseState(text: string): State {
   } catch {
     throw new JsonError([`expected a JSON object, got ${describe(text)}`]);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new StateError([`expected a JSON object, got ${describe(value)}`]);
-  }
-  const fields = value as Partial<Record<string, unknown>>;
-  const names = Object.keys(FIELDS) as (keyof State)[];
-  const problems = names.flatMap((name) => findProblem(name, fields[name]) ?? []);
-  const unknown = Object.keys(fields).find((key) => !names.some((name) => name === key));
-  if (unknown !== undefined) {
-    const expected = `expected no field but ${names.join(", ")}`;
-    problems.push(`${describe(unknown)}: ${expected}${guess(unknown, names)}`);
-  }
-  if (problems.length > 0) throw new StateError(problems);
-  const { status, weight, maxconn, reason } = fields as {
-    [Name in keyof State]: State[Name] | null;
-  };
-  return {
-    status,
-    ...(weight != null && { weight }),
-    ...(maxconn != null && { maxconn }),
-    ...(reason != null && { reason }),
-  } as State;
+  // An array is an object to valibot.
+  if (Array.isArray(value)) throw new StateError(["expected a JSON object, got an array"]);
+  const result = v.safeParse(StateSchema, value, { abortPipeEarly: true });
+  if (!result.success) throw new StateError(result.issues.map(describeIssue));
+  return result.output;
 }
 
 /**
- * Parses the value of one field; `null` counts as absent.
+ * Parses the value of one field.
  *
  * @throws {StateError} naming the field, what was expected and what came.
  */
-export function parseField<Name extends keyof State>(name: Name, value: unknown): State[Name] {
-  const problem = findProblem(name, value);
-  if (problem !== undefined) throw new StateError([problem]);
-  return (value ?? undefined) as State[Name];
+export function parseField<Name extends keyof typeof FIELDS>(
+  name: Name,
+  value: unknown,
+): v.InferOutput<(typeof FIELDS)[Name]> {
+  const result = v.safeParse(FIELDS[name], value);
+  if (!result.success) throw new StateError([describeField(name, value)]);
+  return result.output;
 }
 
 /** A change of the status: weight and maxconn stay, the reason for the old status does not. */
@@ -121,19 +103,24 @@ export function formatState({ status, weight, maxconn, reason }: State): string 
   return `${JSON.stringify({ status, weight, maxconn, reason }, null, 2)}\n`;
 }
 
-function integerUpTo(maximum: number): Field {
-  return {
-    expected: `an integer from 0 to ${maximum}`,
-    holds: (value) => Number.isInteger(value) && Number(value) >= 0 && Number(value) <= maximum,
-  };
+function integerUpTo(maximum: number) {
+  return v.nullish(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(maximum)));
 }
 
-/** What is wrong with a field's value, if anything. */
-function findProblem(name: keyof State, value: unknown): string | undefined {
-  const { expected, holds, isRequired } = FIELDS[name];
-  if (holds(value) || (value == null && !isRequired)) return undefined;
+function describeIssue(issue: v.BaseIssue<unknown>): string {
+  const item = issue.path?.[0];
+  if (item === undefined) return `expected a JSON object, got ${describe(issue.input)}`;
+  const key = String(item.key);
+  const names = Object.keys(EXPECTED);
+  if (!names.includes(key)) {
+    return `${describe(key)}: expected no field but ${names.join(", ")}${guess(key, names)}`;
+  }
+  return describeField(key as keyof typeof EXPECTED, item.value);
+}
+
+function describeField(name: keyof typeof EXPECTED, value: unknown): string {
   const hint = name === "status" && typeof value === "string" ? guess(value, STATUSES) : "";
-  return `${name}: expected ${expected}, got ${describe(value)}${hint}`;
+  return `${name}: expected ${EXPECTED[name]}, got ${describe(value)}${hint}`;
 }
 
 /** What was meant, in brackets; nothing when no word is near. */
