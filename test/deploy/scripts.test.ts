@@ -9,7 +9,7 @@ import { bootMachine, type Machine, startPoller } from "./machine.ts";
 const SCRIPTS = `${ROOT}deploy/scripts`;
 const STATE = "/var/lib/hapgent/state.json";
 const SOCKET = "HAPGENT_SOCKET=/run/hapgent/hapgent.sock\n";
-/** HAProxy before two instances of a service; the agent is the first one's. */
+/** HAProxy before two instances of a service; the first one's agent is the machine's. */
 const HAPROXY = `
 defaults
   mode http
@@ -20,8 +20,9 @@ frontend all
   bind 127.0.0.1:8080
   default_backend web
 backend web
-  server one 127.0.0.1:8001 weight 100 check inter 100ms agent-check agent-port 9777 agent-inter 100ms
-  server two 127.0.0.1:8002 weight 100 check inter 100ms
+  default-server weight 100 check inter 100ms agent-check agent-inter 100ms
+  server one 127.0.0.1:8001 agent-port 9777 agent-send "one\\n"
+  server two 127.0.0.1:8002 agent-port 9778 agent-send "two\\n"
 `;
 
 /** The service does not see what is mounted on the machine's /proc. */
@@ -34,7 +35,7 @@ let minutely: Machine;
 beforeAll(async () => {
   machine = await bootWithScripts();
   minutely = await bootWithScripts();
-  await start("HAPGENT_WATCH=on\n", { status: "UP" }, minutely);
+  await start(SOCKET, { status: "UP" }, minutely);
   await setLoad(33, minutely);
   const cron = await Bun.file(`${SCRIPTS}/hapgent-load.cron`).text();
   await minutely.write("/etc/cron.d/hapgent-load", cron);
@@ -57,6 +58,7 @@ async function bootWithScripts(): Promise<Machine> {
     binds: {
       "/usr/bin/hapgent": EXECUTABLE,
       "/usr/lib/systemd/system/hapgent.service": `${ROOT}deploy/systemd/hapgent.service`,
+      "/usr/lib/systemd/system/hapgent@.service": `${ROOT}deploy/systemd/hapgent@.service`,
       "/usr/lib/sysusers.d/hapgent.conf": `${ROOT}deploy/systemd/sysusers.conf`,
       "/usr/local/bin/hapgent-deploy": `${SCRIPTS}/hapgent-deploy`,
       "/usr/local/bin/hapgent-load": `${SCRIPTS}/hapgent-load`,
@@ -85,6 +87,11 @@ async function setLoad(perCore: number, on = machine): Promise<void> {
   await on.write("/run/loadavg", `${load} 0.00 0.00 1/100 12345\n`);
 }
 
+/** The reply of an agent, asked by a probe: whoever else asks is a poller, which `wait` waits for. */
+async function status(port = 9777): Promise<string> {
+  return await machine.run(`hapgent status 127.0.0.1:${port}`);
+}
+
 /** Which instances HAProxy sends somebody to, out of so many requests. */
 async function instances(): Promise<string> {
   const names = new Set<string>();
@@ -103,7 +110,7 @@ test.each([
   [100, { status: "UP", weight: 0 }, "UP 10%"],
   [730, { maxconn: 3, weight: 200, status: "DOWN" }, "DOWN 10% maxconn:3"],
 ])("with %i% of each core to do, %j becomes %s", async (load, state, reply) => {
-  await start("HAPGENT_WATCH=on\n", state);
+  await start(SOCKET, state);
   await setLoad(load);
   await machine.run("systemctl start hapgent-load");
   expect(await machine.ask()).toBe(reply);
@@ -111,11 +118,12 @@ test.each([
   const { weight: __, ...expected } = state as { weight?: number | null };
   expect(rest).toEqual(expected);
   expect(await machine.run(`stat --format=%U:%a ${STATE}`)).toBe("hapgent:644");
-  expect((await machine.run("ls -A /var/lib/hapgent")).split("\n")).toEqual(["state.json"]);
+  const files = await machine.run("ls -A /var/lib/hapgent");
+  expect(files.split("\n")).toEqual(["services", "state.json"]);
 });
 
 test("nobody ever reads half a state file, and what is the same is not written again", async () => {
-  await start("HAPGENT_WATCH=on\n", { status: "UP", weight: 100 });
+  await start(SOCKET, { status: "UP", weight: 100 });
   await setLoad(20);
   await using poller = await startPoller(machine);
   for (let round = 1; round <= 10; round += 1) {
@@ -133,17 +141,41 @@ test("nobody ever reads half a state file, and what is the same is not written a
 });
 
 test("a state file that is invalid is left alone", async () => {
-  await start("HAPGENT_WATCH=on\n", { status: "up" });
+  await start(SOCKET, { status: "up" });
   expect((await machine.try("systemctl start hapgent-load")).exitCode).not.toBe(0);
   expect(await machine.read(STATE)).toBe('{"status":"up"}');
+  const journal = await machine.journal("hapgent-load.service");
+  expect(journal).toContain("the weight stays: the state is FAIL");
   await machine.run("systemctl reset-failed");
 });
 
-test("with a control socket it goes through that", async () => {
+test("without the control socket it is refused with a reason", async () => {
   await start(SOCKET, { status: "UP" });
   await setLoad(40);
-  await machine.run("systemctl start hapgent-load");
-  expect(await machine.ask()).toBe("UP 60%");
+  await machine.run("systemctl stop hapgent");
+  const { exitCode, stderr } = await machine.try("hapgent-load");
+  expect({ exitCode, file: await machine.read(STATE) }).toEqual({
+    exitCode: 1,
+    file: '{"status":"UP"}',
+  });
+  expect(stderr).toContain("no answer from /run/hapgent/hapgent.sock");
+});
+
+test("a DOWN at the same moment is never undone", async () => {
+  await start(SOCKET, { status: "UP" });
+  const pid = await machine.property("hapgent", "MainPID");
+  for (let round = 1; round <= 20; round += 1) {
+    await machine.run(["kill", "-USR1", pid]);
+    await machine.answers(round === 1 ? "UP" : `UP ${100 - round + 1}%`);
+    await setLoad(round);
+    const pause = (round * 0.003).toFixed(3);
+    await machine.run(["sh", "-c", `hapgent-load & sleep ${pause}; kill -USR2 ${pid}; wait`]);
+    await machine.answers(`DOWN ${100 - round}%`);
+    const saved = { status: "DOWN", weight: 100 - round };
+    await until("both are saved", async () =>
+      Bun.deepEquals(JSON.parse(await machine.read(STATE)), saved),
+    );
+  }
 });
 
 test("an instance is taken out, deployed and put back, and no request fails", async () => {
@@ -162,22 +194,36 @@ test("an instance is taken out, deployed and put back, and no request fails", as
   const deployment =
     "kill $(systemctl show -P MainPID web-one); sleep 1; printf new > /srv/one/name";
   const restart = `systemd-run --unit=web-new python3 -m http.server --bind 127.0.0.1 -d /srv/one 8001`;
-  await machine.run(["hapgent-deploy", "deploying v42", "sh", "-c", `${deployment}; ${restart}`]);
+  const url = ["--url", "http://127.0.0.1:8001/name"];
+  const command = ["sh", "-c", `${deployment}; ${restart}`];
+  // Two health checks of HAProxy's are over in less than a second.
+  const env = { HAPGENT_DEPLOY_SETTLE: "1" };
+  await machine.run(["hapgent-deploy", ...url, "deploying v42", ...command], { env });
   await until("the new one serves", async () => (await instances()) === "new two");
   const answers = await poller.stop();
   expect(Object.keys(answers).filter((answer) => !/^(new|one|two)$/.test(answer))).toEqual([]);
   expect(answers["one"]).toBeGreaterThan(0);
   expect(answers["two"]).toBeGreaterThan(20);
-  expect(await machine.ask()).toBe("UP");
+  expect(await status()).toBe("UP");
 });
 
 test("an instance whose deployment fails stays out", async () => {
   const { exitCode, stderr } = await machine.try(["hapgent-deploy", "deploying v43", "false"]);
   expect(exitCode).toBe(1);
-  expect(stderr).toContain("the service stays out");
-  expect(await machine.ask()).toBe("DRAIN");
+  expect(stderr).toContain("hapgent-deploy: the command failed: false; the agent says DRAIN; ");
+  expect(await status()).toBe("DRAIN");
   await until("only the other serves", async () => (await instances()) === "two");
   expect(await machine.read(STATE)).toContain("failed: deploying v43");
+});
+
+test("an instance of several on a machine is deployed by its name", async () => {
+  await machine.write("/etc/hapgent/two.env", "HAPGENT_PORT=9778\n");
+  await machine.run("systemctl start hapgent@two");
+  await machine.run(["hapgent-deploy", "--instance", "two", "deploying v44", "true"]);
+  expect(await status(9778)).toBe("UP");
+  expect(await machine.journal("hapgent@two")).toMatch(/new=DRAIN.*new=READY.*new=UP/s);
+  // It is the other one that stays out.
+  expect(await status()).toBe("DRAIN");
 });
 
 test("the timer and cron run it every minute", async () => {
