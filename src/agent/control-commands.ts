@@ -2,15 +2,12 @@ import { parseField, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import type { Execute } from "./control-socket.ts";
 import type { Events } from "./events.ts";
-import type { PollerReport, Pollers, WaitResult } from "./pollers.ts";
+import { POLLER_LIMIT, type PollerReport, type Pollers, type WaitResult } from "./pollers.ts";
 import type { Outcome, Service } from "./service.ts";
 import type { Services } from "./services.ts";
 
 /** The longest `wait`, in seconds. */
 const WAIT_LIMIT = 86_400;
-
-/** The most pollers that `wait COUNT` may expect. */
-const COUNT_LIMIT = 4096;
 
 /** How many pollers an answer names. */
 const NAMED_LIMIT = 8;
@@ -81,17 +78,19 @@ function concerned({ services, service }: Call): readonly Service[] {
   return service === services.host ? services.all : [service];
 }
 
-/** Reads a watched file if it has changed, so that no edit is overwritten or passed over unseen. */
-async function look({ watch, events }: Call, services: readonly Service[]): Promise<void> {
-  if (!watch) return;
-  await events.request(async () => {
-    for (const service of services) await service.reread();
-  });
+/** Looks at watched files before a command, so that no edit is passed over unseen. */
+async function look(call: Call, services: readonly Service[]): Promise<void> {
+  if (call.watch) await call.events.request(() => reread(call, services));
+}
+
+/** Reads files that have changed; the host's too, which comes before the services in the reply. */
+async function reread({ services: { host } }: Call, services: readonly Service[]): Promise<void> {
+  for (const service of new Set([host, ...services])) await service.reread();
 }
 
 async function showState(call: Call): Promise<string> {
-  const { service, services } = call;
-  await look(call, [services.host, service]);
+  const { service } = call;
+  await look(call, [service]);
   return JSON.stringify({ state: service.state, reply: service.reply.text });
 }
 
@@ -119,10 +118,10 @@ function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | u
 }
 
 async function set(call: Call, change: Parameters<Service["set"]>[0]): Promise<string> {
-  const { service, services, events, watch } = call;
+  const { service, events, watch } = call;
   const outcome = await events.request(async () => {
-    // The host too: it comes before the service in the reply.
-    if (watch) for (const read of new Set([services.host, service])) await read.reread();
+    // No edit is overwritten unseen.
+    if (watch) await reread(call, [service]);
     return await service.set(change, "socket");
   });
   return describe(outcome, service);
@@ -143,12 +142,12 @@ async function wait(call: Call): Promise<string | undefined> {
   if (!isInteger(seconds, 0, WAIT_LIMIT)) {
     return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${quote(seconds)}`;
   }
-  if (count !== undefined && !isInteger(count, 1, COUNT_LIMIT)) {
+  if (count !== undefined && !isInteger(count, 1, POLLER_LIMIT)) {
     const got = quote(count);
-    return `error: wait: expected a number of pollers from 1 to ${COUNT_LIMIT}, got ${got}`;
+    return `error: wait: expected a number of pollers from 1 to ${POLLER_LIMIT}, got ${got}`;
   }
   const services = concerned(call);
-  await look(call, [call.services.host, ...services]);
+  await look(call, services);
   const result = await call.pollers.wait({
     services,
     seconds: Number(seconds),

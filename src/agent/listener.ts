@@ -1,6 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import { formatAddress, type ListenAddress } from "../address.ts";
 import { codeOf, describeError } from "../errors.ts";
+import { type Answer, type Check, type ClosedCheck, describeClosed, expire } from "./check.ts";
 import type { Descriptors } from "./descriptors.ts";
 
 /**
@@ -18,13 +19,6 @@ const NAMING_MS = 250;
 /** Time to read what has come already, in milliseconds: one turn of the event loop is enough. */
 const READ_MS = 1;
 
-/**
- * HAProxy resets the connection as soon as it has read the reply, when that comes before the end of
- * the connection (measured with 2.6: nine of ten checks with an agent-send). A reset that comes
- * later (ms) is that of a check that timed out, with the reply perhaps unread.
- */
-const RESET_MS = 250;
-
 /** What `bind` refuses, in words that fit an address. */
 const BIND_ERRORS: Readonly<Record<string, string>> = {
   EACCES: "no permission to bind this port (EACCES)",
@@ -38,24 +32,6 @@ export class ListenError extends Error {}
 export interface Listener {
   /** Stops accepting and resolves when all clients have closed, or after so many milliseconds. */
   stop(milliseconds: number): Promise<void>;
-}
-
-/** What a check is answered with; whoever makes it may add to it. */
-export interface Answer {
-  readonly bytes: Uint8Array;
-}
-
-/** What is known of a check when its connection is closed. */
-export interface ClosedCheck<A extends Answer> {
-  readonly address: string;
-  /** What the client sent: up to the first CR or LF, at most 65 bytes. */
-  readonly sent: string;
-  readonly answer: A;
-  /**
-   * Whether the client has got the answer: all of it was written, to a client that was there, which
-   * then closed.
-   */
-  readonly isServed: boolean;
 }
 
 /** What answers the checks, and who is told how each went. */
@@ -73,34 +49,6 @@ export interface ListenOptions<A extends Answer> {
   readonly isComplete?: ((sent: string) => boolean) | undefined;
   /** Told of every check that was answered, once it is closed. */
   readonly closed?: ((check: ClosedCheck<A>) => void) | undefined;
-}
-
-/** A check: what is known of its connection. */
-interface Check<A extends Answer> {
-  readonly openedAt: number;
-  /** Whether the client is waited for to close; if not, it is closed with the answer. */
-  readonly lingers: boolean;
-  /** Undefined also when nobody wants to know. */
-  readonly address: string | undefined;
-  sent: string;
-  /** Whether `sent` is all that counts. */
-  isSent: boolean;
-  /** Runs while a service's name is waited for. */
-  naming: Timer | undefined;
-  /** Whether it waits for its answer. */
-  isWaiting: boolean;
-  /** Whether the client has closed its side. */
-  hasEnded: boolean;
-  written: Written<A> | undefined;
-}
-
-/** An answer that was written. */
-interface Written<A extends Answer> {
-  readonly answer: A;
-  readonly at: number;
-  readonly isWhole: boolean;
-  /** Whether the connection still was there right after it. */
-  readonly wasOpen: boolean;
 }
 
 /**
@@ -236,17 +184,15 @@ class Checks<A extends Answer> {
     if (this.mayWait && !check.isWaiting) return;
     check.isWaiting = false;
     const { bytes } = answer;
-    if (!check.lingers) {
-      const isWhole = false;
-      check.written = { answer, at: 0, isWhole, wasOpen: false };
-      client.end(bytes);
-      return;
-    }
-    const isWhole = client.write(bytes) === bytes.length;
+    const isWhole = check.lingers && client.write(bytes) === bytes.length;
     if (this.#options.closed) {
       // The port is asked of the kernel; the address is kept from the first time.
-      const wasOpen = client.remotePort !== undefined;
+      const wasOpen = isWhole && client.remotePort !== undefined;
       check.written = { answer, at: performance.now(), isWhole, wasOpen };
+    }
+    if (!check.lingers) {
+      client.end(bytes);
+      return;
     }
     client.shutdown();
     if (check.hasEnded) client.end();
@@ -262,12 +208,8 @@ class Checks<A extends Answer> {
   #close(client: Socket<Check<A>>, error: Error | undefined): void {
     const check = client.data;
     clearTimeout(check.naming);
-    const { address, sent, written } = check;
-    if (written && address !== undefined) {
-      const isServed = wasServed(written, error);
-      const asker = { address: unmap(address), sent };
-      this.#options.closed?.({ ...asker, answer: written.answer, isServed });
-    }
+    const outcome = describeClosed(check, error);
+    if (outcome) this.#options.closed?.(outcome);
     if (!check.lingers && this.mayWait) this.#waitingBeyond -= 1;
     check.isWaiting = false;
     if (!check.lingers) return;
@@ -275,29 +217,6 @@ class Checks<A extends Answer> {
     descriptors.leave(client);
     if (descriptors.lingering === 0) this.#resolveSettled?.();
   }
-}
-
-/** An IPv4 address as people write it, also where it came to a socket for both. */
-function unmap(address: string): string {
-  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
-}
-
-/** Closes a connection whose client does not. */
-function expire<A extends Answer>(client: Socket<Check<A>>): void {
-  const { written } = client.data;
-  if (written) client.data.written = { ...written, isWhole: false };
-  client.terminate();
-}
-
-/**
- * Whether a client that has closed has got the answer. A client that had gone before is told from
- * one that has read it by the reset that its kernel sends, at once on this machine; a load balancer
- * elsewhere that gives up a check resets, so the write fails or the reset is what closes.
- */
-function wasServed({ at, isWhole, wasOpen }: Written<Answer>, error: Error | undefined): boolean {
-  if (!isWhole) return false;
-  if (error === undefined) return wasOpen;
-  return codeOf(error) === "ECONNRESET" && performance.now() - at < RESET_MS;
 }
 
 function bind<A extends Answer>(

@@ -33,10 +33,10 @@ export interface PollerReport extends Asker {
 
 interface Poller extends Asker {
   readonly service: Service;
-  told: string | undefined;
-  at: number;
+  readonly told: string | undefined;
+  readonly at: number;
   /** Times between its last checks (ms): the latest, and the one before. */
-  gaps: readonly [number, number];
+  readonly gaps: readonly [number, number];
 }
 
 /** What a wait is about. */

@@ -10,8 +10,6 @@ import { FAILED, type State } from "../state/state.ts";
 export interface Reply {
   readonly bytes: Uint8Array;
   readonly text: string;
-  /** Whose it is; undefined when a check has named no service that there is. */
-  readonly service?: Service;
 }
 
 /** What a service is made of. */
@@ -219,6 +217,6 @@ export class Service {
   #makeReply(): Reply {
     const { effective, mode } = this.#options;
     const line = formatReply(effective?.(this.state) ?? this.state, mode);
-    return { bytes: new TextEncoder().encode(line), text: line.slice(0, -1), service: this };
+    return { bytes: new TextEncoder().encode(line), text: line.slice(0, -1) };
   }
 }

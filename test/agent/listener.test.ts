@@ -9,14 +9,9 @@ import { connect, type Socket } from "node:net";
 import { ask } from "../../scripts/lib/check.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { until } from "../../scripts/lib/until.ts";
+import type { Answer, ClosedCheck } from "../../src/agent/check.ts";
 import { Descriptors } from "../../src/agent/descriptors.ts";
-import {
-  type Answer,
-  type ClosedCheck,
-  ListenError,
-  type ListenOptions,
-  listen,
-} from "../../src/agent/listener.ts";
+import { ListenError, type ListenOptions, listen } from "../../src/agent/listener.ts";
 
 type Options = Partial<ListenOptions<Answer>>;
 

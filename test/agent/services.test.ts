@@ -43,7 +43,7 @@ async function startServices(
     all,
     pollers,
     path,
-    directory: services,
+    services,
     answer: (sent: string) => all.answer(sent).text,
     /** The answer as an agent that watches its files gives it. */
     async watched(sent: string) {
@@ -142,11 +142,7 @@ describe("the set of services", () => {
 
   test("has no FIFO, directory, device or dangling link that hangs or answers", async () => {
     using directory = temporaryDirectory();
-    const {
-      all,
-      answer,
-      directory: services,
-    } = await startServices(directory, {
+    const { all, answer, services } = await startServices(directory, {
       web: '{"status":"UP"}',
     });
     mkdirSync(`${services}/folder.json`);
@@ -162,11 +158,7 @@ describe("the set of services", () => {
 
   test("is empty while its directory is not there, and says so", async () => {
     using directory = temporaryDirectory();
-    const {
-      all,
-      answer,
-      directory: services,
-    } = await startServices(directory, {
+    const { all, answer, services } = await startServices(directory, {
       web: '{"status":"UP"}',
     });
     rmSync(services, { recursive: true });
@@ -200,11 +192,7 @@ describe("the set of services", () => {
 
   test("that is watched takes in a file that appears, and the swap of a linked directory", async () => {
     using directory = temporaryDirectory();
-    const {
-      watched,
-      path,
-      directory: services,
-    } = await startServices(directory, {}, { watch: true });
+    const { watched, path, services } = await startServices(directory, {}, { watch: true });
     expect(await watched("web")).toBe("FAIL #no such service");
     writeFileSync(path("web"), '{"status":"UP","weight":5}');
     expect(await watched("web")).toBe("ready up 5%");

@@ -62,6 +62,26 @@ async function startAsked(env: Record<string, string> = {}) {
   };
 }
 
+/** A service that answers its first checks, so many of them, with 503 and then with 200. */
+function startUnready(refused: number) {
+  let answers = 0;
+  const server = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch() {
+      answers += 1;
+      return new Response("", { status: answers > refused ? 200 : 503 });
+    },
+  });
+  return {
+    url: `${server.url}`,
+    get answers() {
+      return answers;
+    },
+    [Symbol.dispose]: () => server[Symbol.dispose](),
+  };
+}
+
 /** The statuses that the log tells of, in their order. */
 function statuses(agent: AgentProcess): string[] {
   return agent.log.flatMap((line) => /cause=socket .*new="?(\w+)/.exec(line)?.[1] ?? []);
@@ -145,17 +165,9 @@ describe.concurrent("hapgent-deploy", () => {
 
   test("puts the server back only once the service answers", async () => {
     await using asked = await startAsked();
-    let answers = 0;
-    using service = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch() {
-        answers += 1;
-        return new Response("", { status: answers > 2 ? 200 : 503 });
-      },
-    });
-    const { exitCode } = await deploy(asked.agent, ["--url", `${service.url}`, "v42", "true"]);
-    expect({ exitCode, answers }).toEqual({ exitCode: 0, answers: 3 });
+    using service = startUnready(2);
+    const { exitCode } = await deploy(asked.agent, ["--url", service.url, "v42", "true"]);
+    expect({ exitCode, answers: service.answers }).toEqual({ exitCode: 0, answers: 3 });
     const failed = await deploy(asked.agent, ["--until", "exit 1", "v42", "true"], {
       HAPGENT_DEPLOY_ANSWER: "1",
     });
@@ -277,15 +289,7 @@ describe.concurrent("hapgent-deploy", () => {
 
   test.each(["curl", "wget"])("asks the URL with %s", async (tool) => {
     await using asked = await startAsked();
-    let answers = 0;
-    using service = Bun.serve({
-      port: 0,
-      hostname: "127.0.0.1",
-      fetch() {
-        answers += 1;
-        return new Response("", { status: answers > 1 ? 200 : 503 });
-      },
-    });
+    using service = startUnready(1);
     // Nothing but what the script needs, and one of the two.
     using directory = temporaryDirectory();
     for (const name of ["sh", "sed", "date", "sleep", "cat", "true", "timeout", tool]) {
@@ -295,9 +299,9 @@ describe.concurrent("hapgent-deploy", () => {
     }
     symlinkSync(EXECUTABLE, `${directory.path}/hapgent`);
     const env = { PATH: directory.path };
-    const args = ["--url", `${service.url}`, "v42", "true"];
+    const args = ["--url", service.url, "v42", "true"];
     expect((await deploy(asked.agent, args, env)).exitCode).toBe(0);
-    expect(answers).toBe(2);
+    expect(service.answers).toBe(2);
   });
 
   test("looks for the service from the directory that the deploy has made anew", async () => {
