@@ -1,8 +1,11 @@
 import { codeOf } from "../errors.ts";
 import { readStart } from "../state/file.ts";
 
-/** Checks that may linger before it is known how many descriptors there are. */
-const PROVISIONAL_CAP = 4;
+/** More connections than this are reason enough to look how many descriptors there are. */
+const LOOK_COUNT = 4;
+
+/** Checks that may linger until that is known: as many as may come at once, within milliseconds. */
+const PROVISIONAL_CAP = 64;
 
 /** Connections that may wait until then, for a moment. */
 const PROVISIONAL_WAITING = { naming: 256, refreshing: 64 };
@@ -83,14 +86,12 @@ export class Descriptors {
 
   /** Whether a check may stay open until its client closes; if so, `leave` must follow. */
   admit(check: Closable): boolean {
-    if (this.lingering >= this.#shares.checks) {
-      if (this.#free === undefined) this.#looking ??= this.#look();
-      return false;
-    }
+    if (this.lingering >= this.#shares.checks) return false;
     this.lingering += 1;
     if (this.#free === undefined) {
       this.#provisional.add(check);
-      this.#lookSoon();
+      if (this.lingering > LOOK_COUNT) this.#looking ??= this.#look();
+      else this.#lookSoon();
     }
     return true;
   }

@@ -29,9 +29,9 @@ test.each([
   expect(share(free, most)).toEqual(shares);
 });
 
-test("four connections linger until it is known how many may, then at most 256", async () => {
+test("64 connections linger until it is known how many may, then at most 256", async () => {
   const descriptors = new Descriptors();
-  expect(open(descriptors, 6)).toHaveLength(4);
+  expect(open(descriptors, 66)).toHaveLength(64);
   await until("known", () => open(descriptors, 1).length > 0);
   open(descriptors, 300);
   expect(descriptors.lingering).toBe(256);
@@ -39,7 +39,7 @@ test("four connections linger until it is known how many may, then at most 256",
 
 test("a connection that has gone makes room for another", async () => {
   const descriptors = new Descriptors();
-  const [first] = open(descriptors, 4);
+  const [first] = open(descriptors, 64);
   if (first) descriptors.leave(first);
   expect(open(descriptors, 2)).toHaveLength(1);
 });
@@ -50,7 +50,7 @@ test("the control socket has what it asks for, before and after it is known", as
   const clients = Array.from({ length: 17 }, () => new Connection());
   const admitted = clients.filter((client) => descriptors.admitClient(client));
   expect(admitted).toEqual(clients.slice(0, 16));
-  await until("known", () => open(descriptors, 5).length > 4);
+  await until("known", () => open(descriptors, 65).length > 64);
   expect(descriptors.clientCap).toBe(16);
   expect(admitted.some(({ isClosed }) => isClosed)).toBe(false);
 });
