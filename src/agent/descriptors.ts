@@ -153,14 +153,15 @@ export class Descriptors {
  */
 async function readFree(countOpen: () => number): Promise<number | undefined> {
   try {
+    // Before the limit is read: a stream may hold its descriptor for a while after its end.
+    const names = new Bun.Glob("*").scanSync({ cwd: "/proc/self/fd", onlyFiles: false });
+    // One of them is that of the listing itself.
+    const others = Array.from(names).length - 1 - countOpen();
     const limits = await readStart("/proc/self/limits");
     const [, rest = ""] = limits.split("Max open files");
     // The soft limit comes first.
     const limit = Number.parseInt(rest, 10) || DEFAULT_LIMIT;
-    const names = new Bun.Glob("*").scanSync({ cwd: "/proc/self/fd", onlyFiles: false });
-    // One of them is that of the listing itself.
-    const open = Array.from(names).length - 1;
-    return limit - open + countOpen() - RESERVE;
+    return limit - others - RESERVE;
   } catch (error) {
     const isExhausted = ["EMFILE", "ENFILE"].includes(codeOf(error) ?? "");
     return isExhausted ? undefined : DEFAULT_LIMIT - RESERVE;
