@@ -125,6 +125,11 @@ export function countSockets(pid: number): number {
   return readDescriptors(pid).filter((name) => name.startsWith("socket:")).length;
 }
 
+/** Whether a process has this file open. */
+export function isOpen(pid: number, path: string): boolean {
+  return readDescriptors(pid).includes(path);
+}
+
 /** A descriptor may be gone before its link is read. */
 function readLink(path: string): string {
   try {

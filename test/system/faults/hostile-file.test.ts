@@ -4,7 +4,7 @@ import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "nod
 import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
 import { readUsage } from "../../../scripts/lib/proc.ts";
 import { TUNED } from "../../../src/agent/tuning.ts";
-import { GROWTH_LIMIT } from "./memory.ts";
+import { GROWTH_LIMIT, untilClosed } from "./memory.ts";
 import { times } from "./scale.ts";
 
 const KIB_64 = 65_536;
@@ -69,8 +69,10 @@ test("all of them over and over cost no memory", async () => {
   };
   const fresh = readUsage(agent.pid);
   for (let round = 0; round < 3; round += 1) await readAll();
+  await untilClosed(agent);
   const before = readUsage(agent.pid);
   for (let round = 0; round < times(20, 3); round += 1) await readAll();
+  await untilClosed(agent);
   const after = readUsage(agent.pid);
   console.log("hostile files, RssAnon kB:", fresh.memory, before.memory, after.memory);
   // At first they cost the buffers and the code that they need.

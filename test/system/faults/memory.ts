@@ -1,6 +1,6 @@
 import type { AgentProcess } from "../../../scripts/lib/agent.ts";
 import { Load } from "../../../scripts/lib/load.ts";
-import { countSockets, readUsage, type Usage } from "../../../scripts/lib/proc.ts";
+import { countSockets, isOpen, readUsage, type Usage } from "../../../scripts/lib/proc.ts";
 import { until } from "../../../scripts/lib/until.ts";
 
 /** Checks after which buffers have the size that they keep. */
@@ -23,6 +23,12 @@ export async function warmUp(agent: AgentProcess, connections = 32): Promise<voi
   }
   await new Load(agent.port, { connections, checks: CHECKS }).finish();
   await until("clients gone", () => countSockets(agent.pid) === sockets);
+  await untilClosed(agent);
+}
+
+/** Waits until the agent has closed its state file, which is a moment after it was read. */
+export async function untilClosed({ pid, stateFile }: AgentProcess): Promise<void> {
+  await until("state file closed", () => !isOpen(pid, stateFile));
 }
 
 /** What RssAnon may grow by, in kB. */
