@@ -9,6 +9,9 @@ import { type Output, outcome } from "./shell.ts";
 import { temporaryDirectory } from "./temporary.ts";
 import { until } from "./until.ts";
 
+/** How long an agent that stops may take, in milliseconds: as long as its unit gives it. */
+const STOP_MS = 90_000;
+
 /** How to start an agent. */
 export interface AgentOptions {
   /** What the state file holds at first: a state, or a text as it is; none: no file. */
@@ -98,7 +101,10 @@ export class AgentProcess implements AsyncDisposable {
   /** Sends a signal and waits for the exit code. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number> {
     this.signal(signal);
-    return await this.process.exited;
+    const { process } = this;
+    const hasEnded = () => process.exitCode !== null || process.signalCode !== null;
+    await until(`its end after ${signal}`, hasEnded, STOP_MS);
+    return await process.exited;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -49,9 +49,10 @@ export class HaproxyProcess implements AsyncDisposable {
     return promise;
   }
 
-  /** Sends a request through the frontend that is bound to `front.sock`. */
+  /** Sends a request through the frontend that is bound to `front.sock`; fails after 10 s. */
   get(): Promise<Response> {
-    return fetch("http://service/", { unix: join(this.directory.path, "front.sock") });
+    const unix = join(this.directory.path, "front.sock");
+    return fetch("http://service/", { unix, signal: AbortSignal.timeout(10_000) });
   }
 
   /** What HAProxy knows of a server, `be/s` for instance. */

@@ -3,6 +3,9 @@ import type { HaproxyProcess } from "../../scripts/lib/haproxy.ts";
 /** Milliseconds between requests: 100 a second. */
 const PAUSE = 10;
 
+/** How long a service that stops waits for its clients, in milliseconds. */
+const STOP_MS = 5000;
+
 /**
  * A client that sends 100 requests a second through HAProxy: `await using traffic = new
  * Traffic(haproxy)`.
@@ -59,9 +62,13 @@ export function startService(name: string, port = 0) {
   return {
     port: server.port ?? 0,
     /**
-     * Stops as a well-behaved service does: takes no further request and completes those under way.
+     * Stops as a well-behaved service does: takes no further request and completes those under way,
+     * but does not wait for ever for a client that holds its connection.
      */
-    stop: () => server.stop(),
+    stop: async () => {
+      await Promise.race([server.stop(), Bun.sleep(STOP_MS)]);
+      await server.stop(true);
+    },
     [Symbol.asyncDispose]: () => server.stop(true),
   };
 }
