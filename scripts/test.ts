@@ -4,6 +4,7 @@
 // With --full the fault battery has its full counts, for minutes, and what was measured is shown.
 // With --prepare it only installs and builds what the suites need.
 import { parseArgs } from "node:util";
+import { DISK_TOOLS } from "./lib/disk.ts";
 import { outcome, run } from "./lib/shell.ts";
 import { addUp, findFiles, type Result, runFiles } from "./lib/suite.ts";
 import { needTools } from "./lib/tools.ts";
@@ -24,6 +25,7 @@ const FAULT_TOOLS = {
   setfacl: "acl",
   setfattr: "attr",
   faketime: "faketime",
+  ...DISK_TOOLS,
   fincore: "util-linux",
   strace: "strace",
   unshare: "util-linux",
@@ -34,6 +36,7 @@ const FAULT_TOOLS = {
  */
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
+  ...DISK_TOOLS,
   ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },

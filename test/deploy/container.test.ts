@@ -28,7 +28,7 @@ default_ulimits = ["nofile=1024:4096", "nproc=1000:1000"]
 `;
 /** The least that a container can be given. */
 const RESTRICTED =
-  "--network=none --memory=64m --pids-limit=32 --read-only --cap-drop=all --security-opt=no-new-privileges";
+  "--network=none --memory=48m --pids-limit=32 --read-only --cap-drop=all --security-opt=no-new-privileges";
 
 /** An OCI image has no health check: this is the compose file's. */
 const HEALTHCHECK = readHealthcheck();
@@ -128,13 +128,13 @@ async function imageId(architecture: string): Promise<string> {
   return (await readImage(architecture)).config.digest;
 }
 
-test("it runs with no rights, read-only and in 64 MB, as the first process", async () => {
+test("it runs with no rights, read-only and in 48 MB, as the first process", async () => {
   const begin = performance.now();
   // Podman's option puts CMD before a list.
   const health = `--health-cmd=${JSON.stringify(HEALTHCHECK.slice(1))}`;
   await start("least", `${health} ${RESTRICTED}`);
   const milliseconds = Math.round(performance.now() - begin);
-  console.log(`in 64 MB it answers ${milliseconds} ms after podman run, and podman exec`);
+  console.log(`in 48 MB it answers ${milliseconds} ms after podman run, and podman exec`);
   const pid = await inspect("least", ".State.Pid");
   const text = await machine.read(`/proc/${pid}/status`);
   expect(text).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m);
@@ -146,7 +146,7 @@ test("it runs with no rights, read-only and in 64 MB, as the first process", asy
   const limits = await machine.run([
     ...["sh", "-c", "cat $(find /sys/fs/cgroup -name memory.max -o -name memory.limit_in_bytes)"],
   ]);
-  expect(limits.split("\n")).toContain(String(64 << 20));
+  expect(limits.split("\n")).toContain(String(48 << 20));
   const healthcheck = await inspect("least", "json .Config.Healthcheck.Test");
   expect(healthcheck).toBe('["CMD","hapgent","status"]');
   expect(JSON.parse(healthcheck)).toEqual(HEALTHCHECK);

@@ -24,7 +24,7 @@ interface Container {
   startupProbe: Probe;
   livenessProbe: Probe;
   lifecycle?: { preStop?: { exec: { command: string[] } } };
-  resources: { limits: { memory: string } };
+  resources: Record<"requests" | "limits", { memory: string }>;
   securityContext: object;
 }
 
@@ -131,9 +131,9 @@ describe.each(FILES)("%s", (file) => {
     expect(sidecar.image).toBe(`hapgent:${version}`);
     expect(sidecar.restartPolicy).toBe("Always");
     const unit = readFileSync(`${ROOT}deploy/systemd/hapgent.service`, "utf8");
-    expect(`${sidecar.resources.limits.memory}\n`).toBe(
-      `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi\n`,
-    );
+    const measured = `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi`;
+    expect(sidecar.resources.limits.memory).toBe(measured);
+    expect(sidecar.resources.requests.memory).toBe(measured);
   });
 
   test("gets no HAPGENT_PORT from a Service named hapgent", () => {
