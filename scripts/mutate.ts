@@ -58,21 +58,22 @@ symlinkSync(`${ROOT}node_modules`, join(directory, "node_modules"));
 const files = [...new Bun.Glob("src/**/*.ts").scanSync(ROOT)]
   .filter((file) => !LEFT_OUT.includes(file))
   .toSorted();
-const places = files.flatMap((file) =>
-  readFileSync(ROOT + file, "utf8")
-    .split("\n")
-    .flatMap((line, i) =>
-      MUTATIONS.flatMap((mutate) => {
-        const isCode = !/^\s*(\/\/|\*|\/\*|import |export type|export interface|readonly )/.test(
-          line,
-        );
-        const broken = isCode ? mutate(line) : undefined;
-        return broken === undefined || broken === line
-          ? []
-          : [{ file, number: i + 1, line, broken }];
-      }),
-    ),
-);
+const transpiler = new Bun.Transpiler({ loader: "ts" });
+const places = files.flatMap((file) => {
+  const lines = readFileSync(ROOT + file, "utf8").split("\n");
+  const whole = transpile(lines);
+  return lines.flatMap((line, i) =>
+    MUTATIONS.flatMap((mutate) => {
+      const broken = mutate(line);
+      if (broken === undefined) return [];
+      const changed = transpile(lines.with(i, broken));
+      // Not counted: a change of types or comments only, and what is no program any more.
+      return changed === undefined || changed === whole
+        ? []
+        : [{ file, number: i + 1, line, broken }];
+    }),
+  );
+});
 
 const tests = findTests();
 if (await fails()) throw new Error("expected unit tests that pass before anything is broken");
@@ -115,6 +116,15 @@ async function fails(): Promise<boolean> {
     ...files,
   ];
   return (await outcome(command, { cwd: directory })).exitCode !== 0;
+}
+
+/** The program that lines of TypeScript are, without types and comments; undefined: none. */
+function transpile(lines: readonly string[]): string | undefined {
+  try {
+    return transpiler.transformSync(lines.join("\n"));
+  } catch {
+    return undefined;
+  }
 }
 
 function replace(
