@@ -1,7 +1,9 @@
-import { expect, test } from "bun:test";
+// What is read as a state file: a regular file of at most 64 KiB, never a wait for anything else. A
+// version of it is told from the next by what the system says of it, without reading it.
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { loadState } from "../../src/state/file.ts";
+import { type Identity, identify, isCurrent, isSame, loadState } from "../../src/state/file.ts";
 import { StateError } from "../../src/state/state.ts";
 
 async function messageOf(path: string): Promise<string> {
@@ -47,4 +49,54 @@ test("bytes that are not UTF-8 are refused", async () => {
   const file = `${directory.path}/state.json`;
   writeFileSync(file, Buffer.from('{"status":"UP","reason":"caf\xe9"}', "latin1"));
   expect(await messageOf(file)).toContain("invalid: reason: expected at most 100 printable ASCII");
+});
+
+test.each([
+  ["", "expected a JSON object, got nothing"],
+  [" \n", "expected a JSON object, got nothing"],
+  ['{"status":"UP",}', '1:16: expected a property name, got "}" (trailing comma)'],
+  [
+    '{"weight":1}',
+    "status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got nothing",
+  ],
+])("the text %j is refused: %s", async (text, problem) => {
+  using directory = temporaryDirectory();
+  const file = `${directory.path}/state.json`;
+  writeFileSync(file, text);
+  expect(await messageOf(file)).toBe(`invalid: ${problem}`);
+});
+
+describe("a version of a file", () => {
+  const version: Identity = {
+    device: 1,
+    inode: 2,
+    size: 3,
+    modified: 4,
+    changed: 5,
+    isYoung: false,
+  };
+
+  test.each(["device", "inode", "size", "modified", "changed", "error"] as const)(
+    "is another one when nothing but its %s differs",
+    (field) => {
+      expect(isSame(version, { ...version })).toBe(true);
+      const other = { ...version, [field]: field === "error" ? "ENOENT" : 9 };
+      expect(isSame(version, other)).toBe(false);
+      expect(isCurrent(version, other)).toBe(false);
+    },
+  );
+
+  test("is for sure the one that was read only if it was not young then", () => {
+    expect(isCurrent(version, { ...version, isYoung: true })).toBe(true);
+    expect(isCurrent({ ...version, isYoung: true }, version)).toBe(false);
+  });
+
+  test("is young when it was just written, and not when it is old", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, "{}");
+    expect(await identify(file)).toMatchObject({ size: 2, isYoung: true });
+    expect(await identify(process.execPath)).toMatchObject({ isYoung: false });
+    expect(await identify("/nowhere")).toEqual({ error: "ENOENT" });
+  });
 });

@@ -55,6 +55,7 @@ describe("findMistake", () => {
       '{"a": "b\tc"}',
       '1:9: expected a printable character, got "\\t" (in a string it needs an escape)',
     ],
+    ['{"a": "\\u0041\\n",}', '1:18: expected a property name, got "}" (trailing comma)'],
     ['{"a": "\\x"}', '1:8: expected an escape such as \\n, \\\\ or \\u0041, got "\\\\x"'],
     ['{"a": "\\', "1:8: expected an escape such as \\n, \\\\ or \\u0041, got the end of the file"],
     ['{"status": "UP"}}', '1:17: expected the end of the file, got "}"'],

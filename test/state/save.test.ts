@@ -1,4 +1,7 @@
-import { describe, expect, test } from "bun:test";
+// What a save promises: the file holds the state or what it held before, whole; its rights stay;
+// what somebody else has written there is set aside first; saves of one file never overtake each
+// other. And where the directory takes no new file, it is written in place.
+import { afterEach, describe, expect, jest, type Mock, spyOn, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
@@ -12,11 +15,38 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import * as promises from "node:fs/promises";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { LateError } from "../../src/state/deadline.ts";
 import { saveState } from "../../src/state/save.ts";
 import { formatState, type State } from "../../src/state/state.ts";
 
 const STATE: State = { status: "DOWN", weight: 50 };
+
+/** What stands in for a call to the system. */
+const mocks: Mock<(...args: never[]) => unknown>[] = [];
+
+afterEach(() => {
+  for (const mock of mocks.splice(0)) mock.mockRestore();
+});
+
+/** Makes every rename to a file fail with this error. */
+function refuseRename(to: string, code: string): void {
+  const { rename } = promises;
+  const error = Object.assign(new Error(code), { code });
+  const mock = spyOn(promises, "rename").mockImplementation((from, name) =>
+    name === to ? Promise.reject(error) : rename(from, name),
+  );
+  mocks.push(mock);
+}
+
+/** Makes what every open file does before it is on the disk this. */
+async function fakeSync(call: () => Promise<void>): Promise<void> {
+  const file = await promises.open(import.meta.path);
+  await file.close();
+  const mock = spyOn(Object.getPrototypeOf(file) as promises.FileHandle, "sync");
+  mocks.push(mock.mockImplementation(call));
+}
 
 describe("saveState", () => {
   test("makes a new file with mode 0644, whatever the umask is", async () => {
@@ -152,6 +182,155 @@ describe("saveState", () => {
     // The file is valid now: nothing more to set aside, and what is there stays.
     expect(await saveState(file, { status: "UP" })).toEqual({});
     expect(readFileSync(`${file}.rejected`, "utf8")).toBe(text);
+  });
+
+  test("sets nothing aside where nothing was, and a single letter where there was one", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, "");
+    expect(await saveState(file, STATE)).toEqual({});
+    expect(readdirSync(directory.path)).toEqual(["state.json"]);
+    writeFileSync(file, "x");
+    expect(await saveState(file, STATE)).toEqual({ rejected: `${file}.rejected` });
+  });
+
+  test("sets aside what is nearly too large to be a state", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, "x".repeat(65_536));
+    expect(await saveState(file, STATE)).toEqual({ rejected: `${file}.rejected` });
+  });
+
+  test.each([
+    ["EACCES", "permission denied (EACCES)"],
+    ["EPERM", "operation not permitted (EPERM)"],
+    ["EROFS", "the file system is read-only (EROFS)"],
+    ["EBUSY", "in use, or a mount point (EBUSY)"],
+  ])("writes in place where a rename is refused (%s), and says why", async (code, inPlace) => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"UP"}');
+    const { ino } = statSync(file);
+    refuseRename(file, code);
+    expect(await saveState(file, STATE)).toEqual({ inPlace });
+    expect(readFileSync(file, "utf8")).toBe(formatState(STATE));
+    expect(statSync(file).ino).toBe(ino);
+    expect(readdirSync(directory.path)).toEqual(["state.json"]);
+  });
+
+  test("fails where a new file is refused, or the disk fails", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    refuseRename(file, "EACCES");
+    await expect(saveState(file, STATE)).rejects.toThrow("EACCES");
+    expect(readdirSync(directory.path)).toEqual([]);
+    writeFileSync(file, '{"status":"UP"}');
+    refuseRename(file, "EIO");
+    await expect(saveState(file, STATE)).rejects.toThrow("EIO");
+    expect(readFileSync(file, "utf8")).toBe('{"status":"UP"}');
+    expect(readdirSync(directory.path)).toEqual(["state.json"]);
+  });
+
+  // Only root can read what has no mode at all.
+  describe.if(process.getuid?.() === 0)("of what it cannot read", () => {
+    /** Saves as nobody, in a directory of nobody's with a file that nobody can read. */
+    async function saveAsNobody(file: string): Promise<unknown> {
+      writeFileSync(file, "secret", { mode: 0o000 });
+      chownSync(file.slice(0, file.lastIndexOf("/")), 65534, 65534);
+      process.seteuid?.(65534);
+      try {
+        return await saveState(file, STATE).catch((error: Error) => error.message);
+      } finally {
+        process.seteuid?.(0);
+      }
+    }
+
+    test("sets the file aside by its name", async () => {
+      using directory = temporaryDirectory();
+      const file = `${directory.path}/state.json`;
+      expect(await saveAsNobody(file)).toMatchObject({ rejected: `${file}.rejected` });
+      expect(readFileSync(`${file}.rejected`, "utf8")).toBe("secret");
+      expect(readFileSync(file, "utf8")).toBe(formatState(STATE));
+    });
+
+    test("leaves it as it is where it cannot be set aside either", async () => {
+      using directory = temporaryDirectory();
+      const file = `${directory.path}/state.json`;
+      refuseRename(`${file}.rejected`, "EACCES");
+      expect(await saveAsNobody(file)).toBe(
+        "what is there can be neither read nor set aside: permission denied (EACCES)",
+      );
+      expect(readFileSync(file, "utf8")).toBe("secret");
+      expect(readdirSync(directory.path)).toEqual(["state.json"]);
+    });
+  });
+
+  test("tries again when somebody has taken its temporary file for a leftover", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    let count = 0;
+    await fakeSync(async () => {
+      count += 1;
+      if (count > 1) return;
+      for (const name of readdirSync(directory.path)) rmSync(`${directory.path}/${name}`);
+    });
+    expect(await saveState(file, STATE)).toEqual({});
+    expect(readFileSync(file, "utf8")).toBe(formatState(STATE));
+  });
+
+  test("is over after 5 s; what hangs leaves the file alone, and the next save waits for it", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"UP"}');
+    const disk = Promise.withResolvers<void>();
+    const hanging = Promise.withResolvers<void>();
+    await fakeSync(() => {
+      hanging.resolve();
+      return disk.promise;
+    });
+    jest.useFakeTimers();
+    try {
+      const first = saveState(file, STATE);
+      await hanging.promise;
+      const both = Promise.allSettled([first, saveState(file, { status: "MAINT" })]);
+      jest.advanceTimersByTime(5000);
+      const late = { status: "rejected", reason: new LateError(5000) } as const;
+      expect(await both).toEqual([late, late]);
+    } finally {
+      jest.useRealTimers();
+    }
+    const third = saveState(file, { status: "DRAIN" });
+    const rename = spyOn(promises, "rename");
+    mocks.push(rename);
+    disk.resolve();
+    expect(await third).toEqual({});
+    expect(rename).toHaveBeenCalledTimes(1);
+    expect(readFileSync(file, "utf8")).toBe(formatState({ status: "DRAIN" }));
+    expect(readdirSync(directory.path)).toEqual(["state.json"]);
+  });
+
+  test("counts as done when the file holds the state, and only the disk's word is late", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"UP"}');
+    const disk = Promise.withResolvers<void>();
+    const hanging = Promise.withResolvers<void>();
+    await fakeSync(async () => {
+      if (!readFileSync(file, "utf8").includes("DOWN")) return;
+      hanging.resolve();
+      await disk.promise;
+    });
+    jest.useFakeTimers();
+    try {
+      const saving = saveState(file, STATE);
+      await hanging.promise;
+      jest.advanceTimersByTime(5000);
+      expect(await saving).toEqual({ undurable: "the disk has not answered within 5 s" });
+    } finally {
+      jest.useRealTimers();
+    }
+    disk.resolve();
+    expect(await saveState(file, STATE)).toEqual({});
   });
 
   test("does not replace what is no regular file", async () => {

@@ -97,6 +97,8 @@ describe("parseState", () => {
   test("shows the start of a long value only", () => {
     const message = errorOf(JSON.stringify({ status: "x".repeat(1000) }));
     expect(message).toBe(`status: expected ${statuses}, got "${"x".repeat(60)}..."`);
+    const whole = "x".repeat(60);
+    expect(errorOf(JSON.stringify({ status: whole }))).toEndWith(`, got "${whole}"`);
   });
 
   test("refuses deep nesting as it refuses anything else", () => {
