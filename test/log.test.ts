@@ -1,4 +1,11 @@
-import { expect, test } from "bun:test";
+// - A line is one event, whatever its values hold.
+// - Nothing that happens to stderr holds up the program. What stderr does not take is kept, up to
+//   four lines, or counted, and the next line that it takes tells the count.
+import { describe, expect, test } from "bun:test";
+import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import { collectLines } from "../scripts/lib/lines.ts";
+import { temporaryDirectory } from "../scripts/lib/temporary.ts";
+import { until } from "../scripts/lib/until.ts";
 import { formatLine } from "../src/log.ts";
 
 test.each([
@@ -10,4 +17,129 @@ test.each([
   [{ reason: "" }, 'hapgent: saved reason=""\n'],
 ])("a line with %j is %j", (fields, line) => {
   expect(formatLine("saved", fields)).toBe(line);
+});
+
+const { O_RDONLY, O_WRONLY, O_NONBLOCK } = constants;
+
+/** A program that logs to a named pipe: `log` resolves when it has gone on. */
+class Program implements AsyncDisposable {
+  readonly #directory = temporaryDirectory();
+  readonly #path = `${this.#directory.path}/pipe`;
+  readonly #process: Bun.Subprocess<"pipe", "pipe", number>;
+  readonly #done: string[] = [];
+  #reader: number | undefined;
+  text = "";
+
+  constructor() {
+    Bun.spawnSync(["mkfifo", this.#path]);
+    this.open();
+    const writer = openSync(this.#path, O_WRONLY);
+    this.#process = Bun.spawn([process.execPath, `${import.meta.dir}/log-fixture.ts`], {
+      stdio: ["pipe", "pipe", writer],
+    });
+    closeSync(writer);
+    void collectLines(this.#process.stdout, this.#done);
+  }
+
+  async log(...lines: string[]): Promise<void> {
+    this.#process.stdin.write(lines.map((line) => `${line}\n`).join(""));
+    this.#process.stdin.flush();
+    await until(`it goes on after ${lines}`, () => this.#done.includes(lines.at(-1) ?? ""));
+  }
+
+  /** Opens the reading end. */
+  open(): void {
+    this.#reader = openSync(this.#path, O_RDONLY | O_NONBLOCK);
+  }
+
+  /** Closes it: what is written fails. */
+  close(): void {
+    if (this.#reader !== undefined) closeSync(this.#reader);
+    this.#reader = undefined;
+  }
+
+  /** Writes to the pipe until it is full. */
+  fill(): void {
+    const filler = openSync(this.#path, O_WRONLY | O_NONBLOCK);
+    try {
+      for (;;) writeSync(filler, "x".repeat(4096));
+    } catch {
+      // Full: EAGAIN.
+    } finally {
+      closeSync(filler);
+    }
+  }
+
+  /** Waits until the pipe has brought a line, and returns all lines up to it. */
+  async reads(last: string): Promise<string[]> {
+    const buffer = Buffer.alloc(2 ** 20);
+    return await until(`the line ${last}`, () => {
+      try {
+        this.text += buffer.toString("latin1", 0, readSync(this.#reader ?? -1, buffer));
+      } catch {
+        // Empty: EAGAIN.
+      }
+      const lines = this.text.replace(/^x+/, "").split("\n").slice(0, -1);
+      return lines.includes(last) ? lines : undefined;
+    });
+  }
+
+  /** Ends its input, and waits for its exit code. */
+  async end(): Promise<number> {
+    this.#process.stdin.end();
+    return await this.#process.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#process.kill("SIGKILL");
+    await this.#process.exited;
+    this.close();
+    this.#directory[Symbol.dispose]();
+  }
+}
+
+describe.concurrent("a log", () => {
+  test("that is read has every line, and no word of lines dropped", async () => {
+    await using program = new Program();
+    const names = Array.from({ length: 20 }, (_, i) => `line ${i}`);
+    await program.log(...names);
+    expect(await program.reads("hapgent: line 19")).toEqual(
+      names.map((name) => `hapgent: ${name}`),
+    );
+    expect(await program.end()).toBe(0);
+  });
+
+  test("that is full keeps the first lines, and tells how many it has dropped", async () => {
+    await using program = new Program();
+    await program.log("ready");
+    await program.reads("hapgent: ready");
+    program.text = "";
+    program.fill();
+    await program.log("a", "b", "c", "d", "e", "f", "g");
+    const lines = ["a", "b", "c", "d", "e"].map((name) => `hapgent: ${name}`);
+    expect(await program.reads("hapgent: lines dropped=2")).toEqual([
+      ...lines,
+      "hapgent: lines dropped=2",
+    ]);
+    await program.log("h");
+    expect((await program.reads("hapgent: h")).slice(6)).toEqual(["hapgent: h"]);
+    program.text = "";
+    program.fill();
+    await program.log("i", "j");
+    expect(await program.reads("hapgent: j")).toEqual(["hapgent: i", "hapgent: j"]);
+    expect(await program.end()).toBe(0);
+  });
+
+  test("that nobody reads stops nothing", async () => {
+    await using program = new Program();
+    await program.log("ready");
+    program.close();
+    await program.log("a");
+    await program.log("b");
+    program.open();
+    await program.log("c");
+    const note = "hapgent: lines dropped=2";
+    expect(await program.reads(note)).toEqual(["hapgent: ready", "hapgent: c", note]);
+    expect(await program.end()).toBe(0);
+  });
 });
