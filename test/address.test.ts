@@ -13,6 +13,7 @@ test.each([
   ["127.0.0.1:80", { ip: "127.0.0.1", port: 80 }],
   ["[::1]:9777", { ip: "::1", port: 9777 }],
   ["localhost:0", { ip: "localhost", port: 0 }],
+  ["localhost:65535", { ip: "localhost", port: 65_535 }],
   ["localhost:65536", undefined],
   ["::1:9777", undefined],
   ["localhost", undefined],

@@ -55,6 +55,8 @@ describe("readConfig", () => {
     ["HAPGENT_IP", "localhost", "an IPv4 or IPv6 address"],
     ["HAPGENT_IP", "256.0.0.1", "an IPv4 or IPv6 address"],
     ["HAPGENT_IP", "1.2.3", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", ":::", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", "::1]/", "an IPv4 or IPv6 address"],
     ["HAPGENT_IP", "", "an IPv4 or IPv6 address"],
     ["HAPGENT_STATE_FILE", "", "the path of a file"],
     ["HAPGENT_REPLY", "whole", "exact or full"],
@@ -65,10 +67,25 @@ describe("readConfig", () => {
     ["HAPGENT_STOP_STATUS", "down", "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED"],
     ["HAPGENT_STOP_GRACE", "0", "an integer from 1 to 3600"],
     ["HAPGENT_STOP_GRACE", "5", "HAPGENT_STOP_STATUS beside it"],
+    ["HAPGENT_SOCKET_MODE", "0660", "HAPGENT_SOCKET beside it"],
+    ["HAPGENT_SOCKET_MODE", "0777", "0600 or 0660"],
     ["LISTEN_PID", "me", "the id of a process"],
   ])("refuses %s=%j, naming what was expected and what came", (name, value, expected) => {
     const error = new ConfigError(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
     expect(() => readConfig({ [name]: value })).toThrow(error);
+  });
+
+  test("opens the control socket to a group, and gives a stop 10 s, where that is asked for", () => {
+    const env = {
+      HAPGENT_SOCKET: "/run/a",
+      HAPGENT_SOCKET_MODE: "0660",
+      HAPGENT_STOP_STATUS: "UP",
+    };
+    const { socketMode, stop } = readConfig(env);
+    expect({ socketMode, stop }).toEqual({
+      socketMode: 0o660,
+      stop: { status: "UP", seconds: 10 },
+    });
   });
 
   test("takes the socket that systemd passed to this process, and no other's", () => {

@@ -1,4 +1,6 @@
-// Text of somebody else never reaches a terminal as a command.
+// - Text of somebody else never reaches a terminal as a command.
+// - A mistyped word finds the nearest one that may be meant: at most two letters away, and fewer
+//   than half of them.
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { findNearest, printable, printableAscii, quote } from "../src/text.ts";
@@ -41,6 +43,39 @@ test.each([
   ["", undefined],
 ])("the command nearest to %j is %s", (word, nearest) => {
   expect(findNearest(word, ["check", "status", "ctl"])).toBe(nearest);
+});
+
+test.each([
+  ["reloa", ["reloads", "reload"], "reload"],
+  ["at", ["ctl"], undefined],
+  ["wxyt", ["wait"], undefined],
+  ["xhekc", ["check"], "check"],
+  ["hcecx", ["check"], "check"],
+  ["konfikuratiom", ["configuration"], undefined],
+])("the word nearest to %j among %j is %s", (word, words, nearest) => {
+  expect(findNearest(word, words)).toBe(nearest);
+});
+
+test("a word is near by the letters inserted, removed, replaced or swapped", () => {
+  /** The distance as its definition says it, from the first letters on. */
+  function measure(one: string, other: string): number {
+    if (one === "" || other === "") return one.length + other.length;
+    const [a, b] = [one.slice(1), other.slice(1)];
+    const distances = [measure(a, other) + 1, measure(one, b) + 1];
+    distances.push(measure(a, b) + (one[0] === other[0] ? 0 : 1));
+    const isSwap = a !== "" && one[0] === other[1] && one[1] === other[0];
+    if (isSwap) distances.push(measure(a.slice(1), b.slice(1)) + 1);
+    return Math.min(...distances);
+  }
+  const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 3, maxLength: 6 });
+  fc.assert(
+    fc.property(word, word, (one, other) => {
+      const distance = measure(one, other);
+      const isNear = distance <= 2 && distance < other.length / 2;
+      expect(findNearest(one, [other])).toBe(isNear ? other : undefined);
+    }),
+    { numRuns: 200 },
+  );
 });
 
 test("nothing is near to a word as long as a file", () => {

@@ -1,3 +1,4 @@
+// The help names all there is, fits a terminal, and is about one command where that is asked for.
 import { describe, expect, test } from "bun:test";
 import { formatHelp, formatSynopsis } from "../../src/commands/help.ts";
 import { COMMANDS, CONTROL_COMMANDS, listUsages, VARIABLES } from "../../src/spec.ts";
@@ -19,6 +20,18 @@ describe("the help", () => {
     ]) {
       expect(help).toContain(word);
     }
+  });
+
+  test("about one command has its options, and with ctl what it sends", () => {
+    const has = (name: string, term: string) => {
+      const command = COMMANDS.find((each) => each.name === name);
+      return formatHelp(command).includes(term);
+    };
+    expect(has("check", "\n\nOptions\n  --config ")).toBe(true);
+    expect(has("ctl", "\n\nOptions\n  --instance ")).toBe(true);
+    expect(has("help", "Options")).toBe(false);
+    expect(has("ctl", "\n\nCommands\n  show state ")).toBe(true);
+    expect(has("status", "show state")).toBe(false);
   });
 
   test("fits a terminal of 80 columns", () => {

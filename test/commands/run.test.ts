@@ -1,6 +1,8 @@
 // The command line as a whole, in this process: what each command prints where, and its exit code.
 import { afterEach, beforeEach, describe, expect, type Mock, spyOn, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { freePort } from "../../scripts/lib/port.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { runCommand } from "../../src/commands/run.ts";
@@ -74,6 +76,18 @@ describe("hapgent", () => {
   );
 });
 
+test.each([
+  ["chekc", '"chekc" (did you mean check?)'],
+  ["help sttaus", '"sttaus" (did you mean status?)'],
+  ["help status now", '"status now"'],
+  ["frobnicate", '"frobnicate"'],
+])("hapgent %s is refused with what may be meant", async (line, got) => {
+  const { err: said } = await run(line);
+  expect(said.split("\n")[0]).toBe(
+    `hapgent: expected a command, --help, --version or nothing, got ${got}`,
+  );
+});
+
 describe("hapgent status", () => {
   test("prints the reply, and says what it asked for with its mark", async () => {
     using server = serve("UP 50%\n", false);
@@ -98,6 +112,51 @@ describe("hapgent status", () => {
     const { code, out: printed, err: said } = await run(`status ${server.address}`);
     expect({ code, printed }).toEqual({ code: 1, printed: "" });
     expect(said).toContain(problem);
+  });
+
+  test.each([
+    ["x".repeat(16_383), `expected a line, got "${"x".repeat(60)}"`],
+    ["UP 5\n", 'expected words that HAProxy knows, got "UP 5"'],
+  ])("shows the start of what is no reply, and waits for no more (%#)", async (text, problem) => {
+    using server = serve(text, false);
+    const { address } = server;
+    const { code, err: said } = await run(`status ${address} --timeout 60`);
+    expect({ code, said }).toEqual({ code: 1, said: `hapgent status: ${address}: ${problem}` });
+  });
+
+  test("says why there is no connection", async () => {
+    const address = `127.0.0.1:${freePort()}`;
+    const { code, err: said } = await run(`status ${address} --timeout 60`);
+    const why = "connection refused (ECONNREFUSED)";
+    expect({ code, said }).toEqual({ code: 1, said: `hapgent status: ${address}: ${why}` });
+  });
+
+  test("asks the agent's own port when an address names none", async () => {
+    // Of the loopback addresses one that nobody listens on.
+    const { err: said } = await run("status 127.45.67.89");
+    expect(said).toStartWith("hapgent status: 127.45.67.89:9777: ");
+  });
+
+  test.each([
+    ["a b", "expected one HOST:PORT"],
+    ["a:b", 'expected HOST[:PORT] or [IPV6][:PORT], got "a:b"'],
+    ["a --timeout x", '--timeout: expected seconds from 0 to 99999, got "x"'],
+    ["a --wait -1", "Option '--wait' argument is ambiguous"],
+    ["a --send ../a", '--send: expected the name of a service, got "../a"'],
+    [
+      "a --expect UP,MIANT",
+      '--expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "MIANT" (did you mean MAINT?)',
+    ],
+    [
+      "a --expect ON",
+      '--expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "ON"',
+    ],
+  ])("refuses %j", async (line, message) => {
+    const { code, err: said } = await run(`status ${line}`);
+    expect({ code, said: said.split("\n")[0] }).toEqual({
+      code: 2,
+      said: `hapgent: status: ${message}`,
+    });
   });
 
   test("tries again for --wait, and no longer", async () => {
@@ -165,21 +224,154 @@ describe("hapgent ctl", () => {
     );
   });
 
+  test("prints an answer whole, however it comes, and nothing that a terminal obeys", async () => {
+    using directory = temporaryDirectory();
+    const HAPGENT_SOCKET = `${directory.path}/sock`;
+    const bytes = Buffer.from("ok caf\u00e9 \u001b[31m\n");
+    const end = bytes.indexOf(0xc3) + 1;
+    using _server = Bun.listen({
+      unix: HAPGENT_SOCKET,
+      socket: {
+        data(client) {
+          client.write(bytes.subarray(0, end));
+          setTimeout(() => client.write(bytes.subarray(end)), 20);
+        },
+      },
+    });
+    const env = { HAPGENT_SOCKET, HAPGENT_STATE_FILE: "/nowhere" };
+    expect((await run("ctl help", env)).out).toBe("ok caf\u00e9 \\u001b[31m");
+  });
+
+  test("prints a list as a table in a terminal, and elsewhere or with --json as it came", async () => {
+    using directory = temporaryDirectory();
+    const HAPGENT_SOCKET = `${directory.path}/sock`;
+    const list = '[{"name":"web"}]';
+    using _server = answer(HAPGENT_SOCKET, `${list}\n`);
+    const env = { HAPGENT_SOCKET, HAPGENT_STATE_FILE: "/nowhere" };
+    const { isTTY } = process.stdout;
+    try {
+      process.stdout.isTTY = true;
+      expect((await run("ctl show services", env)).out).toBe("name\nweb");
+      expect((await run("ctl --json show services", env)).out).toBe(list);
+      process.stdout.isTTY = false;
+      expect((await run("ctl show services", env)).out).toBe(list);
+    } finally {
+      process.stdout.isTTY = isTTY;
+    }
+  });
+
+  test("sends one line, whatever its words hold", async () => {
+    using directory = temporaryDirectory();
+    const HAPGENT_SOCKET = `${directory.path}/sock`;
+    using server = answer(HAPGENT_SOCKET, "ok\n");
+    const env = { HAPGENT_SOCKET, HAPGENT_STATE_FILE: "/nowhere" };
+    await runCommand(["ctl", " set status DOWN", "two\r\nlines", ""], env);
+    expect(server.got).toEqual(["set status DOWN two lines\n"]);
+  });
+
   test("says that no socket is set", async () => {
     expect((await run("ctl reload")).err).toContain("set HAPGENT_SOCKET");
   });
 });
 
-test("hapgent check prints each file's reply or its problems", async () => {
-  using directory = temporaryDirectory();
-  const file = `${directory.path}/state.json`;
-  writeFileSync(file, '{"status":"READY","weight":50}');
-  const { code, out: printed } = await run(`check ${file}`);
-  expect({ code, first: printed.split("\n")[0] }).toEqual({ code: 0, first: "READY 50%" });
-  writeFileSync(file, '{"status":"READY",}');
-  expect(await run(`check ${file}`)).toEqual({
-    code: 1,
-    out: "",
-    err: `${file}:1:19: expected a property name, got "}" (trailing comma)`,
+describe("hapgent check", () => {
+  test("prints each file's reply or its problems", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"READY","weight":50}');
+    const { code, out: printed } = await run(`check ${file}`);
+    expect({ code, first: printed.split("\n")[0] }).toEqual({ code: 0, first: "READY 50%" });
+    writeFileSync(file, '{"status":"READY",}');
+    expect(await run(`check ${file}`)).toEqual({
+      code: 1,
+      out: "",
+      err: `${file}:1:19: expected a property name, got "}" (trailing comma)`,
+    });
+  });
+
+  test("prints a line of JSON for each file with --json", async () => {
+    using directory = temporaryDirectory();
+    const [good, bad] = [`${directory.path}/good.json`, `${directory.path}/bad.json`];
+    writeFileSync(good, '{"status":"UP","maxconn":0}');
+    const { code, out: printed } = await run(`check --json ${good} ${bad}`);
+    expect(code).toBe(1);
+    expect(printed.split("\n").map((line) => JSON.parse(line))).toEqual([
+      {
+        ok: true,
+        file: good,
+        reply: "UP maxconn:0",
+        warnings: ["maxconn 0 is no limit"],
+        problems: [],
+      },
+      { ok: false, file: bad, warnings: [], problems: ["no such file or directory (ENOENT)"] },
+    ]);
+  });
+
+  test("without a file checks the agent's own, and those of its services", async () => {
+    using directory = temporaryDirectory();
+    const services = `${directory.path}/services`;
+    mkdirSync(services);
+    const file = `${directory.path}/state.json`;
+    const env = { HAPGENT_STATE_FILE: file, HAPGENT_SERVICES: services };
+    for (const name of ["web.json", "api.json", "-a.json", ".b.json", "c.txt", "d"]) {
+      writeFileSync(`${services}/${name}`, '{"status":"UP"}');
+    }
+    writeFileSync(file, '{"status":"DOWN"}');
+    expect(await run("check", { HAPGENT_STATE_FILE: file })).toEqual({
+      code: 0,
+      out: "DOWN",
+      err: "",
+    });
+    expect(await run("check", env)).toEqual({
+      code: 0,
+      out: [
+        `${file}: ready down 100%`,
+        `${services}/api.json: ready up 100%`,
+        `${services}/web.json: ready up 100%`,
+      ].join("\n"),
+      err: "",
+    });
+    expect(await run("check", { ...env, HAPGENT_SERVICES: "/nowhere" })).toEqual({
+      code: 1,
+      out: `${file}: ready down 100%`,
+      err: "/nowhere: no such file or directory (ENOENT)",
+    });
+  });
+
+  test("with --config checks the variables as a start would, and no file", async () => {
+    const env = { HAPGENT_STATE_FILE: "/nowhere", LISTEN_PID: "a socket's, meant for the agent" };
+    expect(await run("check --config", env)).toEqual({ code: 0, out: "", err: "" });
+    expect(await run("check --config", { ...env, HAPGENT_PORT: "0" })).toEqual({
+      code: 2,
+      out: "",
+      err: 'hapgent: HAPGENT_PORT: expected an integer from 1 to 65535, got "0"',
+    });
+    for (const line of ["check --config --json", "check --config a.json"]) {
+      const { code, err: said } = await run(line);
+      expect({ code, said: said.split("\n")[0] }).toEqual({
+        code: 2,
+        said: "hapgent: check: expected neither a FILE nor --json with --config",
+      });
+    }
+  });
+
+  // A process of its own, as standard input is one of a process.
+  test.each([
+    ['{"status":"UP"}'.padEnd(65_536), { stdout: "UP\n", stderr: "", exitCode: 0 }],
+    [
+      '{"status":"UP"}'.padEnd(65_537),
+      { stdout: "", stderr: "-: expected at most 65536 bytes, got more\n", exitCode: 1 },
+    ],
+    [
+      '{"status":"UP"}\u00e9',
+      {
+        stdout: "",
+        stderr: '-:1:16: expected the end of the file, got "\u00e9"\n',
+        exitCode: 1,
+      },
+    ],
+  ])("reads standard input for -, up to 64 KiB (%#)", async (input, expected) => {
+    const command = [process.execPath, `${ROOT}src/main.ts`, "check", "-"];
+    expect(await outcome(command, { input, isClean: true })).toEqual(expected);
   });
 });

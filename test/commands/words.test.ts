@@ -22,6 +22,19 @@ describe("readStatuses", () => {
     expect(readStatuses(reply)).toEqual(statuses);
   });
 
+  test.each([
+    ["", false],
+    ["up 5", false],
+    ["UP 50% maxconn:10", true],
+    ["up,100%", true],
+    ["up #any text at all", true],
+    ["drain #text", false],
+    ["drain #text up", false],
+    ["#text", false],
+  ])("HAProxy knows every word of %j: %p", (reply, isKnown) => {
+    expect(isWellFormed(reply)).toBe(isKnown);
+  });
+
   test("of any reply of an agent are those of its state, and it is well-formed", () => {
     fc.assert(
       fc.property(anyState, fc.constantFrom<ReplyMode>("exact", "full"), (state, mode) => {
