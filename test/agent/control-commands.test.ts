@@ -1,3 +1,5 @@
+// Each control command is answered by one line: what has become of it, or what was expected. A
+// command that is refused changes nothing.
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
@@ -7,7 +9,7 @@ import { Events } from "../../src/agent/events.ts";
 import { Pollers } from "../../src/agent/pollers.ts";
 import { Services } from "../../src/agent/services.ts";
 import { CONTROL_COMMANDS } from "../../src/spec.ts";
-import { formatState, type State } from "../../src/state/state.ts";
+import { formatState, STATUSES, type State } from "../../src/state/state.ts";
 
 /** A host with this state, and what the control socket answers. */
 async function startService(directory: { path: string }, state: State) {
@@ -71,11 +73,57 @@ describe("a control command", () => {
     expect(await answer("wait 5 1")).toMatch(
       /^ok served to 1 poller after (1\.9|2(\.\d)?) s: UP; 10\.0\.0\.1 "web"$/,
     );
-    for (let i = 2; i <= 11; i += 1)
+    for (let i = 2; i <= 8; i += 1)
+      pollers.record({ address: `10.0.0.${i}`, sent: "" }, service, "UP");
+    expect(await answer("wait 0 8")).toMatch(
+      /^ok served to all of 8 pollers after 0 s: UP; .*, 10\.0\.0\.8$/,
+    );
+    for (let i = 9; i <= 11; i += 1)
       pollers.record({ address: `10.0.0.${i}`, sent: "" }, service, "UP");
     expect(await answer("wait 0 11")).toMatch(
       /^ok served to all of 11 pollers after 0 s: UP; .*10\.0\.0\.8 and 3 more$/,
     );
+  });
+
+  test.each([
+    ["wait x", 'wait: expected seconds from 0 to 86400, got "x"'],
+    ["wait -1", 'wait: expected seconds from 0 to 86400, got "-1"'],
+    ["wait 86401", 'wait: expected seconds from 0 to 86400, got "86401"'],
+    ["wait 0 0", 'wait: expected a number of pollers from 1 to 4096, got "0"'],
+    ["wait 0 4097", 'wait: expected a number of pollers from 1 to 4096, got "4097"'],
+    ["wait 0 1 2", 'expected wait SECONDS [COUNT], got "wait 0 1 2"'],
+    ["set weight 1 2", 'expected set weight N, got "set weight 1 2"'],
+    ["set weight 256", "weight: expected an integer from 0 to 255, got 256"],
+    ["set status", `status: expected one of ${STATUSES.join(", ")}, got ""`],
+    ["forget", 'expected forget ADDRESS, got "forget"'],
+    ["forget a b", 'expected forget ADDRESS, got "forget a b"'],
+    ["reload now", 'expected reload, got "reload now"'],
+  ])("%j is refused: %s", async (line, problem) => {
+    using directory = temporaryDirectory();
+    const { answer, file } = await startService(directory, { status: "UP" });
+    expect(await answer(line)).toBe(`error: ${problem}`);
+    expect(readFileSync(file, "utf8")).toBe(formatState({ status: "UP" }));
+  });
+
+  test("says when HAProxy does not show the reason that was given", async () => {
+    using directory = temporaryDirectory();
+    const { answer } = await startService(directory, { status: "UP" });
+    expect(await answer("set status MAINT at night")).toBe(
+      "ok saved: MAINT (HAProxy shows no reason with MAINT)",
+    );
+    expect(await answer("set status MAINT")).toBe("ok saved: MAINT");
+  });
+
+  test("show pollers tells of all, forget of those that it forgot", async () => {
+    using directory = temporaryDirectory();
+    const { answer, service, pollers } = await startService(directory, { status: "UP" });
+    for (const sent of ["web", "api"]) pollers.record({ address: "10.0.0.1", sent }, service, "UP");
+    expect(JSON.parse(await answer("show pollers"))).toMatchObject([
+      { address: "10.0.0.1", sent: "web", reply: "UP", isServed: true },
+      { address: "10.0.0.1", sent: "api", reply: "UP", isServed: true },
+    ]);
+    expect(await answer("forget 10.0.0.1")).toBe("ok forgotten: 2 pollers of 10.0.0.1");
+    expect(await answer("show pollers")).toBe("[]");
   });
 
   test("the help names every command", async () => {

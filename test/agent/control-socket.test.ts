@@ -1,6 +1,6 @@
 // What the control socket promises: one answer a command, in order; bounded lines, clients and
 // patience; the path is taken over from the dead only, and left to a successor.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, jest, test } from "bun:test";
 import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -34,11 +34,94 @@ describe("a control socket", () => {
   test("answers each line in its order, as it was typed", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/sock`;
+    const umask = process.umask();
     const close = await openControlSocket(path, OPTIONS);
     expect(await exchange(path, "one\ntwo \u00e9\r\n", 2)).toBe("ok one\nok two \u00e9\r\n");
     expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(process.umask()).toBe(umask);
     await close();
     expect(existsSync(path)).toBe(false);
+  });
+
+  test("answers a command before it begins the next", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    let running = 0;
+    const close = await openControlSocket(path, {
+      ...OPTIONS,
+      async execute(line) {
+        running += 1;
+        const count = running;
+        await Bun.sleep(line === "one" ? 20 : 0);
+        running -= 1;
+        return `ok ${line} of ${count}`;
+      },
+    });
+    expect(await exchange(path, "one\ntwo\n", 2)).toBe("ok one of 1\nok two of 1\n");
+    await close();
+  });
+
+  test("executes no half line, and answers what was sent before the end", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const close = await openControlSocket(path, OPTIONS);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    let got = "";
+    const socket = connect({ path, allowHalfOpen: true });
+    socket.on("data", (chunk) => {
+      got += chunk.toString();
+    });
+    socket.on("end", () => resolve(got));
+    socket.end("one\nset weight 1");
+    expect(await promise).toBe("ok one\nerror: expected a newline at the end\n");
+    await close();
+  });
+
+  test("knows whether somebody still waits for an answer", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const asked = Promise.withResolvers<() => boolean>();
+    const close = await openControlSocket(path, {
+      ...OPTIONS,
+      execute(_, isWanted) {
+        asked.resolve(isWanted);
+        return new Promise<string>(() => undefined);
+      },
+    });
+    const socket = connect({ path });
+    socket.write("wait 60\n");
+    const isWanted = await asked.promise;
+    expect(isWanted()).toBe(true);
+    socket.destroy();
+    await until("nobody waits", () => !isWanted());
+    await close();
+  });
+
+  test("closes who sends nothing for 5 s, unless he waits for an answer", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<string>()];
+    jest.useFakeTimers();
+    try {
+      const close = await openControlSocket(path, {
+        ...OPTIONS,
+        execute() {
+          asked.resolve();
+          return answer.promise;
+        },
+      });
+      // It is accepted before the one that asks.
+      const silent = exchange(path, "");
+      const waiting = exchange(path, "wait 60\n", 1);
+      await asked.promise;
+      jest.advanceTimersByTime(5000);
+      expect(await silent).toBe("error: idle for 5 s\n");
+      answer.resolve("ok at last");
+      expect(await waiting).toBe("ok at last\n");
+      await close();
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test("refuses a line that is too long, and commands that are too many", async () => {
@@ -49,10 +132,34 @@ describe("a control socket", () => {
       execute: () => new Promise<string>(() => undefined),
     });
     const tooLong = "error: expected a line of at most 1024 bytes\n";
+    const closeOther = await openControlSocket(`${path}2`, OPTIONS);
+    for (const line of ["x".repeat(1024), ""]) {
+      expect(await exchange(`${path}2`, `${line}\n`, 1)).toBe(`ok ${line}\n`);
+    }
+    await closeOther();
     expect(await exchange(path, `${"x".repeat(1025)}\n`, 1)).toBe(tooLong);
     expect(await exchange(path, "y".repeat(1025))).toBe(tooLong);
     expect(await exchange(path, "wait\n".repeat(14_000))).toBe("error: too many commands\n");
     await close();
+  });
+
+  test("closes a client that does not read, and at the end all of them", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const execute = async (line: string) => line.repeat(2 ** 20);
+    const close = await openControlSocket(path, { ...OPTIONS, execute });
+    const [deaf, silent] = [connect({ path }), connect({ path })];
+    const closed = [deaf, silent].map(
+      (socket) =>
+        new Promise((resolve) => socket.on("close", resolve).on("error", () => undefined)),
+    );
+    await new Promise((resolve) => silent.once("connect", resolve));
+    deaf.write("help me\n");
+    deaf.resume();
+    await closed[0];
+    silent.resume();
+    await close();
+    await closed[1];
   });
 
   test("refuses one client more than it has descriptors for", async () => {
@@ -72,6 +179,11 @@ describe("a control socket", () => {
       async () => (await exchange(path, "one\n", 1)) === "ok one\n",
     );
     held[1]?.destroy();
+    descriptors.reserveClients(1);
+    const last = connect({ path });
+    await new Promise((resolve) => last.once("connect", resolve));
+    expect(await exchange(path, "")).toBe("error: more than 1 clients\n");
+    last.destroy();
     descriptors.reserveClients(0);
     expect(await exchange(path, "")).toBe("error: too few open files are allowed (ulimit -n)\n");
     await close();

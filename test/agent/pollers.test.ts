@@ -119,6 +119,20 @@ describe("the pollers", () => {
     expect(await ask(30)).toBe("more than 4096 pollers: not all of them are known");
   });
 
+  test("of a service that is gone take no room from others", async () => {
+    const { pollers, fail, check, addresses, ask } = createPollers();
+    const gone = new Service({ name: "web", file: "/nowhere", mode: "exact", watch: false });
+    for (let i = 0; i < POLLER_LIMIT; i += 1) {
+      pollers.record({ address: `10.0.0.${i}`, sent: "web" }, gone, undefined);
+    }
+    gone.isGone = true;
+    pollers.forgetSilent();
+    fail(1, "a");
+    check(2, "a");
+    expect(addresses()).toEqual(["a"]);
+    expect(await ask(12)).toBeUndefined();
+  });
+
   test("make room unnoticed where they have not asked for a minute", async () => {
     const { become, check, ask } = createPollers();
     become("UP", 0);
@@ -146,6 +160,13 @@ describe("a wait", () => {
     check(23, "a");
     expect(await ask(21.9)).toBe("less than one check interval (2 s) has passed since the change");
     expect(await ask(23)).toBeUndefined();
+  });
+
+  test("is not over before an interval has passed since the start, where nothing has changed", async () => {
+    const { check, ask } = createPollers();
+    check(1, "a");
+    expect(await ask(1.9, 1)).toStartWith("less than one check interval (2 s) has passed");
+    expect(await ask(2, 1)).toBeUndefined();
   });
 
   test("lasts as long as the longest of the last two gaps of a poller", async () => {
@@ -243,5 +264,23 @@ describe("a wait", () => {
     now = 10_001;
     await pollers.tellAll(services, 3600);
     expect(pollers.list(services)).toEqual([]);
+  });
+
+  test.each([
+    ["somebody who has asked has not got the reply", 100, true],
+    ["somebody may ask yet, 10 s after the start", 9, false],
+  ])("at the end of the agent lasts while %s", async (_, second, hasAsked) => {
+    const { pollers, services, become, check } = createPollers();
+    become("UP", 0);
+    if (hasAsked) check(second, "a");
+    become("DOWN", second);
+    let isOver = false;
+    const told = pollers.tellAll(services, 5).then(() => {
+      isOver = true;
+    });
+    for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+    expect(isOver).toBe(false);
+    now += 5000;
+    await told;
   });
 });

@@ -1,5 +1,7 @@
+// A service's reply is that of its state, and its state that of its file: read when it is asked to,
+// changed as signals and commands say, one after another.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { Events } from "../../src/agent/events.ts";
 import { Service } from "../../src/agent/service.ts";
@@ -35,6 +37,39 @@ async function startService(directory: { path: string }, text?: string) {
 }
 
 describe("Service", () => {
+  test("tells how a change went, and whether it is saved", async () => {
+    using directory = temporaryDirectory();
+    const { service, file } = await startService(directory, '{"status":"UP"}');
+    const down = withStatus("DOWN");
+    const changing = service.set(down, "socket");
+    expect([service.isSaving, service.isUnsaved]).toEqual([true, true]);
+    expect(await changing).toEqual({ isGood: true, text: "saved" });
+    expect([service.isSaving, service.isUnsaved]).toEqual([false, false]);
+    chmodSync(file, 0o640);
+    const inPlace = "saved in place: the group has rights of its own (mode 640)";
+    expect(await service.set(down, "socket")).toEqual({ isGood: true, text: inPlace });
+    rmSync(file);
+    mkdirSync(file);
+    const why = "expected a regular file";
+    expect(await service.set(down, "socket")).toEqual({ isGood: false, text: `not saved: ${why}` });
+    expect([service.isSaving, service.isUnsaved]).toEqual([false, true]);
+    expect(await service.reload("socket")).toEqual({ isGood: false, text: `refused: ${why}` });
+    expect(service.isUnsaved).toBe(false);
+    rmSync(file, { recursive: true });
+    writeFileSync(file, '{"status":"DRAIN"}');
+    expect(await service.reload("socket")).toEqual({ isGood: true, text: "loaded" });
+  });
+
+  test("has changed when its reply has, and not when it was set to what it was", async () => {
+    using directory = temporaryDirectory();
+    const { service } = await startService(directory, '{"status":"UP"}');
+    const since = service.changedAt;
+    await service.set(withStatus("UP"), "socket");
+    expect(service.changedAt).toBe(since);
+    await service.set(withStatus("DOWN"), "socket");
+    expect(service.changedAt).toBeGreaterThan(since);
+  });
+
   test("answers FAIL until it has read a state", () => {
     expect(createService("/nowhere").service.reply.text).toBe("FAIL");
   });

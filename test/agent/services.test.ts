@@ -216,6 +216,20 @@ describe("the set of services", () => {
   });
 });
 
+describe("a service whose file is gone", () => {
+  test("is none any more, and is forgotten by those who know it", async () => {
+    using directory = temporaryDirectory();
+    const files = { web: '{"status":"UP"}', api: '{"status":"UP"}' };
+    const { all, path, answer } = await startServices(directory, files);
+    const [api, web] = all.named;
+    rmSync(path("web"));
+    expect((await all.reload("SIGHUP")).text).toBe("loaded, 1 services");
+    expect(all.named).toEqual([expect.objectContaining({ name: "api" })]);
+    expect([api?.isGone, web?.isGone]).toEqual([false, true]);
+    expect(answer("web")).toBe("FAIL #no such service");
+  });
+});
+
 describe("a control command", () => {
   test("with @NAME is for that service, and saves its file only", async () => {
     using directory = temporaryDirectory();
