@@ -4,7 +4,7 @@
 // - a check counts as served only when all of the answer was written to a client that was there and
 //   that closed it;
 // - whoever never closes, never names a service or is one too many is closed in time.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, jest, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { ask } from "../../scripts/lib/check.ts";
 import { freePort } from "../../scripts/lib/port.ts";
@@ -188,6 +188,112 @@ describe("a check before which a file is looked at", () => {
     expect(await ask(started.port)).toBe("UP\n");
     expect(await started.closed(1)).toHaveLength(1);
   });
+});
+
+/** Descriptors of which none is left for checks that linger, and one for those that wait. */
+class Scarce extends Descriptors {
+  override get waitingCaps() {
+    return { naming: 1, refreshing: 1 };
+  }
+
+  override admit(): boolean {
+    return false;
+  }
+}
+
+describe("a check that is one too many to linger", () => {
+  test.each(["", "web\n"])(
+    "is closed with its answer, and may not have got it (%j)",
+    async (payload) => {
+      await using started = startListener({ descriptors: new Scarce() });
+      for (let count = 1; count <= 3; count += 1) {
+        expect(await ask(started.port, { payload })).toBe("UP\n");
+        expect((await started.closed(count)).at(-1)).toMatchObject({ isServed: false });
+      }
+    },
+  );
+
+  test("waits for a look into the file, and more are answered what is known", async () => {
+    let reply = "old\n";
+    const look = Promise.withResolvers<void>();
+    const begun: string[] = [];
+    await using started = startListener({
+      descriptors: new Scarce(),
+      answer: () => ({ bytes: Buffer.from(reply) }),
+      refresh(sent) {
+        begun.push(sent);
+        return look.promise;
+      },
+    });
+    const first = ask(started.port);
+    await until("it waits", () => begun.length === 1);
+    for (let i = 0; i < 3; i += 1) expect(await ask(started.port)).toBe("old\n");
+    reply = "new\n";
+    look.resolve();
+    expect(await first).toBe("new\n");
+    await started.closed(4);
+    for (let i = 0; i < 3; i += 1) expect(await ask(started.port)).toBe("new\n");
+    expect(begun).toHaveLength(4);
+  });
+
+  test("waits for its name, and more are told nothing", async () => {
+    await using started = startListener({
+      descriptors: new Scarce(),
+      answer: (sent) => ({ bytes: Buffer.from(`${sent}\n`) }),
+      isComplete: () => false,
+    });
+    jest.useFakeTimers();
+    try {
+      const first = ask(started.port, { payload: "we" });
+      for (let i = 0; i < 2; i += 1) {
+        expect(await ask(started.port, { payload: "web\n" }).catch(() => "")).toBe("");
+      }
+      jest.advanceTimersByTime(251);
+      expect(await first).toBe("we\n");
+    } finally {
+      jest.useRealTimers();
+    }
+    expect(await ask(started.port, { payload: "web\n" })).toBe("web\n");
+    expect(await ask(started.port, { payload: "api\n" })).toBe("api\n");
+  });
+});
+
+test("a name may come in pieces, and what follows it is nothing", async () => {
+  await using started = startListener({
+    answer: (sent) => ({ bytes: Buffer.from(`${sent}\n`) }),
+    isComplete: (sent) => sent === "web",
+  });
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const socket = connect({ host: "127.0.0.1", port: started.port, noDelay: true });
+  socket.once("data", (chunk) => resolve(chunk.toString()));
+  socket.write("w");
+  await new Promise(setImmediate);
+  socket.write("eb");
+  expect(await promise).toBe("web\n");
+  socket.write("2\n");
+  socket.end();
+  expect(await started.closed(1)).toMatchObject([{ sent: "web2", isServed: true }]);
+});
+
+test("what clients send is discarded where nobody wants to know it", async () => {
+  await using started = startListener({ closed: undefined });
+  expect(await ask(started.port, { payload: "x".repeat(100_000) })).toBe("UP\n");
+});
+
+test("a stop accepts nobody more, and waits for all clients", async () => {
+  const started = startListener();
+  const clients = [await read(started.port), await read(started.port)];
+  let isOver = false;
+  const stopped = started.listener.stop(60_000).then(() => {
+    isOver = true;
+  });
+  await expect(ask(started.port)).rejects.toThrow();
+  for (const [i, { socket }] of clients.entries()) {
+    expect(isOver).toBe(false);
+    socket.destroy();
+    await started.closed(i + 1);
+  }
+  await stopped;
 });
 
 test("a stop waits for clients in flight, but not for ever", async () => {
