@@ -1,7 +1,8 @@
 // What the control socket promises: one answer a command, in order; bounded lines, clients and
 // patience; the path is taken over from the dead only, and left to a successor.
-import { describe, expect, jest, test } from "bun:test";
+import { describe, expect, jest, spyOn, test } from "bun:test";
 import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import * as promises from "node:fs/promises";
 import { connect } from "node:net";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -43,28 +44,46 @@ describe("a control socket", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("answers a command before it begins the next", async () => {
+  test("answers a command before it begins the next, on one connection", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/sock`;
-    let running = 0;
+    const first = Promise.withResolvers<string>();
+    const ran: string[] = [];
     const close = await openControlSocket(path, {
       ...OPTIONS,
       async execute(line) {
-        running += 1;
-        const count = running;
-        await Bun.sleep(line === "one" ? 20 : 0);
-        running -= 1;
-        return `ok ${line} of ${count}`;
+        ran.push(line);
+        return line === "one" ? await first.promise : `ok ${line}`;
       },
     });
-    expect(await exchange(path, "one\ntwo\n", 2)).toBe("ok one of 1\nok two of 1\n");
+    let got = "";
+    const socket = connect({ path });
+    socket.on("data", (chunk) => {
+      got += chunk.toString();
+    });
+    for (const line of ["one", "two"]) {
+      socket.write(`${line}\n`);
+      await until("it has come", async () => (await exchange(path, "other\n", 1)) === "ok other\n");
+    }
+    expect(ran).toEqual(["one", "other", "other"]);
+    first.resolve("ok at last");
+    await until("both are answered", () => got === "ok at last\nok two\n");
+    socket.write("three\n");
+    await until("so is the third", () => got.endsWith("ok three\n"));
+    socket.destroy();
     await close();
   });
 
   test("executes no half line, and answers what was sent before the end", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/sock`;
-    const close = await openControlSocket(path, OPTIONS);
+    const close = await openControlSocket(path, {
+      ...OPTIONS,
+      async execute(line) {
+        await Bun.sleep(5);
+        return `ok ${line}`;
+      },
+    });
     const { promise, resolve } = Promise.withResolvers<string>();
     let got = "";
     const socket = connect({ path, allowHalfOpen: true });
@@ -146,20 +165,32 @@ describe("a control socket", () => {
   test("closes a client that does not read, and at the end all of them", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/sock`;
-    const execute = async (line: string) => line.repeat(2 ** 20);
-    const close = await openControlSocket(path, { ...OPTIONS, execute });
-    const [deaf, silent] = [connect({ path }), connect({ path })];
-    const closed = [deaf, silent].map(
-      (socket) =>
-        new Promise((resolve) => socket.on("close", resolve).on("error", () => undefined)),
-    );
-    await new Promise((resolve) => silent.once("connect", resolve));
-    deaf.write("help me\n");
-    deaf.resume();
-    await closed[0];
-    silent.resume();
-    await close();
-    await closed[1];
+    const ran: string[] = [];
+    // Nobody is closed for being idle.
+    jest.useFakeTimers();
+    try {
+      const close = await openControlSocket(path, {
+        ...OPTIONS,
+        async execute(line) {
+          ran.push(line);
+          return line.repeat(2 ** 23);
+        },
+      });
+      const [silent, deaf] = [connect({ path }), connect({ path })];
+      const closed = [silent, deaf].map(
+        (socket) =>
+          new Promise((resolve) => socket.on("close", resolve).on("error", () => undefined)),
+      );
+      deaf.write("one\ntwo\n");
+      deaf.resume();
+      await closed[1];
+      expect(ran).toEqual(["one"]);
+      silent.resume();
+      await close();
+      await closed[0];
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test("refuses one client more than it has descriptors for", async () => {
@@ -198,6 +229,46 @@ describe("a control socket", () => {
     const { mode, gid } = statSync(`${folder}/sock`);
     expect({ mode: mode & 0o777, gid }).toEqual({ mode: 0o660, gid: statSync(folder).gid });
     await close();
+  });
+
+  test("is not opened where the group cannot have it", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const error = Object.assign(new Error("EPERM"), { code: "EPERM" });
+    const chown = spyOn(promises, "chown").mockRejectedValue(error);
+    try {
+      await expect(openControlSocket(path, { ...OPTIONS, mode: 0o660 })).rejects.toThrow(
+        `cannot give ${path} the group of its directory: operation not permitted (EPERM)`,
+      );
+    } finally {
+      chown.mockRestore();
+    }
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("leaves the path to an agent that stands still, though it takes no connection", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const script = `Bun.listen({ unix: ${JSON.stringify(path)}, socket: { data() {} } })`;
+    const agent = Bun.spawn([process.execPath, "-e", script]);
+    await until("it listens", () => existsSync(path));
+    agent.kill("SIGSTOP");
+    using clients = new DisposableStack();
+    const fill = async () => {
+      const client = await Bun.connect({ unix: path, socket: { data() {}, error() {} } });
+      clients.defer(() => client.terminate());
+    };
+    while (
+      await fill().then(
+        () => true,
+        () => false,
+      )
+    );
+    await expect(openControlSocket(path, OPTIONS)).rejects.toThrow(
+      `cannot open the control socket ${path}: another agent serves it, and stands still`,
+    );
+    agent.kill("SIGKILL");
+    await agent.exited;
   });
 
   test("takes a path over from an agent that is gone, from nobody else", async () => {

@@ -1,7 +1,7 @@
 // Opens checks, each with a descriptor, and prints the numbers of those that were closed, how many
 // checks and clients of the control socket there may be in the end, and how many descriptors others
 // have. The scene is the first argument:
-//   many  twenty checks come at once
+//   many  one check comes and goes, then twenty come at once
 //   none  five checks take the last descriptors there are; later some are free again
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
@@ -11,8 +11,8 @@ const [, , scene] = process.argv;
 const descriptors = new Descriptors();
 const closed: number[] = [];
 
-/** Opens a check, if it may stay. */
-function openCheck(number: number): void {
+/** Opens a check, if it may stay; returns it. */
+function openCheck(number: number): { terminate(): void } {
   const descriptor = openSync("/dev/null", "r");
   const check = {
     terminate() {
@@ -22,6 +22,7 @@ function openCheck(number: number): void {
     },
   };
   if (!descriptors.admit(check)) closeSync(descriptor);
+  return check;
 }
 
 // One of them is that of the listing itself.
@@ -36,6 +37,8 @@ if (scene === "none") {
   for (const descriptor of taken) closeSync(descriptor);
   await until("there is room", () => descriptors.waitingCaps.naming > 1);
 } else {
+  openCheck(-1).terminate();
+  closed.pop();
   for (let number = 0; number < 20; number += 1) openCheck(number);
   await until("known", () => descriptors.waitingCaps !== provisional);
 }
