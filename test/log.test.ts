@@ -135,11 +135,10 @@ describe.concurrent("a log", () => {
     await program.log("ready");
     program.close();
     await program.log("a");
-    await program.log("b");
     program.open();
-    await program.log("c");
-    const note = "hapgent: lines dropped=2";
-    expect(await program.reads(note)).toEqual(["hapgent: ready", "hapgent: c", note]);
+    await program.log("b");
+    const note = "hapgent: lines dropped=1";
+    expect(await program.reads(note)).toEqual(["hapgent: ready", "hapgent: b", note]);
     expect(await program.end()).toBe(0);
   });
 });

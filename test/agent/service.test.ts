@@ -1,11 +1,14 @@
 // A service's reply is that of its state, and its state that of its file: read when it is asked to,
 // changed as signals and commands say, one after another.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { Events } from "../../src/agent/events.ts";
 import { Service } from "../../src/agent/service.ts";
+import type { SaveOutcome } from "../../src/state/save.ts";
+import * as saves from "../../src/state/save.ts";
 import { withStatus } from "../../src/state/state.ts";
+import { recordLog } from "../recorded-log.ts";
 
 type Signal = "HUP" | "USR1" | "USR2";
 
@@ -36,7 +39,123 @@ async function startService(directory: { path: string }, text?: string) {
   return created;
 }
 
+describe("the log of a service", () => {
+  test("has each event, with what the reply was and is", async () => {
+    using directory = temporaryDirectory();
+    using log = recordLog();
+    const { service, send, file } = await startService(directory, '{"status":"UP"}');
+    expect(log.lines).toEqual([]);
+    await send("HUP");
+    await send("USR2");
+    writeFileSync(file, "[]");
+    await send("HUP");
+    await send("USR1");
+    chmodSync(file, 0o640);
+    await send("USR2");
+    rmSync(file);
+    mkdirSync(file);
+    await service.set(withStatus("DRAIN"), "socket");
+    expect(log.lines).toEqual([
+      "hapgent: state cause=SIGHUP old=UP new=UP",
+      "hapgent: state cause=SIGUSR2 old=UP new=DOWN",
+      `hapgent: state file refused cause=SIGHUP file=${file} error="expected a JSON object, got an array" old=DOWN new=FAIL`,
+      "hapgent: state cause=SIGUSR1 old=FAIL new=UP",
+      `hapgent: invalid state file set aside file=${file}.rejected`,
+      "hapgent: state cause=SIGUSR2 old=UP new=DOWN",
+      `hapgent: saved in place, not atomically file=${file} error="the group has rights of its own (mode 640)"`,
+      "hapgent: state cause=socket old=DOWN new=DRAIN",
+      `hapgent: save failed file=${file} error="expected a regular file"`,
+    ]);
+  });
+
+  test("of one of many says nothing when it is read anew and has not changed", async () => {
+    using directory = temporaryDirectory();
+    using log = recordLog();
+    const file = `${directory.path}/web.json`;
+    writeFileSync(file, '{"status":"UP"}');
+    const service = new Service({ name: "web", file, mode: "exact", watch: false });
+    for (let i = 0; i < 3; i += 1) await service.reload("SIGHUP");
+    expect(log.lines).toEqual(["hapgent: state cause=SIGHUP service=web old=FAIL new=UP"]);
+  });
+
+  test("has an edit of a watched file once, and nothing of what the agent has saved", async () => {
+    using directory = temporaryDirectory();
+    using log = recordLog();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"UP"}');
+    const service = new Service({ file, mode: "exact", watch: true });
+    await service.start();
+    for (const text of ['{"status":"DOWN"}', "bad", '{"status":"DOWN","weight":null}']) {
+      writeFileSync(file, text);
+      for (let i = 0; i < 3; i += 1) await service.reread();
+    }
+    expect(log.lines).toEqual([
+      "hapgent: state cause=watch old=UP new=DOWN",
+      `hapgent: state file refused, the last good state stays cause=watch file=${file} error="1:1: expected a value, got \\"bad\\" (text needs double quotes)"`,
+    ]);
+    await service.set(withStatus("MAINT"), "socket");
+    await service.reread();
+    expect(log.lines.slice(2)).toEqual(["hapgent: state cause=socket old=DOWN new=MAINT"]);
+  });
+
+  test.each<[SaveOutcome, string, string]>([
+    [
+      { undurable: "no" },
+      "saved, not durably: no",
+      "saved, but a power failure may undo it file=/a error=no",
+    ],
+    [{ replaced: "mode-600" }, "saved", "saved with another owner or mode file=/a old=mode-600"],
+    [{ inPlace: "no" }, "saved in place: no", "saved in place, not atomically file=/a error=no"],
+    [{ rejected: "/a.rejected" }, "saved", "invalid state file set aside file=/a.rejected"],
+    [{}, "saved", ""],
+  ])("and its answer tell what was particular about a save: %j", async (outcome, text, line) => {
+    using log = recordLog();
+    const save = spyOn(saves, "saveState").mockResolvedValue(outcome);
+    try {
+      const service = new Service({ file: "/a", mode: "exact", watch: false });
+      expect(await service.set(withStatus("UP"), "socket")).toEqual({ isGood: true, text });
+    } finally {
+      save.mockRestore();
+    }
+    expect(log.lines.slice(1)).toEqual(line === "" ? [] : [`hapgent: ${line}`]);
+  });
+});
+
 describe("Service", () => {
+  test("tells of a change before its reply changes", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    const replies: string[] = [];
+    const changing = () => replies.push(service.reply.text);
+    const changed = () => replies.push(service.reply.text);
+    const options = { file, mode: "exact", watch: false, changing, changed } as const;
+    const service: Service = new Service(options);
+    await service.set(withStatus("DOWN"), "socket");
+    expect(replies).toEqual(["FAIL", "DOWN"]);
+  });
+
+  test("changes what the file holds when it has not read it yet", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, '{"status":"DOWN","weight":5}');
+    expect(await createService(file).send("USR1")).toBe("UP 5%");
+  });
+
+  test("keeps a change that was not saved, and one that was, whatever the file holds", async () => {
+    using directory = temporaryDirectory();
+    const { service, send, file } = await startService(directory);
+    writeFileSync(file, '{"status":"DOWN","weight":5}');
+    const save = spyOn(saves, "saveState").mockRejectedValueOnce(new Error("no"));
+    await service.set((state) => ({ ...state, weight: 7 }), "socket");
+    save.mockRestore();
+    expect(await send("USR1")).toBe("UP 7%");
+    rmSync(file);
+    expect(await send("HUP")).toBe("FAIL");
+    await service.set(() => ({ status: "DRAIN", weight: 1 }), "socket");
+    writeFileSync(file, '{"status":"DOWN","weight":5}');
+    expect(await send("USR1")).toBe("UP 1%");
+  });
+
   test("tells how a change went, and whether it is saved", async () => {
     using directory = temporaryDirectory();
     const { service, file } = await startService(directory, '{"status":"UP"}');

@@ -16,6 +16,7 @@ import { Watcher } from "../../src/agent/watcher.ts";
 import { formatReply } from "../../src/state/reply.ts";
 import { FAILED, formatState, type State, withStatus } from "../../src/state/state.ts";
 import { anyState } from "../arbitraries.ts";
+import { recordLog } from "../recorded-log.ts";
 
 /** A host with these services: texts of their files by name. */
 async function startServices(
@@ -92,6 +93,20 @@ describe("a check", () => {
     expect(answer(sent)).toBe("FAIL #no such service");
     expect(await watched(sent)).toBe("FAIL #no such service");
     expect(all.named).toHaveLength(1);
+  });
+
+  test("may name a service by 1 to 64 letters", async () => {
+    using directory = temporaryDirectory();
+    const [short, long, longer] = ["a", "x".repeat(64), "x".repeat(65)];
+    const text = '{"status":"MAINT"}';
+    const { answer, all } = await startServices(directory, {
+      [short]: text,
+      [long]: text,
+      [longer]: text,
+    });
+    expect([answer(short), answer(long)]).toEqual(["maint 100%", "maint 100%"]);
+    expect(answer(`${short} 2`)).toBe("maint 100%");
+    expect(all.named).toHaveLength(2);
   });
 
   test("names a service up to the first space; the rest tells lines apart", async () => {
@@ -187,7 +202,11 @@ describe("the set of services", () => {
     expect(all.named).toHaveLength(SERVICE_LIMIT);
     expect(answer("s00000")).toBe("ready up 100%");
     expect(answer(files.at(-1) ?? "")).toBe("FAIL #no such service");
+    using log = recordLog();
     expect((await all.reload("SIGHUP")).text).toBe("more than 4096 services: 3 are left out");
+    expect(log.lines).toContain(
+      `hapgent: too many services cause=SIGHUP directory=${all.fileFields["directory"]} services=4099 limit=4096`,
+    );
   }, 60_000);
 
   test("that is watched takes in a file that appears, and the swap of a linked directory", async () => {
@@ -223,10 +242,71 @@ describe("a service whose file is gone", () => {
     const { all, path, answer } = await startServices(directory, files);
     const [api, web] = all.named;
     rmSync(path("web"));
+    using log = recordLog();
     expect((await all.reload("SIGHUP")).text).toBe("loaded, 1 services");
     expect(all.named).toEqual([expect.objectContaining({ name: "api" })]);
     expect([api?.isGone, web?.isGone]).toEqual([false, true]);
     expect(answer("web")).toBe("FAIL #no such service");
+    expect(log.lines.at(-1)).toBe("hapgent: service gone cause=SIGHUP service=web");
+  });
+});
+
+describe("services", () => {
+  test("are read after the host, which is told", async () => {
+    using directory = temporaryDirectory();
+    const { all, services, answer } = await startServices(directory, {});
+    writeFileSync(`${services}/web.json`, '{"status":"MAINT"}');
+    let before = "";
+    await all.start(() => {
+      before = answer("web");
+    });
+    expect([before, answer("web")]).toEqual(["FAIL #no such service", "maint 100%"]);
+  });
+
+  test("tell of a change of any reply before it is made", async () => {
+    using directory = temporaryDirectory();
+    const { services } = await startServices(directory, { web: '{"status":"UP"}' });
+    const replies: (string | undefined)[] = [];
+    const all = new Services({
+      ...{ file: `${directory.path}/host.json`, directory: services, mode: "exact", watch: false },
+      changing: () => replies.push(all.get("web")?.reply.text),
+    });
+    await all.start();
+    await all.get("web")?.set(withStatus("DRAIN"), "socket");
+    all.answerWhileStopping("DOWN");
+    expect(replies).toEqual([undefined, "FAIL", "UP", "DRAIN"]);
+    expect(all.get("web")?.reply.text).toBe("DOWN");
+  });
+
+  test("that are bad are named, eight of them", async () => {
+    using directory = temporaryDirectory();
+    const names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    const { all, path } = await startServices(
+      directory,
+      Object.fromEntries(names.map((name) => [name, "bad"])),
+    );
+    expect(await all.reload("SIGHUP")).toEqual({
+      isGood: false,
+      text: `refused: ${names.join(", ")}`,
+    });
+    writeFileSync(path("i"), "bad");
+    expect((await all.reload("SIGHUP")).text).toBe(`refused: ${names.join(", ")} ...`);
+  });
+
+  test("that cannot be read, are too many or appear are logged", async () => {
+    using directory = temporaryDirectory();
+    const { all, services, watched, path } = await startServices(directory, {}, { watch: true });
+    using log = recordLog();
+    writeFileSync(path("web"), '{"status":"MAINT"}');
+    await watched("web");
+    rmSync(services, { recursive: true });
+    await all.reload("SIGHUP");
+    expect(log.lines).toEqual([
+      'hapgent: service cause=watch service=web reply="maint 100%"',
+      'hapgent: state cause=SIGHUP old="ready up 100%" new="ready up 100%"',
+      `hapgent: services not read cause=SIGHUP directory=${services} error="no such file or directory (ENOENT)"`,
+      "hapgent: service gone cause=SIGHUP service=web",
+    ]);
   });
 });
 

@@ -8,6 +8,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { Events } from "../../src/agent/events.ts";
 import { Services } from "../../src/agent/services.ts";
 import { Watcher } from "../../src/agent/watcher.ts";
+import { recordLog } from "../recorded-log.ts";
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -82,6 +83,7 @@ test("checks that come at once share a look; one that comes when it has begun ha
 
 test("a disk that hangs holds up one check for 0.2 s, and when it answers again it is asked", async () => {
   using started = await startHost();
+  using log = recordLog();
   const { host, edit, check } = started;
   edit("DRAIN");
   const disk = Promise.withResolvers<boolean>();
@@ -99,6 +101,9 @@ test("a disk that hangs holds up one check for 0.2 s, and when it answers again 
   // No time passes.
   expect(await check()).toBe("UP");
   expect(look).toHaveBeenCalledTimes(1);
+  expect(log.lines).toEqual([
+    `hapgent: state file does not answer, the last state stays file=${host.fileFields["file"]}`,
+  ]);
   look.mockRestore();
   disk.resolve(true);
   await settle();
