@@ -1,5 +1,7 @@
 // Logs each line of standard input, and says so on standard output: logging it held up nothing.
-import { log, logged } from "../src/log.ts";
+import { leaveTerminal, log, logged } from "../src/log.ts";
+
+await leaveTerminal({ TERM: process.env["TERM"] });
 
 for await (const line of console) {
   log(line);

@@ -2,7 +2,15 @@
 // - Nothing that happens to stderr holds up the program. What stderr does not take is kept, up to
 //   four lines, or counted, and the next line that it takes tells the count.
 import { describe, expect, test } from "bun:test";
-import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readFileSync,
+  readSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { collectLines } from "../scripts/lib/lines.ts";
 import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 import { until } from "../scripts/lib/until.ts";
@@ -140,5 +148,34 @@ describe.concurrent("a log", () => {
     const note = "hapgent: lines dropped=1";
     expect(await program.reads(note)).toEqual(["hapgent: ready", "hapgent: b", note]);
     expect(await program.end()).toBe(0);
+  });
+
+  test("to a terminal that stands still (Ctrl-S) stops nothing, and goes on with it (Ctrl-Q)", async () => {
+    using directory = temporaryDirectory();
+    const [input, output] = [`${directory.path}/input`, `${directory.path}/output`];
+    writeFileSync(input, "a\nb\nc\nd\ne\nf");
+    writeFileSync(output, "");
+    let text = "";
+    await using terminal = new Bun.Terminal({
+      data(_, chunk) {
+        text += Buffer.from(chunk).toString();
+      },
+    });
+    terminal.write("\u0013");
+    const script = `exec "$0" "$1" < ${input} > ${output}`;
+    const fixture = `${import.meta.dir}/log-fixture.ts`;
+    const program = Bun.spawn(["sh", "-c", script, process.execPath, fixture], {
+      terminal,
+      env: { ...process.env, TERM: "xterm" },
+    });
+    await until("it goes on", () => readFileSync(output, "utf8").endsWith("f\n"));
+    expect(text).not.toContain("hapgent");
+    terminal.write("\u0011");
+    await until("the log goes on", () => text.includes("lines dropped=1"));
+    const lines = ["a", "b", "c", "d", "e", "lines dropped=1"].map(
+      (line) => `hapgent: ${line}\r\n`,
+    );
+    expect(text).toEndWith(lines.join(""));
+    expect(await program.exited).toBe(0);
   });
 });

@@ -198,6 +198,19 @@ describe.concurrent("a start", () => {
     });
   });
 
+  test("whose file no disk brings says so after 5 s, and is over with exit code 1", async () => {
+    const [runtime, program] = PROGRAM;
+    const preload = `--preload=${import.meta.dir}/hanging-disk-fixture.ts`;
+    const env = { HAPGENT_IP: QUIET, HAPGENT_STATE_FILE: "/state.json" };
+    expect(await outcome([runtime, preload, program], { env, isClean: true })).toEqual({
+      stdout: "",
+      stderr:
+        "hapgent: cannot start: /state.json was not read within 5 s: its disk hangs, " +
+        "or no thread may be started (pids limit, ulimit -u, seccomp)\n",
+      exitCode: 1,
+    });
+  });
+
   test("with arguments is a command, and ends with its exit code", async () => {
     expect(await run(["--version"])).toMatchObject({ stderr: "", exitCode: 0 });
     expect(await run(["check", "/nowhere"])).toEqual({
