@@ -2,9 +2,9 @@
 //   bun scripts/mutate.ts [COUNT] [SEED]
 // A condition is negated, a number or a comparison changed, a statement removed. What survives is
 // printed: a rule that no unit test holds.
-import { cpSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { outcome, ROOT } from "./lib/shell.ts";
+import { ROOT } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 
 /** A way to break a line; undefined when the line has nothing of the kind. */
@@ -55,6 +55,9 @@ for (const part of [
   cpSync(ROOT + part, join(directory, part), { recursive: true });
 }
 symlinkSync(`${ROOT}node_modules`, join(directory, "node_modules"));
+// What the tests make goes with the rest: after the first failure nothing of theirs cleans up.
+const TMPDIR = join(directory, "tmp");
+mkdirSync(TMPDIR);
 const files = [...new Bun.Glob("src/**/*.ts").scanSync(ROOT)]
   .filter((file) => !LEFT_OUT.includes(file))
   .toSorted();
@@ -108,14 +111,26 @@ async function fails(): Promise<boolean> {
     "timeout",
     "-k",
     "1",
-    "60",
+    "120",
     "bun",
     "test",
     "--bail",
     "--timeout=20000",
     ...files,
   ];
-  return (await outcome(command, { cwd: directory })).exitCode !== 0;
+  const run = Bun.spawn(command, {
+    cwd: directory,
+    env: { ...process.env, TMPDIR },
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const exitCode = await run.exited;
+  try {
+    // Agents that a test has left, in the group that `timeout` makes.
+    process.kill(-run.pid, "SIGKILL");
+  } catch {
+    // There is none.
+  }
+  return exitCode !== 0;
 }
 
 /** The program that lines of TypeScript are, without types and comments; undefined: none. */
