@@ -16,7 +16,7 @@ export interface Answer {
 /** What is known of a check when its connection is closed. */
 export interface ClosedCheck<A extends Answer> {
   readonly address: string;
-  /** What the client sent: up to the first CR or LF, at most 65 bytes. */
+  /** What the client sent: up to the first CR or LF, at most 73 bytes. */
   readonly sent: string;
   readonly answer: A;
   /**

@@ -38,7 +38,10 @@ type Run = (call: Call) => Promise<string | undefined> | string | undefined;
 const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ["show state", withoutWords(showState)],
   ["show services", withoutWords(showServices)],
-  ["show pollers", withoutWords((call) => JSON.stringify(call.pollers.list(concerned(call))))],
+  [
+    "show pollers",
+    withoutWords(({ pollers, service }) => JSON.stringify(pollers.list(service.name))),
+  ],
   ["set status", setStatus],
   ["set weight", (call) => setNumber("weight", call)],
   ["set maxconn", (call) => setNumber("maxconn", call)],
@@ -71,11 +74,6 @@ export function createExecute(context: ControlContext): Execute {
 
 function withoutWords(run: Run): Run {
   return (call) => (call.words.length === 0 ? run(call) : undefined);
-}
-
-/** The services whose pollers a command is about: with the host all of them. */
-function concerned({ services, service }: Call): readonly Service[] {
-  return service === services.host ? services.all : [service];
 }
 
 /** Looks at watched files before a command, so that no edit is passed over unseen. */
@@ -146,10 +144,11 @@ async function wait(call: Call): Promise<string | undefined> {
     const got = quote(count);
     return `error: wait: expected a number of pollers from 1 to ${POLLER_LIMIT}, got ${got}`;
   }
-  const services = concerned(call);
-  await look(call, services);
+  const { services, service } = call;
+  await look(call, service === services.host ? services.all : [service]);
   const result = await call.pollers.wait({
-    services,
+    // The host's pollers are those of all services.
+    name: service.name,
     seconds: Number(seconds),
     count: count === undefined ? undefined : Number(count),
     isWanted: call.isWanted,

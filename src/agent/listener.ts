@@ -1,6 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import { formatAddress, type ListenAddress } from "../address.ts";
 import { codeOf, describeError } from "../errors.ts";
+import { PROBE_MARK } from "../question.ts";
 import { type Answer, type Check, type ClosedCheck, describeClosed, expire } from "./check.ts";
 import type { Descriptors } from "./descriptors.ts";
 
@@ -10,8 +11,8 @@ import type { Descriptors } from "./descriptors.ts";
  */
 const LINGER_MS = 1000;
 
-/** How much of what a client sends counts, in bytes: a service's name, and the mark before it. */
-const SENT_LIMIT = 65;
+/** How much of what a client sends counts, in bytes: a service's name, and a mark before it. */
+const SENT_LIMIT = 64 + PROBE_MARK.length;
 
 /** How long a client has to name a service, in milliseconds. */
 const NAMING_MS = 250;

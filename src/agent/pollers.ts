@@ -1,4 +1,4 @@
-import type { Service } from "./service.ts";
+import type { Services } from "./services.ts";
 
 /** A poller that was served is forgotten when it has not asked for so long (ms). */
 const MEMORY_MS = 60_000;
@@ -32,7 +32,6 @@ export interface PollerReport extends Asker {
 }
 
 interface Poller extends Asker {
-  readonly service: Service;
   readonly told: string | undefined;
   readonly at: number;
   /** Times between its last checks (ms): the latest, and the one before. */
@@ -41,9 +40,9 @@ interface Poller extends Asker {
 
 /** What a wait is about. */
 export interface WaitOptions {
-  /** The services whose pollers count. */
-  readonly services: readonly Service[];
-  /** How long it may take. */
+  /** The service whose pollers count; undefined: all pollers. */
+  readonly name?: string | undefined;
+  /** How long it may take, in seconds. */
   readonly seconds: number;
   /** How many pollers there are, if that is known. */
   readonly count?: number | undefined;
@@ -64,24 +63,32 @@ export interface WaitResult {
 /**
  * Who has been told what. It fails closed: nobody counts as told who may not have been. HAProxy
  * keeps the last reply for ever, so a poller that was not served the present one is required until
- * it is, or until an operator says that it is gone (`forget`).
+ * it is, or until an operator says that it is gone (`forget`). The pollers of a service
+ * that is gone stay too: the present reply says that there is none.
  */
 export class Pollers {
+  readonly #services: Services;
   /** By address and what was sent, in the order of their last check, the oldest first. */
   readonly #pollers = new Map<string, Poller>();
   readonly #startedAt = performance.now();
   /** When one that may still ask could not be remembered for want of room. */
   #overflowedAt = Number.NEGATIVE_INFINITY;
 
+  constructor(services: Services) {
+    this.#services = services;
+  }
+
   /** Notes a check: what the asker was told; undefined when it may not have got it. */
-  record(asker: Asker, service: Service, told: string | undefined): void {
+  record(asker: Asker, told: string | undefined): void {
     const key = `${asker.address} ${asker.sent}`;
     const now = performance.now();
     const known = this.#pollers.get(key);
+    // Who asks for what never was a service is no load balancer that anybody waits for.
+    if (!known && !this.#services.find(asker.sent)) return;
     this.#pollers.delete(key);
     const gaps = known ? ([now - known.at, known.gaps[0]] as const) : ([0, 0] as const);
     if (!known && !this.#makeRoom(now)) return;
-    this.#pollers.set(key, { ...asker, service, told, at: now, gaps });
+    this.#pollers.set(key, { ...asker, told, at: now, gaps });
   }
 
   /** Forgets the pollers of an address, whatever they were told; returns how many they were. */
@@ -100,27 +107,26 @@ export class Pollers {
   forgetSilent(): void {
     const now = performance.now();
     for (const [key, poller] of this.#pollers) {
-      if (poller.service.isGone) this.#pollers.delete(key);
-      else if (now - poller.at > MEMORY_MS && isServed(poller)) this.#pollers.delete(key);
+      if (now - poller.at > MEMORY_MS && this.#isServed(poller)) this.#pollers.delete(key);
     }
   }
 
-  /** The pollers of these services. */
-  list(services: readonly Service[]): PollerReport[] {
+  /** The pollers of a service, or all. */
+  list(name?: string): PollerReport[] {
     this.forgetSilent();
     const now = performance.now();
-    return this.#of(services).map((poller) => ({
+    return this.#of(name).map((poller) => ({
       address: poller.address,
       sent: poller.sent,
       age: Math.round(now - poller.at) / 1000,
       reply: poller.told ?? null,
-      isServed: isServed(poller),
+      isServed: this.#isServed(poller),
     }));
   }
 
   /**
-   * Waits until it can be said that every poller of these services was served the present reply. It
-   * looks ten times a second, so that a check costs nothing more meanwhile.
+   * Waits until it can be said that every poller of a service, or every one, was served the present
+   * reply. It looks ten times a second, so that a check costs nothing more meanwhile.
    */
   async wait(options: WaitOptions): Promise<WaitResult> {
     const start = performance.now();
@@ -130,7 +136,7 @@ export class Pollers {
       const now = performance.now();
       if (problem === undefined || now >= end || options.isWanted?.() === false) {
         const seconds = Math.round((now - start) / 100) / 10;
-        return { problem, pollers: this.list(options.services), seconds };
+        return { problem, pollers: this.list(options.name), seconds };
       }
       await Bun.sleep(Math.min(end - now, LOOK_MS));
     }
@@ -140,52 +146,57 @@ export class Pollers {
    * Like `wait`, for the end of the agent: where nobody has asked in all the time that it takes to
    * know the pollers, there is nobody to tell.
    */
-  async tellAll(services: readonly Service[], seconds: number): Promise<void> {
+  async tellAll(seconds: number): Promise<void> {
     const isAlone = () =>
-      this.list(services).length === 0 && performance.now() - this.#startedAt > LEARNING_MS;
-    await this.wait({ services, seconds, isWanted: () => !isAlone() });
+      this.#pollers.size === 0 && performance.now() - this.#startedAt > LEARNING_MS;
+    await this.wait({ seconds, isWanted: () => !isAlone() });
   }
 
   /** Why it cannot be said now that all pollers know; undefined when it can. */
-  #findProblem({ services, count }: WaitOptions): string | undefined {
+  #findProblem({ name, count }: WaitOptions): string | undefined {
     this.forgetSilent();
     const now = performance.now();
-    const pollers = this.#of(services);
+    const services = name === undefined ? this.#services : this.#services.get(name);
+    if (services === undefined) return "it is no service any more";
+    const pollers = this.#of(name);
     if (now - this.#overflowedAt < MEMORY_MS) {
       return `more than ${POLLER_LIMIT} pollers: not all of them are known`;
     }
     if (pollers.length === 0) return "no load balancer has asked";
-    const missing = pollers.filter((poller) => !isServed(poller));
+    const missing = pollers.filter((poller) => !this.#isServed(poller));
     if (missing.length > 0) return `not served to ${missing.length} of ${pollers.length}`;
     if (count !== undefined && pollers.length < count) {
       return `only ${pollers.length} of ${count} pollers have asked`;
     }
     // Who asks for a service that was not there before is not known either.
-    const since = Math.max(this.#startedAt, ...services.map(({ addedAt }) => addedAt));
-    const listened = now - since;
+    const listened = now - Math.max(this.#startedAt, services.addedAt);
     if (count === undefined && listened < LEARNING_MS) {
       return `the agent has listened for ${toSeconds(listened)} s only, and knows its pollers after ${toSeconds(LEARNING_MS)} s`;
     }
     // Two load balancers behind one address, with one agent-send, look like one: both have asked
     // once an interval has passed.
     const interval = Math.max(DEFAULT_INTERVAL_MS, ...pollers.flatMap(({ gaps }) => gaps));
-    const changedAt = Math.max(...services.map((service) => service.changedAt));
-    if (now - changedAt < interval) {
+    if (now - services.changedAt < interval) {
       return `less than one check interval (${toSeconds(interval)} s) has passed since the change`;
     }
     return undefined;
   }
 
-  #of(services: readonly Service[]): Poller[] {
-    const wanted = new Set(services);
-    return [...this.#pollers.values()].filter(({ service }) => wanted.has(service));
+  #of(name: string | undefined): Poller[] {
+    const pollers = [...this.#pollers.values()];
+    if (name === undefined) return pollers;
+    return pollers.filter(({ sent }) => this.#services.find(sent)?.name === name);
+  }
+
+  #isServed({ sent, told }: Poller): boolean {
+    return told === this.#services.answer(sent).text;
   }
 
   /** Whether there is room for one more; one that was not served is never dropped for it. */
   #makeRoom(now: number): boolean {
     if (this.#pollers.size < POLLER_LIMIT) return true;
     for (const [key, poller] of this.#pollers) {
-      if (!isServed(poller)) continue;
+      if (!this.#isServed(poller)) continue;
       // It may ask again, and would not be missed after the next change.
       if (now - poller.at <= MEMORY_MS) this.#overflowedAt = now;
       this.#pollers.delete(key);
@@ -194,10 +205,6 @@ export class Pollers {
     this.#overflowedAt = now;
     return false;
   }
-}
-
-function isServed({ told, service }: Poller): boolean {
-  return told === service.reply.text;
 }
 
 function toSeconds(milliseconds: number): number {

@@ -105,7 +105,7 @@ class Agent {
     receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
     await started;
     // Who asks is of interest only to the control socket and to a stop status.
-    if (socket || stop) this.#pollers = new (await import("./pollers.ts")).Pollers();
+    if (socket || stop) this.#pollers = new (await import("./pollers.ts")).Pollers(this.#services);
     const watcher = watch
       ? new (await import("./watcher.ts")).Watcher(this.#services, this.#events)
       : undefined;
@@ -133,10 +133,8 @@ class Agent {
       closed:
         pollers &&
         (({ address, sent, answer, isServed }) => {
-          // Not the one that has answered: a name that came too late was answered by the host.
-          const service = services.find(sent);
-          if (!service || sent.startsWith(PROBE_MARK)) return;
-          pollers.record({ address, sent }, service, isServed ? answer.text : undefined);
+          if (sent.startsWith(PROBE_MARK)) return;
+          pollers.record({ address, sent }, isServed ? answer.text : undefined);
         }),
     });
   }
@@ -171,7 +169,7 @@ class Agent {
       const services = this.#services;
       services.answerWhileStopping(stop.status);
       log("stop status", { reply: services.host.reply.text, seconds: stop.seconds });
-      await this.#pollers.tellAll(services.all, stop.seconds);
+      await this.#pollers.tellAll(stop.seconds);
     }
     const settled = this.#events.settled().then(() => true);
     await Promise.race([this.#listener?.stop(STOP_MS), Bun.sleep(STOP_MS)]);

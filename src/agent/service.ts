@@ -51,8 +51,6 @@ export class Service {
   isSaving = false;
   /** Whether a change has not been saved. */
   isUnsaved = false;
-  /** Whether it is no service any more: its file was gone when the directory was read. */
-  isGone = false;
   readonly #options: ServiceOptions;
   /** What the file was when it was last read, where it is watched. */
   #identity: Identity = {};

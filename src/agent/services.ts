@@ -34,6 +34,8 @@ export class Services {
   readonly host: Service;
   readonly #options: ServicesOptions;
   readonly #named = new Map<string, Service>();
+  /** When one went last, and its name has another answer since (performance.now()). */
+  #goneAt = 0;
   /** The status that is answered in place of every state's while the agent stops. */
   #stopStatus: Status | undefined;
 
@@ -65,6 +67,16 @@ export class Services {
   /** What names the directory in a line of the log. */
   get fileFields(): LogFields {
     return { directory: this.#options.directory };
+  }
+
+  /** Since when all of them are known (performance.now()). */
+  get addedAt(): number {
+    return Math.max(...this.all.map(({ addedAt }) => addedAt));
+  }
+
+  /** When an answer changed last (performance.now()). */
+  get changedAt(): number {
+    return Math.max(this.#goneAt, ...this.all.map(({ changedAt }) => changedAt));
   }
 
   /** The service of this name. */
@@ -112,10 +124,10 @@ export class Services {
   /** Takes in a service whose file has appeared since the directory was read. */
   async discover(sent: string, events: Events): Promise<void> {
     const name = nameIn(sent);
-    if (!SERVICE_NAME.test(name) || this.#named.size >= SERVICE_LIMIT) return;
+    if (!SERVICE_NAME.test(name)) return;
     if ((await identify(this.#path(name))).error !== undefined) return;
     await events.request(async () => {
-      if (this.#named.has(name)) return;
+      if (this.#named.has(name) || this.#named.size >= SERVICE_LIMIT) return;
       const service = this.#add(name);
       await service.start();
       log("service", { cause: "watch", service: name, reply: service.reply.text });
@@ -146,9 +158,10 @@ export class Services {
       log("too many services", { cause, directory, services: names.length, limit: SERVICE_LIMIT });
     }
     const kept = new Set(names.slice(0, SERVICE_LIMIT));
-    for (const [name, service] of this.#named) {
+    for (const name of this.#named.keys()) {
       if (kept.has(name)) continue;
-      service.isGone = true;
+      this.#options.changing?.();
+      this.#goneAt = performance.now();
       this.#named.delete(name);
       log("service gone", { cause, service: name });
     }
@@ -164,6 +177,7 @@ export class Services {
   }
 
   #add(name: string): Service {
+    this.#options.changing?.();
     const service = new Service({
       ...this.#common(),
       name,

@@ -17,7 +17,7 @@ async function startService(directory: { path: string }, state: State) {
   writeFileSync(file, formatState(state));
   const services = new Services({ file, directory: undefined, mode: "exact", watch: false });
   await services.start();
-  const pollers = new Pollers();
+  const pollers = new Pollers(services);
   const execute = createExecute({ services, events: new Events(), pollers, watch: false });
   const service = services.host;
   const answer = (line: string, isWanted = true) => execute(line, () => isWanted);
@@ -52,12 +52,12 @@ describe("a control command", () => {
 
   test("wait tells who was not served, what that one was told last, and when", async () => {
     using directory = temporaryDirectory();
-    const { answer, service, pollers } = await startService(directory, { status: "UP" });
+    const { answer, pollers } = await startService(directory, { status: "UP" });
     expect(await answer("wait 0")).toBe("error: after 0 s: no load balancer has asked");
-    pollers.record({ address: "10.0.0.1", sent: "web" }, service, "UP");
-    pollers.record({ address: "::1", sent: "" }, service, "UP");
+    pollers.record({ address: "10.0.0.1", sent: "web" }, "UP");
+    pollers.record({ address: "::1", sent: "" }, "UP");
     await answer("set status MAINT");
-    pollers.record({ address: "::1", sent: "" }, service, undefined);
+    pollers.record({ address: "::1", sent: "" }, undefined);
     expect(await answer("wait 0 2")).toMatch(
       /^error: after 0 s: not served to 2 of 2: 10\.0\.0\.1 "web" \(told UP, asked [\d.]+ s ago\), ::1 \(perhaps never told, asked [\d.]+ s ago\)$/,
     );
@@ -68,18 +68,16 @@ describe("a control command", () => {
 
   test("wait says how many were served, which lines these are, and how long it took", async () => {
     using directory = temporaryDirectory();
-    const { answer, service, pollers } = await startService(directory, { status: "UP" });
-    pollers.record({ address: "10.0.0.1", sent: "web" }, service, "UP");
+    const { answer, pollers } = await startService(directory, { status: "UP" });
+    pollers.record({ address: "10.0.0.1", sent: "web" }, "UP");
     expect(await answer("wait 5 1")).toMatch(
       /^ok served to 1 poller after (1\.9|2(\.\d)?) s: UP; 10\.0\.0\.1 "web"$/,
     );
-    for (let i = 2; i <= 8; i += 1)
-      pollers.record({ address: `10.0.0.${i}`, sent: "" }, service, "UP");
+    for (let i = 2; i <= 8; i += 1) pollers.record({ address: `10.0.0.${i}`, sent: "" }, "UP");
     expect(await answer("wait 0 8")).toMatch(
       /^ok served to all of 8 pollers after 0 s: UP; .*, 10\.0\.0\.8$/,
     );
-    for (let i = 9; i <= 11; i += 1)
-      pollers.record({ address: `10.0.0.${i}`, sent: "" }, service, "UP");
+    for (let i = 9; i <= 11; i += 1) pollers.record({ address: `10.0.0.${i}`, sent: "" }, "UP");
     expect(await answer("wait 0 11")).toMatch(
       /^ok served to all of 11 pollers after 0 s: UP; .*10\.0\.0\.8 and 3 more$/,
     );
@@ -116,8 +114,8 @@ describe("a control command", () => {
 
   test("show pollers tells of all, forget of those that it forgot", async () => {
     using directory = temporaryDirectory();
-    const { answer, service, pollers } = await startService(directory, { status: "UP" });
-    for (const sent of ["web", "api"]) pollers.record({ address: "10.0.0.1", sent }, service, "UP");
+    const { answer, pollers } = await startService(directory, { status: "UP" });
+    for (const sent of ["web", "api"]) pollers.record({ address: "10.0.0.1", sent }, "UP");
     expect(JSON.parse(await answer("show pollers"))).toMatchObject([
       { address: "10.0.0.1", sent: "web", reply: "UP", isServed: true },
       { address: "10.0.0.1", sent: "api", reply: "UP", isServed: true },

@@ -79,7 +79,7 @@ describe("a check that is told of", () => {
     ["web\n", "web"],
     ["web\r\nand more", "web"],
     ["web", "web"],
-    ["x".repeat(200), "x".repeat(65)],
+    ["x".repeat(200), "x".repeat(73)],
   ])("sent %j, of which %j counts", async (payload, sent) => {
     await using started = startListener();
     expect(await ask(started.port, { payload })).toBe("UP\n");

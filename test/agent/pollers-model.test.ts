@@ -54,8 +54,9 @@ async function play(
 ): Promise<number> {
   now = 0;
   const options = { file: "/nowhere", directory: undefined, mode: "exact", watch: false } as const;
-  const pollers = new Pollers();
-  const services = new Services({ ...options, changing: () => pollers.forgetSilent() });
+  let pollers: Pollers | undefined;
+  const services = new Services({ ...options, changing: () => pollers?.forgetSilent() });
+  pollers = new Pollers(services);
   const { host } = services;
   /** What each line has been told last. */
   const told = lines.map(() => "");
@@ -69,12 +70,12 @@ async function play(
       if (fate === "served" || fate === "perhaps served") told[i] = reply;
       if (fate === "lost") continue;
       const record = fate === "served" ? reply : undefined;
-      pollers.record({ address: "192.0.2.1", sent }, host, record);
+      pollers.record({ address: "192.0.2.1", sent }, record);
     }
     for (const { status } of changes.filter((change) => change.step === step)) {
       services.answerWhileStopping(status);
     }
-    const { problem } = await pollers.wait({ services: services.all, seconds: 0 });
+    const { problem } = await pollers.wait({ seconds: 0 });
     if (problem !== undefined) continue;
     ok += 1;
     expect(told).toEqual(lines.map(() => host.reply.text));

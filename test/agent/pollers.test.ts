@@ -1,8 +1,9 @@
 // Who has been told what. The rule that all of these hold: `wait` is never ok while somebody may not
 // have the present reply.
 import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { POLLER_LIMIT, Pollers } from "../../src/agent/pollers.ts";
-import { Service } from "../../src/agent/service.ts";
 import { Services } from "../../src/agent/services.ts";
 import type { Status } from "../../src/state/state.ts";
 
@@ -21,11 +22,10 @@ function createPollers() {
   const changing = () => pollers?.forgetSilent();
   const options = { file: "/nowhere", directory: undefined, mode: "exact", watch: false } as const;
   const services = new Services({ ...options, changing });
-  pollers = new Pollers();
+  pollers = new Pollers(services);
   const { host } = services;
   return {
     pollers,
-    services: services.all,
     /** Makes the host answer this status from this second on. */
     become(status: Status, second: number) {
       now = second * 1000;
@@ -34,25 +34,25 @@ function createPollers() {
     /** Notes a check of this second; `told` undefined: it may not have got its reply. */
     check(second: number, address: string, sent = "", told: string | undefined = host.reply.text) {
       now = second * 1000;
-      pollers.record({ address, sent }, host, told);
+      pollers.record({ address, sent }, told);
     },
     /** Notes a check that may not have been served. */
     fail(second: number, address: string) {
       now = second * 1000;
-      pollers.record({ address, sent: "" }, host, undefined);
+      pollers.record({ address, sent: "" }, undefined);
     },
     /** What a wait of no time says at this second. */
     async ask(second: number, count?: number) {
       now = second * 1000;
-      return (await pollers.wait({ services: services.all, seconds: 0, count })).problem;
+      return (await pollers.wait({ seconds: 0, count })).problem;
     },
-    addresses: () => pollers.list(services.all).map(({ address }) => address),
+    addresses: () => pollers.list().map(({ address }) => address),
   };
 }
 
 describe("the pollers", () => {
   test("are listed with what they sent, when they asked and what they were told, the latest last", () => {
-    const { pollers, services, become, check, fail } = createPollers();
+    const { pollers, become, check, fail } = createPollers();
     become("UP", 0);
     check(1, "a");
     check(2, "b", "web");
@@ -61,7 +61,7 @@ describe("the pollers", () => {
     check(3.3, "b", "api");
     fail(3.4, "c");
     now = 3500.4;
-    expect(pollers.list(services)).toEqual([
+    expect(pollers.list()).toEqual([
       { address: "b", sent: "web", age: 1.5, reply: "UP", isServed: false },
       { address: "a", sent: "", age: 0.5, reply: "UP", isServed: false },
       { address: "b", sent: "api", age: 0.2, reply: "DOWN", isServed: true },
@@ -118,20 +118,6 @@ describe("the pollers", () => {
     expect(addresses()).not.toContain("newer");
     expect(await ask(63)).toBe("more than 4096 pollers: not all of them are known");
     expect(await ask(64)).toStartWith("not served to ");
-  });
-
-  test("of a service that is gone take no room from others", async () => {
-    const { pollers, fail, check, addresses, ask } = createPollers();
-    const gone = new Service({ name: "web", file: "/nowhere", mode: "exact", watch: false });
-    for (let i = 0; i < POLLER_LIMIT; i += 1) {
-      pollers.record({ address: `10.0.0.${i}`, sent: "web" }, gone, undefined);
-    }
-    gone.isGone = true;
-    pollers.forgetSilent();
-    fail(1, "a");
-    check(2, "a");
-    expect(addresses()).toEqual(["a"]);
-    expect(await ask(12)).toBeUndefined();
   });
 
   test("make room unnoticed where they have not asked for a minute", async () => {
@@ -230,28 +216,32 @@ describe("a wait", () => {
   });
 
   test("about a service that is new is not over before the agent has listened for 10 s", async () => {
-    const { pollers } = createPollers();
-    now = 100_000;
+    using directory = temporaryDirectory();
+    writeFileSync(`${directory.path}/web.json`, '{"status":"UP"}');
     const file = "/nowhere";
-    const service = new Service({ name: "web", file, mode: "exact", watch: false });
+    const options = { file, directory: directory.path, mode: "exact", watch: false } as const;
+    const services = new Services(options);
+    const pollers = new Pollers(services);
+    now = 100_000;
+    await services.start();
     now = 101_000;
-    pollers.record({ address: "a", sent: "web" }, service, service.reply.text);
+    pollers.record({ address: "a", sent: "web" }, services.answer("web").text);
     const problem = async (second: number) => {
       now = second * 1000;
-      return (await pollers.wait({ services: [service], seconds: 0 })).problem;
+      return (await pollers.wait({ name: "web", seconds: 0 })).problem;
     };
     expect(await problem(105)).toStartWith("the agent has listened for 5 s only");
     expect(await problem(110)).toBeUndefined();
   });
 
   test("goes on until its time is over, or nobody wants to know any more", async () => {
-    const { pollers, services, become, check } = createPollers();
+    const { pollers, become, check } = createPollers();
     become("UP", 0);
     check(0, "a");
     become("DOWN", 20);
     let isWanted = true;
-    const unwanted = pollers.wait({ services, seconds: 3600, isWanted: () => isWanted });
-    const timed = pollers.wait({ services, seconds: 5 });
+    const unwanted = pollers.wait({ seconds: 3600, isWanted: () => isWanted });
+    const timed = pollers.wait({ seconds: 5 });
     isWanted = false;
     expect((await unwanted).problem).toBe("not served to 1 of 1");
     now = 25_000;
@@ -261,22 +251,22 @@ describe("a wait", () => {
   });
 
   test("at the end of the agent is over at once where nobody has asked in 10 s", async () => {
-    const { pollers, services } = createPollers();
+    const { pollers } = createPollers();
     now = 10_001;
-    await pollers.tellAll(services, 3600);
-    expect(pollers.list(services)).toEqual([]);
+    await pollers.tellAll(3600);
+    expect(pollers.list()).toEqual([]);
   });
 
   test.each([
     ["somebody who has asked has not got the reply", 100, true],
     ["somebody may ask yet, 10 s after the start", 9, false],
   ])("at the end of the agent lasts while %s", async (_, second, hasAsked) => {
-    const { pollers, services, become, check } = createPollers();
+    const { pollers, become, check } = createPollers();
     become("UP", 0);
     if (hasAsked) check(second, "a");
     become("DOWN", second);
     let isOver = false;
-    const told = pollers.tellAll(services, 5).then(() => {
+    const told = pollers.tellAll(5).then(() => {
       isOver = true;
     });
     for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();

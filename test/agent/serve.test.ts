@@ -91,7 +91,7 @@ describe.concurrent("the agent", () => {
     }
     await using agent = await start({ socket: true, env: { HAPGENT_SERVICES: directory.path } });
     expect(agent.log).toEqual([expect.stringContaining(` services=2 socket=${agent.socket}`)]);
-    expect(await agent.ask({ payload: "#api\n" })).toBe("maint 100%\n");
+    expect(await agent.ask({ payload: "#hapgent:api\n" })).toBe("maint 100%\n");
     expect(await agent.ask({ payload: "nothing\n" })).toBe("FAIL #no such service\n");
     expect(await agent.ask({ payload: "api\n" })).toBe("maint 100%\n");
     const pollers = await until("a poller", async () => {

@@ -29,16 +29,18 @@ async function startServices(
   const path = (name: string) => `${services}/${name}.json`;
   for (const [name, text] of Object.entries(files)) writeFileSync(path(name), text);
   writeFileSync(`${directory.path}/host.json`, host);
+  let pollers: Pollers | undefined;
   const all = new Services({
     file: `${directory.path}/host.json`,
     directory: services,
     mode: "full",
     watch,
+    changing: () => pollers?.forgetSilent(),
   });
   await all.start();
   const events = new Events();
   const watcher = new Watcher(all, events);
-  const pollers = new Pollers();
+  pollers = new Pollers(all);
   const execute = createExecute({ services: all, events, pollers, watch });
   return {
     all,
@@ -113,7 +115,7 @@ describe("a check", () => {
     using directory = temporaryDirectory();
     const files = { web: '{"status":"MAINT"}' };
     const { answer, watched, all } = await startServices(directory, files, { watch: true });
-    for (const sent of ["web https", "web  2", "#web https", "web "]) {
+    for (const sent of ["web https", "web  2", "#hapgent:web https", "web "]) {
       expect(answer(sent)).toBe("maint 100%");
       expect(await watched(sent)).toBe("maint 100%");
       expect(all.isComplete(sent)).toBe(true);
@@ -125,10 +127,10 @@ describe("a check", () => {
   test("of the project's own probes is answered alike", async () => {
     using directory = temporaryDirectory();
     const { answer, all } = await startServices(directory, { web: '{"status":"MAINT"}' });
-    expect(answer("#web")).toBe("maint 100%");
-    expect(answer("#")).toBe("ready up 100%");
-    expect(answer("#api")).toBe("FAIL #no such service");
-    expect(["web", "#web", "we", "#"].map((sent) => all.isComplete(sent))).toEqual([
+    expect(answer("#hapgent:web")).toBe("maint 100%");
+    expect(answer("#hapgent:")).toBe("ready up 100%");
+    expect(answer("#hapgent:api")).toBe("FAIL #no such service");
+    expect(["web", "#hapgent:web", "we", "#hapgent:"].map((sent) => all.isComplete(sent))).toEqual([
       true,
       true,
       false,
@@ -240,12 +242,10 @@ describe("a service whose file is gone", () => {
     using directory = temporaryDirectory();
     const files = { web: '{"status":"UP"}', api: '{"status":"UP"}' };
     const { all, path, answer } = await startServices(directory, files);
-    const [api, web] = all.named;
     rmSync(path("web"));
     using log = recordLog();
     expect((await all.reload("SIGHUP")).text).toBe("loaded, 1 services");
     expect(all.named).toEqual([expect.objectContaining({ name: "api" })]);
-    expect([api?.isGone, web?.isGone]).toEqual([false, true]);
     expect(answer("web")).toBe("FAIL #no such service");
     expect(log.lines.at(-1)).toBe("hapgent: service gone cause=SIGHUP service=web");
   });
@@ -274,7 +274,7 @@ describe("services", () => {
     await all.start();
     await all.get("web")?.set(withStatus("DRAIN"), "socket");
     all.answerWhileStopping("DOWN");
-    expect(replies).toEqual([undefined, "FAIL", "UP", "DRAIN"]);
+    expect(replies).toEqual([undefined, undefined, "FAIL", "UP", "DRAIN"]);
     expect(all.get("web")?.reply.text).toBe("DOWN");
   });
 
@@ -337,14 +337,57 @@ describe("a control command", () => {
   });
 });
 
+describe("wait", () => {
+  /** An agent with the service web, and its poller, which was told that it is UP. */
+  async function startPolled(directory: { path: string }) {
+    const started = await startServices(directory, { web: '{"status":"UP"}' });
+    const asker = { address: "192.0.2.1", sent: "web" };
+    const ask = () => started.pollers.record(asker, started.answer("web"));
+    ask();
+    return { ...started, ask };
+  }
+
+  test("requires the pollers of a service that is gone to be told so", async () => {
+    using directory = temporaryDirectory();
+    const { all, path, command, ask } = await startPolled(directory);
+    rmSync(path("web"));
+    await all.reload("SIGHUP");
+    expect(await command("wait 0 1")).toMatch(
+      /^error: after 0 s: not served to 1 of 1: 192\.0\.2\.1 "web" \(told ready up 100%, /,
+    );
+    expect(await command("@web wait 0")).toBe('error: no such service: "web"');
+    ask();
+    expect(await command("wait 0 1")).toMatch(/^error: after 0 s: less than one check interval/);
+    expect(await command("wait 5 1")).toMatch(/^ok served to 1 poller after [12](\.\d)? s: /);
+  });
+
+  test("begins anew for a service that was gone in between", async () => {
+    using directory = temporaryDirectory();
+    const { all, path, command } = await startPolled(directory);
+    const waiting = command("@web wait 1 1");
+    rmSync(path("web"));
+    await all.reload("SIGHUP");
+    writeFileSync(path("web"), '{"status":"DOWN"}');
+    await all.reload("SIGHUP");
+    expect(await waiting).toMatch(/^error: after 1 s: not served to 1 of 1: 192\.0\.2\.1 "web" /);
+  });
+
+  test("for a service that is gone is an error", async () => {
+    using directory = temporaryDirectory();
+    const { all, path, command } = await startPolled(directory);
+    const waiting = command("@web wait 1");
+    rmSync(path("web"));
+    await all.reload("SIGHUP");
+    expect(await waiting).toStartWith("error: after 1 s: it is no service any more");
+  });
+});
+
 describe("a control command for a service, with watched files,", () => {
   test("sees an edit of the host's file first", async () => {
     using directory = temporaryDirectory();
     const files = { web: '{"status":"UP"}' };
-    const { command, pollers, all } = await startServices(directory, files, { watch: true });
-    const [web] = all.named;
-    if (!web) throw new Error("no service");
-    pollers.record({ address: "192.0.2.1", sent: "web" }, web, web.reply.text);
+    const { command, pollers, answer } = await startServices(directory, files, { watch: true });
+    pollers.record({ address: "192.0.2.1", sent: "web" }, answer("web"));
     writeFileSync(`${directory.path}/host.json`, '{"status":"MAINT"}');
     expect(await command("@web wait 0 1")).toMatch(
       /^error: after 0 s: not served to 1 of 1: 192\.0\.2\.1 "web" \(told ready up 100%, /,

@@ -94,7 +94,7 @@ describe("hapgent status", () => {
     expect(await run(`status ${server.address}`)).toEqual({ code: 0, out: "UP 50%", err: "" });
     await run(`status ${server.address} --send web`);
     await until("both were sent", () => server.got.length === 2);
-    expect(server.got).toEqual(["#\n", "#web\n"]);
+    expect(server.got).toEqual(["#hapgent:\n", "#hapgent:web\n"]);
     expect(JSON.parse((await run(`status ${server.address} --json`)).out)).toEqual({
       ok: true,
       address: server.address,

@@ -222,8 +222,8 @@ describe.concurrent("hapgent status", () => {
   });
 
   test.each([
-    [[], "#\n"],
-    [["--send", "web-1.2"], "#web-1.2\n"],
+    [[], "#hapgent:\n"],
+    [["--send", "web-1.2"], "#hapgent:web-1.2\n"],
   ])("with %j sends %j, which no load balancer does", async (args, sent) => {
     const { promise, resolve } = Promise.withResolvers<string>();
     const socket = {
