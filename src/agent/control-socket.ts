@@ -8,7 +8,10 @@ const CLIENT_LIMIT = 16;
 const LINE_LIMIT = 1024;
 /** Commands that a client may send before they are answered, in bytes. */
 const BACKLOG_LIMIT = 64 * 1024;
-/** A client that sends nothing for so long (ms) is closed, unless it waits for an answer. */
+/**
+ * A client that sends nothing for so long (ms) is closed, unless it waits for an answer; so is one
+ * that does not read its answer.
+ */
 const IDLE_MS = 5000;
 
 const TOO_LONG = `error: expected a line of at most ${LINE_LIMIT} bytes`;
@@ -30,6 +33,8 @@ interface Client {
   hasEnded: boolean;
   isClosed: boolean;
   timer: Timer | undefined;
+  /** Called when it can take more of an answer, or has gone. */
+  resume: (() => void) | undefined;
 }
 
 /** How the control socket is opened, and what it does. */
@@ -104,7 +109,10 @@ class Clients {
 
   readonly handler: SocketHandler<Client> = {
     open: (socket) => {
-      socket.data = { rest: "", isBusy: false, hasEnded: false, isClosed: false, timer: undefined };
+      socket.data = {
+        ...{ rest: "", isBusy: false, hasEnded: false, isClosed: false },
+        ...{ timer: undefined, resume: undefined },
+      };
       if (this.#descriptors.admitClient(socket)) closeWhenIdle(socket);
       else this.#refuse(socket);
     },
@@ -118,9 +126,11 @@ class Clients {
       socket.data.hasEnded = true;
       void this.#work(socket);
     },
+    drain: (socket) => socket.data.resume?.(),
     close: (socket) => {
       this.#descriptors.leaveClient(socket);
       socket.data.isClosed = true;
+      socket.data.resume?.();
       clearTimeout(socket.data.timer);
     },
     error() {},
@@ -147,10 +157,7 @@ class Clients {
       client.rest = client.rest.slice(end + 1);
       const answer =
         line.length > LINE_LIMIT ? TOO_LONG : await this.#execute(line, () => !client.isClosed);
-      if (client.isClosed || socket.write(`${answer}\n`) > answer.length) continue;
-      // An answer that does not fit means a client that does not read.
-      client.rest = "";
-      socket.terminate();
+      await writeAll(socket, `${answer}\n`);
     }
     client.isBusy = false;
     if (client.isClosed) return;
@@ -159,6 +166,22 @@ class Clients {
     else if (client.hasEnded) socket.end(client.rest && "error: expected a newline at the end\n");
     else closeWhenIdle(socket);
   }
+}
+
+/** Writes an answer, as fast as the client reads it; one that does not is closed. */
+async function writeAll(socket: Socket<Client>, answer: string): Promise<void> {
+  const client = socket.data;
+  let rest = new TextEncoder().encode(answer);
+  while (!client.isClosed) {
+    rest = rest.subarray(Math.max(0, socket.write(rest)));
+    if (rest.length === 0) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    client.resume = resolve;
+    client.timer = setTimeout(() => socket.terminate(), IDLE_MS);
+    await promise;
+    clearTimeout(client.timer);
+  }
+  client.rest = "";
 }
 
 function closeWhenIdle(socket: Socket<Client>): void {

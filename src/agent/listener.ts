@@ -82,8 +82,8 @@ class Checks<A extends Answer> {
   /** Whether a check may have to wait for its answer. */
   readonly mayWait: boolean;
   readonly #options: ListenOptions<A>;
-  /** Connections that do not linger and wait for their answer. */
-  #waitingBeyond = 0;
+  /** Connections that do not linger and wait for their answer, the oldest first. */
+  readonly #waitingBeyond = new Set<Socket<Check<A>>>();
   #resolveSettled: (() => void) | undefined;
 
   constructor(options: ListenOptions<A>) {
@@ -137,13 +137,18 @@ class Checks<A extends Answer> {
     if (lingers) {
       client.timeout(1);
     } else if (this.mayWait) {
-      this.#waitingBeyond += 1;
+      this.#waitingBeyond.add(client);
       const { naming, refreshing } = descriptors.waitingCaps;
-      if (this.#waitingBeyond > (isComplete ? naming : refreshing)) {
-        // The last known answer; of which service nobody knows: none changes nothing at HAProxy.
-        if (isComplete) expire(client);
-        else this.#write(client, this.#options.answer(""));
-        return;
+      const [oldest = client] = this.#waitingBeyond;
+      if (this.#waitingBeyond.size > (isComplete ? naming : refreshing)) {
+        // Who names a service at once is never the oldest. Silence gets no answer then: of which
+        // service nobody knows, and none changes nothing at HAProxy.
+        if (isComplete) {
+          expire(oldest);
+        } else {
+          this.#write(client, this.#options.answer(""));
+          return;
+        }
       }
     }
     if (isComplete) check.naming = setTimeout(() => this.#lookOnce(client), NAMING_MS);
@@ -211,7 +216,7 @@ class Checks<A extends Answer> {
     clearTimeout(check.naming);
     const outcome = describeClosed(check, error);
     if (outcome) this.#options.closed?.(outcome);
-    if (!check.lingers && this.mayWait) this.#waitingBeyond -= 1;
+    this.#waitingBeyond.delete(client);
     check.isWaiting = false;
     if (!check.lingers) return;
     const { descriptors } = this.#options;

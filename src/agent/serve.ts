@@ -171,6 +171,7 @@ class Agent {
       log("stop status", { reply: services.host.reply.text, seconds: stop.seconds });
       await this.#pollers.tellAll(stop.seconds);
     }
+    this.#services.stopReading();
     const settled = this.#events.settled().then(() => true);
     await Promise.race([this.#listener?.stop(STOP_MS), Bun.sleep(STOP_MS)]);
     const isSettled = await Promise.race([settled, Bun.sleep(SAVE_MS).then(() => false)]);

@@ -36,6 +36,8 @@ export class Services {
   readonly #named = new Map<string, Service>();
   /** When one went last, and its name has another answer since (performance.now()). */
   #goneAt = 0;
+  /** Whether the agent stops: then no further file is read. */
+  #isStopping: boolean = false;
   /** The status that is answered in place of every state's while the agent stops. */
   #stopStatus: Status | undefined;
 
@@ -134,6 +136,11 @@ export class Services {
     });
   }
 
+  /** Reads no further service: the agent stops, and must not wait for thousands of files. */
+  stopReading(): void {
+    this.#isStopping = true;
+  }
+
   /** From now on answers this status for every service, whatever its state is; it is not saved. */
   answerWhileStopping(status: Status): void {
     this.#options.changing?.();
@@ -167,6 +174,7 @@ export class Services {
     }
     const bad: string[] = [];
     for (const name of kept) {
+      if (this.#isStopping) break;
       const known = this.#named.get(name);
       const { isGood } = await (known ? known.reload(cause) : this.#add(name).start());
       if (!isGood) bad.push(name);

@@ -162,35 +162,65 @@ describe("a control socket", () => {
     await close();
   });
 
-  test("closes a client that does not read, and at the end all of them", async () => {
+  test("gives a client that reads slowly all of a long answer", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const answer = "0123456789".repeat(2 ** 18);
+    const execute = async () => answer;
+    const close = await openControlSocket(path, { ...OPTIONS, execute });
+    const client = connect({ path });
+    client.end("show services\nhelp\n");
+    let got = "";
+    for await (const chunk of client) {
+      got += chunk;
+      await Bun.sleep(0);
+    }
+    expect(got === `${answer}\n${answer}\n`).toBe(true);
+    await close();
+  });
+
+  test("closes a client that does not read for 5 s", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/sock`;
     const ran: string[] = [];
-    // Nobody is closed for being idle.
     jest.useFakeTimers();
     try {
+      const begun = Promise.withResolvers<void>();
       const close = await openControlSocket(path, {
         ...OPTIONS,
         async execute(line) {
           ran.push(line);
+          begun.resolve();
           return line.repeat(2 ** 23);
         },
       });
-      const [silent, deaf] = [connect({ path }), connect({ path })];
-      const closed = [silent, deaf].map(
-        (socket) =>
-          new Promise((resolve) => socket.on("close", resolve).on("error", () => undefined)),
+      const deaf = connect({ path });
+      const closed = new Promise((resolve) =>
+        deaf.on("close", resolve).on("error", () => undefined),
       );
       deaf.write("one\ntwo\n");
+      await begun.promise;
+      for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
+      jest.advanceTimersByTime(5000);
       deaf.resume();
-      await closed[1];
+      await closed;
       expect(ran).toEqual(["one"]);
-      silent.resume();
       await close();
-      await closed[0];
     } finally {
       jest.useRealTimers();
     }
+  });
+
+  test("closes all clients at the end", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    const close = await openControlSocket(path, OPTIONS);
+    const silent = connect({ path });
+    const closed = new Promise((resolve) => silent.on("close", resolve));
+    silent.write("one\n");
+    await new Promise((resolve) => silent.once("data", resolve));
+    await close();
+    await closed;
   });
 
   test("refuses one client more than it has descriptors for", async () => {

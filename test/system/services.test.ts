@@ -95,7 +95,7 @@ describe.concurrent("a check of a host with services", () => {
     ["a name and a carriage return", "web\r\nmore\n", "ready up 80%\n"],
     ["a name alone", "web", "ready up 80%\n"],
     ["a newline", "\n", "ready up 100%\n"],
-    ["a mark and a name", "#db\n", "ready up 100%\n"],
+    ["a mark and a name", "#hapgent:db\n", "ready up 100%\n"],
     ["an unknown name", "www\n", "FAIL #no such service\n"],
     ["a path", "../web\n", "FAIL #no such service\n"],
     ["64 bytes", `${"x".repeat(64)}\n`, "FAIL #no such service\n"],
