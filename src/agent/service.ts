@@ -137,6 +137,7 @@ export class Service {
       this.isUnsaved = false;
       return { isGood: true, text: this.#logSave(outcome) };
     } catch (problem) {
+      if (this.#options.watch) await this.#recognize();
       const error = describeError(problem);
       log("save failed", { ...this.fileFields, error });
       return { isGood: false, text: `not saved: ${error}` };
@@ -176,6 +177,15 @@ export class Service {
     this.#identity = identity;
     this.#content = content;
     return content;
+  }
+
+  /** A save that was taken back has touched the file: holds it what it held, it was not edited. */
+  async #recognize(): Promise<void> {
+    const [identity, content] = [this.#identity, this.#content];
+    const found = await this.#read();
+    if (JSON.stringify(found) === JSON.stringify(content)) return;
+    this.#identity = identity;
+    this.#content = content;
   }
 
   /** Takes on what the file holds; FAIL when that is no state. */

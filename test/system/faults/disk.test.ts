@@ -167,21 +167,27 @@ test("what can be neither read nor set aside is not lost by a save", async () =>
   expect(agent.file()).toBe("somebody's work");
 });
 
-test("a write in place that the disk takes a part of leaves the old state, and says so", async () => {
-  using directory = temporaryDirectory();
-  const stateFile = `${directory.path}/state.json`;
-  const limit = ["prlimit", "--fsize=100"];
-  const launcher = [
-    ...inShell(`${write(directory.path)}; chmod 555 ${directory.path}`, BOUND_BY_PERMISSIONS),
-    ...limit,
-  ];
-  await using agent = await startAgent({ stateFile, launcher, socket: true, env: TUNED });
-  const { stderr } = await agent.ctl("set", "status", "DOWN", "x".repeat(100));
-  expect(stderr).toStartWith("error: not saved: too large for the file system (EFBIG)");
-  expect(agent.file()).toBe(OLD);
-  expect((await agent.ctl("set", "status", "DOWN")).stdout).toStartWith("ok saved in place");
-  expect(agent.file()).toBe(NEW);
-});
+test.each(["off", "on"])(
+  "a write in place that the disk takes a part of leaves the old state in the file, and says so (watch %s)",
+  async (watch) => {
+    using directory = temporaryDirectory();
+    const stateFile = `${directory.path}/state.json`;
+    const limit = ["prlimit", "--fsize=100"];
+    const launcher = [
+      ...inShell(`${write(directory.path)}; chmod 555 ${directory.path}`, BOUND_BY_PERMISSIONS),
+      ...limit,
+    ];
+    const env = { ...TUNED, HAPGENT_WATCH: watch };
+    await using agent = await startAgent({ stateFile, launcher, socket: true, env });
+    const { stderr } = await agent.ctl("set", "status", "DOWN", "x".repeat(100));
+    expect(stderr).toStartWith("error: not saved: too large for the file system (EFBIG)");
+    expect(agent.file()).toBe(OLD);
+    // What was taken back is no edit.
+    for (let i = 0; i < 3; i += 1) expect(await agent.ask()).toStartWith("DOWN 42% #xxx");
+    expect((await agent.ctl("set", "status", "DOWN")).stdout).toStartWith("ok saved in place");
+    expect(agent.file()).toBe(NEW);
+  },
+);
 
 test("a full disk that has room again: the next save succeeds", async () => {
   using directory = temporaryDirectory();
