@@ -112,6 +112,11 @@ export interface UnknownVariable {
   readonly nearest: string | undefined;
 }
 
+/** Says in words that a variable is unknown. */
+export function describeUnknown({ name, nearest }: UnknownVariable): string {
+  return `unknown variable ${name}${nearest === undefined ? "" : ` (did you mean ${nearest}?)`}`;
+}
+
 /** Finds variables that may be mistyped: the agent ignores them, which is worth a warning. */
 export function findUnknownVariables(env: Environment): UnknownVariable[] {
   const isKnown = (name: string) => name in SETTINGS || isLink(name, env[name]);

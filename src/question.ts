@@ -3,6 +3,10 @@
 /** What a service may be called: what a file may be called, with nothing of a path in it. */
 export const SERVICE_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 
+/** That rule in words. */
+export const NAME_RULE =
+  "1 to 64 letters, digits, '.', '_' and '-', of which the first is a letter or digit";
+
 /**
  * What the project's own probes send first, so that nobody takes them for a load balancer: no
  * service is called so, and nobody gives a server line of HAProxy such an agent-send.

@@ -155,7 +155,18 @@ export class Services {
     let problem: string | undefined;
     let names: string[] = [];
     try {
-      names = await limitRead(listNames(directory ?? ""));
+      const listed = await limitRead(listNames(directory ?? ""));
+      names = listed.filter((name) => SERVICE_NAME.test(name));
+      const ignored = listed.find((name) => !SERVICE_NAME.test(name));
+      if (ignored !== undefined) {
+        const files = listed.length - names.length;
+        log("files that are named like no service, ignored", {
+          cause,
+          directory,
+          files,
+          file: `${ignored}.json`,
+        });
+      }
     } catch (error) {
       problem = `services not read: ${describeError(error)}`;
       log("services not read", { cause, directory, error: describeError(error) });
@@ -230,13 +241,12 @@ function nameIn(sent: string): string {
   return end > 0 ? line.slice(0, end) : line;
 }
 
-/** The names of the services in a directory, sorted. */
+/** What is in a directory by names without their ending, sorted. */
 async function listNames(directory: string): Promise<string[]> {
   const names: string[] = [];
   const scan = { cwd: directory, onlyFiles: false, throwErrorOnBrokenSymlink: false };
   for await (const file of new Bun.Glob("*.json").scan(scan)) {
-    const name = file.slice(0, -".json".length);
-    if (SERVICE_NAME.test(name)) names.push(name);
+    names.push(file.slice(0, -".json".length));
   }
   return names.sort();
 }

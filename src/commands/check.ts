@@ -1,8 +1,14 @@
 import { readdir } from "node:fs/promises";
-import { type Environment, readConfig, readReplyMode } from "../config.ts";
+import {
+  describeUnknown,
+  type Environment,
+  findUnknownVariables,
+  readConfig,
+  readReplyMode,
+} from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { SERVICE_NAME } from "../question.ts";
+import { NAME_RULE, SERVICE_NAME } from "../question.ts";
 import { loadState, parseText, SIZE_LIMIT } from "../state/file.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { type State, StateError } from "../state/state.ts";
@@ -16,6 +22,8 @@ const STDIN = "-";
 interface Source {
   readonly file: string;
   readonly origin: string;
+  /** Whether the agent passes it over: it lies among the services and is named like none. */
+  readonly isIgnored?: boolean;
 }
 
 /** What is said of one file. */
@@ -43,6 +51,9 @@ export async function runCheck(args: Arguments, env: Environment): Promise<numbe
     }
     // A socket that systemd passes is meant for the agent.
     settings.use((environment) => readConfig({ ...environment, LISTEN_PID: undefined }));
+    for (const unknown of findUnknownVariables(settings.environment)) {
+      console.error(`warning: ${describeUnknown(unknown)}`);
+    }
     return EXIT.ok;
   }
   const mode = settings.use(readReplyMode);
@@ -68,19 +79,31 @@ async function listSources(settings: Settings): Promise<Source[]> {
   if (directory === undefined) return sources;
   const origin = settings.explain("HAPGENT_SERVICES");
   try {
-    const names = (await readdir(directory)).filter(isServiceFile).toSorted();
-    return [...sources, ...names.map((name) => ({ file: `${directory}/${name}`, origin }))];
+    const names = (await readdir(directory)).filter(isListed).toSorted();
+    const files = names.map((name) => ({ file: `${directory}/${name}`, origin }));
+    return [
+      ...sources,
+      ...files.map((source, i) => ({ ...source, isIgnored: !isServiceFile(names[i] ?? "") })),
+    ];
   } catch {
     // What is wrong with the directory is said when it is checked as a file.
     return [...sources, { file: directory, origin }];
   }
 }
 
-function isServiceFile(name: string): boolean {
-  return name.endsWith(".json") && SERVICE_NAME.test(name.slice(0, -".json".length));
+/** Whether the agent looks at a file among its services; hidden ones it does not see. */
+function isListed(name: string): boolean {
+  return name.endsWith(".json") && !name.startsWith(".");
 }
 
-async function checkSource({ file }: Source, mode: ReplyMode): Promise<Finding> {
+function isServiceFile(name: string): boolean {
+  return SERVICE_NAME.test(name.slice(0, -".json".length));
+}
+
+async function checkSource({ file, isIgnored }: Source, mode: ReplyMode): Promise<Finding> {
+  if (isIgnored) {
+    return { warnings: [`the agent ignores it: expected a name of ${NAME_RULE}`], problems: [] };
+  }
   try {
     const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
     const reply = formatReply(state, mode).trimEnd();

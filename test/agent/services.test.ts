@@ -237,6 +237,32 @@ describe("the set of services", () => {
   });
 });
 
+describe("a directory of services", () => {
+  test("may have files that are named like no service: they are ignored, and counted", async () => {
+    using directory = temporaryDirectory();
+    const text = '{"status":"UP"}';
+    using log = recordLog();
+    const files = { web: text, "no name": text, [`${"x".repeat(65)}`]: text };
+    const { all, services } = await startServices(directory, files);
+    expect(all.named).toEqual([expect.objectContaining({ name: "web" })]);
+    expect(log.lines).toEqual([
+      expect.stringContaining(
+        `hapgent: files that are named like no service, ignored cause=start directory=${services} files=2 file=`,
+      ),
+    ]);
+  });
+
+  test("is read no further when the agent stops", async () => {
+    using directory = temporaryDirectory();
+    const { all, path } = await startServices(directory, { web: '{"status":"UP"}' });
+    writeFileSync(path("api"), '{"status":"UP"}');
+    const reload = all.reload("SIGHUP");
+    all.stopReading();
+    await reload;
+    expect(all.named).toHaveLength(1);
+  });
+});
+
 describe("a service whose file is gone", () => {
   test("is none any more, and is forgotten by those who know it", async () => {
     using directory = temporaryDirectory();

@@ -6,6 +6,7 @@ import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { runCommand } from "../../src/commands/run.ts";
+import { NAME_RULE } from "../../src/question.ts";
 
 let out: Mock<typeof console.log>;
 let err: Mock<typeof console.error>;
@@ -326,6 +327,7 @@ describe("hapgent check", () => {
       code: 0,
       out: [
         `${file}: ready down 100%`,
+        `${services}/-a.json: warning: the agent ignores it: expected a name of ${NAME_RULE}`,
         `${services}/api.json: ready up 100%`,
         `${services}/web.json: ready up 100%`,
       ].join("\n"),

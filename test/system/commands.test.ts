@@ -104,12 +104,16 @@ describe.concurrent("hapgent check", () => {
     writeFileSync(host, '{"status":"UP"}');
     writeFileSync(`${services}/web.json`, '{"status":"DRAIN","weight":10}');
     writeFileSync(`${services}/.hidden.json`, "no service's");
+    writeFileSync(`${services}/no name.json`, "{}");
     const env = { HAPGENT_STATE_FILE: host, HAPGENT_SERVICES: services };
     const warning = "a share of a configured `weight 1` below 100% is 0: configure `weight 100`";
     // Full replies, as with services the agent itself gives them.
     expect(await runAgent(["check"], env)).toEqual({
       stdout:
-        `${host}: ready up 100%\n${services}/web.json: up drain 10%\n` +
+        `${host}: ready up 100%\n` +
+        `${services}/no name.json: warning: the agent ignores it: expected a name of ` +
+        "1 to 64 letters, digits, '.', '_' and '-', of which the first is a letter or digit\n" +
+        `${services}/web.json: up drain 10%\n` +
         `${services}/web.json: warning: ${warning}\n`,
       stderr: "",
       exitCode: 0,
@@ -127,6 +131,10 @@ describe.concurrent("hapgent check", () => {
     const silent = { stdout: "", stderr: "", exitCode: 0 };
     const good = { HAPGENT_PORT: "80", LISTEN_PID: "1", LISTEN_FDS: "7" };
     expect(await runAgent(["check", "--config"], good)).toEqual(silent);
+    expect(await runAgent(["check", "--config"], { ...good, HAPGENT_SOKET: "/run/x" })).toEqual({
+      ...silent,
+      stderr: "warning: unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)\n",
+    });
     expect(await runAgent(["check", "--config"], { HAPGENT_STOP_GRACE: "5" })).toEqual({
       stdout: "",
       stderr: 'hapgent: HAPGENT_STOP_GRACE: expected HAPGENT_STOP_STATUS beside it, got "5"\n',
