@@ -1,12 +1,14 @@
-// Checks and signals for minutes: bun scripts/soak.ts [CHECKS]. The agent must hold at the end what
-// it held after the first of its rounds; the last line is the verdict.
-
+// Checks, signals, edits and commands for minutes, at an agent with everything on:
+// bun scripts/soak.ts [CHECKS]. It must hold at the end what it held after the first of its rounds;
+// the last line is the verdict.
+import { writeFileSync } from "node:fs";
 import { TUNED } from "../src/agent/tuning.ts";
 import { formatState } from "../src/state/state.ts";
 import { type AgentProcess, startAgent } from "./lib/agent.ts";
 import { Load } from "./lib/load.ts";
 import { readUsage, type Usage } from "./lib/proc.ts";
-import { run } from "./lib/shell.ts";
+import { type Output, run } from "./lib/shell.ts";
+import { temporaryDirectory } from "./lib/temporary.ts";
 import { until } from "./lib/until.ts";
 
 /** Checks of a round, after which what the agent holds is read. */
@@ -15,6 +17,15 @@ const ROUND = 100_000;
 /** Checks between two signals. */
 const SIGNAL_EVERY = 100;
 const SIGNALS = ["SIGHUP", "SIGUSR2", "SIGHUP", "SIGUSR1"] as const;
+
+/** Checks between two edits of a service's file, and between two control commands. */
+const EDIT_EVERY = 1000;
+const COMMAND_EVERY = 10_000;
+
+const SERVICES = ["web", "api", "db", "mail", "search"];
+
+/** What checks send: of the host, and of each service. */
+const PAYLOADS = ["\n", ...SERVICES.map((name) => `${name}\n`)];
 
 /** What RssAnon may grow by, in kB. */
 const GROWTH_LIMIT = 300;
@@ -27,7 +38,19 @@ if (!Number.isInteger(total / ROUND) || total < 2 * ROUND) {
 run(["bun", "scripts/build.ts"]);
 
 const state = { status: "UP", weight: 42 } as const;
-await using agent = await startAgent({ state, env: TUNED });
+const services = temporaryDirectory().path;
+const edit = (name: string) => writeFileSync(`${services}/${name}.json`, formatState(state));
+for (const name of SERVICES) edit(name);
+await using agent = await startAgent({
+  state,
+  socket: true,
+  env: {
+    ...TUNED,
+    HAPGENT_SERVICES: services,
+    HAPGENT_WATCH: "on",
+    HAPGENT_STOP_STATUS: "DOWN",
+  },
+});
 const atRest = readUsage(agent.pid).descriptors;
 const start = performance.now();
 const rounds: Usage[] = [];
@@ -42,7 +65,7 @@ for (let checks = ROUND; checks <= total; checks += ROUND) {
 }
 
 agent.signal("SIGUSR2");
-await agent.answers("DOWN 42%\n");
+await agent.answers("ready down 42%\n");
 await until("saved", () => agent.file() === formatState({ ...state, status: "DOWN" }));
 const [first, last] = [rounds[0], rounds.at(-1)];
 if (!first || !last) throw new Error("no round");
@@ -63,20 +86,28 @@ process.exitCode = isGood ? 0 : 1;
 
 /** One round of checks with its signals; returns what the agent holds at rest. */
 async function runRound(agent: AgentProcess): Promise<{ usage: Usage; load: Load }> {
+  const commands: Promise<Output>[] = [];
   const load = new Load(agent.port, {
     checks: ROUND,
-    reply: /^(UP|DOWN) 42%\n$/,
+    payloads: PAYLOADS,
+    reply: /^ready (up|down) 42%\n$/,
     onCheck(checks) {
-      if (checks % SIGNAL_EVERY !== 0) return;
-      agent.signal(SIGNALS[(checks / SIGNAL_EVERY) % SIGNALS.length] ?? "SIGHUP");
+      if (checks % SIGNAL_EVERY === 0) {
+        agent.signal(SIGNALS[(checks / SIGNAL_EVERY) % SIGNALS.length] ?? "SIGHUP");
+      }
+      if (checks % EDIT_EVERY === 0) edit("web");
+      if (checks % COMMAND_EVERY === 0) commands.push(agent.ctl("@api", "set", "weight", "42"));
     },
   });
   await load.finish();
+  for (const { exitCode, stderr } of await Promise.all(commands)) {
+    if (exitCode !== 0) throw new Error(stderr);
+  }
   agent.log.length = 0;
   let usage = readUsage(agent.pid);
   // Garbage comes and goes: what stays is the least of some readings.
   for (let reading = 0; reading < 5; reading += 1) {
-    await new Load(agent.port, { checks: 500 }).finish();
+    await new Load(agent.port, { checks: 500, payloads: PAYLOADS }).finish();
     // The last clients and saves may still be there; a descriptor that stays is in the verdict.
     await until("at rest", () => readUsage(agent.pid).descriptors === atRest, 5000).catch(() => 0);
     const now = readUsage(agent.pid);

@@ -16,6 +16,8 @@ export interface LoadOptions {
   reply?: RegExp;
   /** Milliseconds between a connection's checks. */
   pause?: number;
+  /** What the checks send, one after another in turn; by default nothing. */
+  payloads?: readonly string[];
   /** Called after each check with how many there have been. */
   onCheck?: (checks: number) => void;
 }
@@ -55,12 +57,14 @@ export class Load implements Disposable {
     this.#left = 0;
   }
 
-  async #run(port: number, { reply = ANY_REPLY, pause = 0, onCheck }: LoadOptions) {
+  async #run(port: number, options: LoadOptions) {
+    const { reply = ANY_REPLY, pause = 0, payloads = [], onCheck } = options;
     while (this.#left > 0) {
       this.#left -= 1;
       const start = performance.now();
+      const payload = payloads[this.checks % payloads.length];
       try {
-        const text = await ask(port);
+        const text = await ask(port, payload === undefined ? {} : { payload });
         if (!reply.test(text)) this.#fail(JSON.stringify(text));
       } catch (error) {
         this.#fail(describe(error));
