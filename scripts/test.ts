@@ -17,7 +17,7 @@ const SYSTEM_TOOLS = {
   prlimit: "util-linux",
   setpriv: "util-linux",
   unshare: "util-linux",
-  ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget" },
+  ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
 };
 
 const FAULT_TOOLS = {

@@ -7,7 +7,7 @@ type Row = readonly [term: string, meaning: string];
 
 const DESCRIPTION =
   "hapgent runs beside a service, holds the state of that service (a status, a weight, a maxconn) " +
-  "and tells it, in one line over TCP, to every HAProxy that asks. Operators and deploy scripts " +
+  "and reports it, in one line over TCP, to every HAProxy that asks. Operators and deploy scripts " +
   "change the state with signals, by editing the state file, or through the control socket.";
 
 const SETTINGS =
@@ -89,10 +89,14 @@ function entries(rows: readonly spec.Entry[]): Row[] {
   return rows.map(({ term, meaning }) => [term, meaning]);
 }
 
-/** Text of a man page: hyphens that can be copied, and no line that roff takes for a request. */
+/**
+ * Text of a man page: hyphens that can be copied, quotes that are printed in the arguments of a
+ * request too, and no line that roff takes for a request.
+ */
 function roff(text: string): string {
   return text
     .replaceAll("\\", "\\e")
     .replaceAll("-", "\\-")
+    .replaceAll('"', "\\(dq")
     .replace(/^([.'])/, "\\&$1");
 }
