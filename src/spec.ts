@@ -5,7 +5,7 @@ import { STATUSES } from "./state/state.ts";
 /** An option of a command. */
 export interface Option {
   readonly name: string;
-  /** What its value is called; without one it takes none. */
+  /** The name of its value; an option without one takes none. */
   readonly value?: string;
   readonly meaning: string;
 }
@@ -13,10 +13,10 @@ export interface Option {
 /** A command of the command line. */
 export interface Command {
   readonly name: string;
-  /** What comes after the name, beside options. */
+  /** What comes after the name and the options. */
   readonly operands?: string;
   readonly options?: readonly Option[];
-  /** Whether everything from the first operand on is an operand, whatever it looks like. */
+  /** Whether everything from the first operand on is an operand. */
   readonly isVerbatim?: true;
   readonly meaning: string;
 }
@@ -30,21 +30,21 @@ export interface Entry {
 /** An environment variable. */
 export interface Variable {
   readonly name: string;
-  /** What it is when it is unset, as text. */
+  /** Its default, as text. */
   readonly fallback: string;
   readonly meaning: string;
 }
 
 /** A command of the control socket. */
 export interface ControlCommand {
-  /** The command and what it takes. */
+  /** The command and its arguments. */
   readonly usage: string;
   readonly meaning: string;
 }
 
 const JSON_OPTION: Option = {
   name: "json",
-  meaning: "print one line of JSON",
+  meaning: "print JSON in place of text",
 };
 
 const INSTANCE_OPTION: Option = {
@@ -84,7 +84,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "ctl",
     operands: "[@SERVICE] COMMAND...",
-    options: [INSTANCE_OPTION, JSON_OPTION],
+    options: [INSTANCE_OPTION, { name: "json", meaning: "print lists as JSON, never as tables" }],
     isVerbatim: true,
     meaning: "send a command to the control socket",
   },
@@ -115,7 +115,7 @@ export const VARIABLES: readonly Variable[] = [
   {
     name: "HAPGENT_WATCH",
     fallback: "off",
-    meaning: "`on`: each check first looks if the file has changed",
+    meaning: "`on`: each check first looks whether the file changed",
   },
   {
     name: "HAPGENT_SERVICES",
@@ -136,7 +136,7 @@ export const VARIABLES: readonly Variable[] = [
   {
     name: "HAPGENT_STOP_GRACE",
     fallback: "10",
-    meaning: "longest time for that, 1 to 3600 seconds",
+    meaning: "longest time to answer it, 1 to 3600 seconds",
   },
   {
     name: "HAPGENT_TUNE",
@@ -194,7 +194,7 @@ export const EXAMPLES: readonly Entry[] = [
   },
   {
     term: 'hapgent ctl set status DRAIN "deploying v42"',
-    meaning: "take the service out, and tell why",
+    meaning: "take the service out, and say why",
   },
   {
     term: "hapgent ctl wait 30",

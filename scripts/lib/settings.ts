@@ -37,8 +37,8 @@ const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: strin
 /** `/etc/default/hapgent` as it is installed: every setting with its default, commented out. */
 export function formatSettings(): string {
   return format(
-    `# Settings of the agent, for the systemd unit and the init script: NAME=VALUE, one a line, no spaces.
-# A commented line shows the default. More: hapgent(8).`,
+    `# Settings of the agent, for the systemd unit and the init script: one NAME=VALUE a line, without
+# spaces. A commented line shows the default. More: hapgent(8).`,
     (_, line) => line,
   );
 }

@@ -9,14 +9,14 @@ const LINE_LIMIT = 1024;
 /** Commands that a client may send before they are answered, in bytes. */
 const BACKLOG_LIMIT = 64 * 1024;
 /**
- * A client that sends nothing for so long (ms) is closed, unless it waits for an answer; so is one
+ * A client that is silent for this time (ms) is closed, unless it waits for an answer; so is one
  * that does not read its answer.
  */
 const IDLE_MS = 5000;
 
 const TOO_LONG = `error: expected a line of at most ${LINE_LIMIT} bytes`;
 
-/** The socket's path is taken: by an agent that lives, or by something that is no socket. */
+/** The socket's path is taken, by a live agent or by something else than a socket; or unusable. */
 export class ControlSocketError extends Error {}
 
 /**
@@ -71,12 +71,12 @@ export async function openControlSocket(
     }
   }
   return async () => {
-    // To stop removes whatever is at the path: the socket of a successor, too.
+    // Stopping removes whatever is at the path, the socket of a successor too.
     if ((await readInode(path)) === inode) server.stop(true);
   };
 }
 
-/** Opens the socket to the group of its directory: the group first, so that it is never another. */
+/** Opens the socket to the group of its directory: the group first, so that no other gets in. */
 async function openToGroup(path: string): Promise<void> {
   const { chmod, chown, stat } = await import("node:fs/promises");
   const { gid } = await stat(path.slice(0, path.lastIndexOf("/") + 1) || ".");
@@ -117,7 +117,7 @@ class Clients {
       else this.#refuse(socket);
     },
     data: (socket, chunk) => {
-      // One character a byte: what is not ASCII is refused by the command that it is in.
+      // One character a byte: a line is decoded once it is whole.
       socket.data.rest += chunk.toString("latin1");
       if (socket.data.rest.length > BACKLOG_LIMIT) socket.end("error: too many commands\n");
       else void this.#work(socket);
@@ -201,9 +201,9 @@ async function removeStale(path: string): Promise<void> {
   );
   if (error === undefined) throw refusal(path, "another agent serves it");
   if (codeOf(error) !== "ECONNREFUSED") throw refusal(path, describeError(error));
-  // That is what the runtime says, too, of an agent whose backlog is full (EAGAIN).
+  // The runtime says the same of a live agent whose backlog is full (EAGAIN).
   if ((await countSockets(path)) > CLIENT_LIMIT + 1)
-    throw refusal(path, "another agent serves it, and stands still");
+    throw refusal(path, "another agent serves it, but does not answer");
   // Another start may have been faster.
   if ((await readInode(path)) === stat.ino) await file.delete();
 }
@@ -214,7 +214,7 @@ async function countSockets(path: string): Promise<number> {
   return sockets.split(` ${path}\n`).length - 1;
 }
 
-/** The number of the file at a path, if there is one. */
+/** The inode number of the file at a path, if there is one. */
 async function readInode(path: string): Promise<number | undefined> {
   const stat = await Bun.file(path)
     .stat()

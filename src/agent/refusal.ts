@@ -5,7 +5,7 @@ import { findNearest, quote } from "../text.ts";
 /** How much of a line an error shows, in characters. */
 const SHOWN = 60;
 
-/** Says of a line that is no command what was expected: what comes near to it first. */
+/** The error for a line that is no command: the nearest one, then all that was expected. */
 export function refuse(line: string): string {
   const got = quote(line.slice(0, SHOWN));
   const [verb = "", noun = ""] = line
@@ -16,11 +16,11 @@ export function refuse(line: string): string {
   const called = commands.filter(({ name }) => name === verb || name === `${verb} ${noun}`);
   const alike = commands.filter(({ name }) => name.split(" ")[0] === verb);
   const meant = called.length > 0 ? called : alike;
-  if (meant.length > 0) return `error: expected ${list(meant)}, got ${got}`;
+  const expected = list(meant.length > 0 ? meant : commands);
   const names = commands.map(({ name }) => name);
   const nearest = findNearest(`${verb} ${noun}`, names) ?? findNearest(verb, names);
-  if (nearest === undefined) return `error: expected ${list(commands)}, got ${got}`;
-  return `error: no such command: ${got}; did you mean ${nearest}? Expected ${list(commands)}`;
+  if (called.length > 0 || nearest === undefined) return `error: expected ${expected}, got ${got}`;
+  return `error: no such command: ${got}; did you mean ${nearest}? Expected ${expected}`;
 }
 
 /** The commands as the help describes them. */

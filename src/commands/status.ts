@@ -28,7 +28,7 @@ interface Question {
   readonly timeout: number;
 }
 
-/** What one check gave. */
+/** How one check went. */
 interface Answer {
   readonly reply?: string | undefined;
   readonly problem?: string | undefined;
@@ -43,7 +43,9 @@ interface Answer {
  */
 export async function runStatus(args: Arguments, env: Environment): Promise<number> {
   const { values, flags, operands } = args;
-  if (operands.length > 1) throw new UsageError("status: expected one HOST:PORT");
+  if (operands.length > 1) {
+    throw new UsageError(`status: expected one HOST[:PORT], got ${quote(operands.join(" "))}`);
+  }
   const service = readService(values["send"]);
   const timeout = readSeconds("--timeout", values["timeout"] ?? "2");
   const end = performance.now() + readSeconds("--wait", values["wait"] ?? "0") * 1000;
@@ -111,7 +113,7 @@ async function ask({ target: { ip, port }, sent, timeout }: Question): Promise<A
   return { reply, problem: `expected words that HAProxy knows, got ${show(reply)}` };
 }
 
-/** The answer, whose problem is the status where that is not among the expected ones. */
+/** The same answer; with a status that is not among the expected ones, that is its problem. */
 function compare(answer: Answer, expected: readonly Status[] | undefined): Answer {
   const { reply, problem } = answer;
   if (!expected || problem !== undefined || reply === undefined) return answer;
@@ -139,12 +141,12 @@ function decode(bytes: string): string {
   return Buffer.from(bytes, "latin1").toString();
 }
 
-/** What came in place of a reply, as an error shows it: whatever listens there may have sent it. */
+/** Text that came in place of a reply, safe to show: anything may listen there. */
 function show(text: string): string {
   return printableAscii(JSON.stringify(text.slice(0, SHOWN)));
 }
 
-/** Whom to ask, and where that is from if not from the command line or the environment. */
+/** The address to ask, and where it comes from if not the command line or the environment. */
 async function findTarget(
   text: string | undefined,
   env: Environment,
@@ -157,7 +159,7 @@ async function findTarget(
   }
   const settings = await findSettings(env, instance);
   const ip = settings.read("HAPGENT_IP");
-  // What listens on all addresses is asked on the local one.
+  // An agent that listens on all addresses is asked on the local one.
   const local: Record<string, string> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
   const target = { ip: local[ip] ?? ip, port: settings.read("HAPGENT_PORT") };
   return { target, origin: settings.explain("HAPGENT_PORT") };

@@ -342,7 +342,7 @@ describe.concurrent("a command with wrong arguments", () => {
       'ctl: options go before the command, got "--json" in it (after -- it is a word)',
     ],
     ["ctl --wait 5", "ctl: Unknown option '--wait'"],
-    ["status a:1 b:2", "status: expected one HOST:PORT"],
+    ["status a:1 b:2", 'status: expected one HOST[:PORT], got "a:1 b:2"'],
     ["status --timeout x", 'status: --timeout: expected seconds from 0 to 99999, got "x"'],
     ["status --wait", "status: Option '--wait <value>' argument missing"],
     ["status --wait -5", "status: Option '--wait' argument is ambiguous"],

@@ -194,6 +194,11 @@ describe.concurrent("a client of the control socket", () => {
     ["show", `error: expected ${SHOW}, got "show"`],
     ["show nothing", `error: expected ${SHOW}, got "show nothing"`],
     ["show state now", 'error: expected show state, got "show state now"'],
+    ["show stat", `error: no such command: "show stat"; did you mean show state? Expected ${SHOW}`],
+    [
+      "set wieght 5",
+      `error: no such command: "set wieght 5"; did you mean set weight? Expected ${SET}`,
+    ],
     [
       "SHOW STATE",
       `error: no such command: "SHOW STATE"; did you mean show state? Expected ${COMMANDS}`,

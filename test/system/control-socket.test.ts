@@ -64,7 +64,7 @@ describe.concurrent("the control socket", () => {
     using clients = new DisposableStack();
     const connect = async () => clients.use(await Client.connect(live.socket));
     while (await connect().then(Boolean, () => false));
-    expect(await refuse(live.socket)).toBe("another agent serves it, and stands still");
+    expect(await refuse(live.socket)).toBe("another agent serves it, but does not answer");
     clients.dispose();
     live.signal("SIGCONT");
     await until("answers", async () => (await live.ctl("show", "state")).exitCode === 0);
