@@ -1,5 +1,5 @@
-// Writes what comes from one source: from src/spec.ts the man page, the completions and the tables of
-// the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
+// Writes what comes from one source: from src/spec.ts the man page, the completions and the tables
+// of the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
 // compares all of them with what is committed.
 import { readFileSync, rmSync } from "node:fs";
 import * as spec from "../src/spec.ts";
@@ -65,7 +65,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   "deploy/ansible/hapgent/templates/default.j2": formatSettingsTemplate(),
 };
 
-/** The generated files: text by path. The role's copies of generated files come from the new text. */
+/** The generated files: text by path. The role's copies of them come from the new text. */
 export const GENERATED: Readonly<Record<string, string>> = {
   ...SOURCES,
   ...Object.fromEntries(

@@ -175,7 +175,7 @@ async function writeSums(): Promise<void> {
   writeFileSync(join(DIRECTORY, "SHA256SUMS"), lines.join(""));
 }
 
-/** Signs the files, then verifies them as a user would: deploy/allowed_signers must have the key. */
+/** Signs the files and verifies them as a user would: deploy/allowed_signers must have the key. */
 async function signAndVerify(key: string): Promise<void> {
   await signRelease(DIRECTORY, key);
   for (const name of readdirSync(DIRECTORY).filter((file) => !file.endsWith(".sig"))) {

@@ -51,9 +51,11 @@ const socket = new WebSocket(page.webSocketDebuggerUrl);
 await new Promise((resolve) => socket.addEventListener("open", resolve));
 
 // The pointer on web2's last agent check shows what the agent said.
-const cell = `[...document.querySelectorAll("tr.active_down u")].find((u) => /via agent/.test(u.textContent))`;
+const cells = `[...document.querySelectorAll("tr.active_down u")]`;
+const cell = `${cells}.find((u) => /via agent/.test(u.textContent))`;
 const { x, y } = await until("web2 has an agent's reason", async () => {
-  const expression = `(() => { const at = ${cell}?.getBoundingClientRect(); return at && { x: at.x + 20, y: at.y + 5 }; })()`;
+  const point = "at && { x: at.x + 20, y: at.y + 5 }";
+  const expression = `(() => { const at = ${cell}?.getBoundingClientRect(); return ${point}; })()`;
   const { result } = await send<{ result: { value?: { x: number; y: number } } }>(
     "Runtime.evaluate",
     { expression, returnByValue: true },

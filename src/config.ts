@@ -13,7 +13,7 @@ export interface Config {
   readonly stateFile: string;
   /** `exact`: as the original; `full`: replies that leave nothing of an earlier one in force. */
   readonly reply: ReplyMode;
-  /** Whether each check looks if the state file has changed. */
+  /** Whether each check first looks whether the state file has changed. */
   readonly watch: boolean;
   /** Path of the control socket, if there is to be one. */
   readonly socket: string | undefined;
@@ -21,11 +21,11 @@ export interface Config {
   readonly socketMode: 0o600 | 0o660;
   /** The directory with the state files of several services, if there are several. */
   readonly services: string | undefined;
-  /** What is answered between the signal to stop and the end, and for how many seconds at most. */
+  /** The status from the signal to stop to the end, and for how many seconds at most. */
   readonly stop: { readonly status: Status; readonly seconds: number } | undefined;
 }
 
-/** A variable of the environment holds what it must not: the program cannot start. */
+/** An environment variable has an invalid value: the program cannot start. */
 export class ConfigError extends Error {
   constructor(
     message: string,
@@ -47,7 +47,7 @@ interface Setting<T> {
   readonly unset: T;
   /** What it may hold, as an error says it. */
   readonly expected: string;
-  /** What a text means; undefined when it is none that is expected. */
+  /** The value that a text stands for; undefined when the text is invalid. */
   readonly parse: (text: string) => T | undefined;
 }
 
@@ -78,9 +78,9 @@ type Value<N extends SettingName> = (typeof SETTINGS)[N]["unset"];
 export const VARIABLE_NAMES: readonly string[] = Object.keys(SETTINGS);
 
 /**
- * Reads the agent's settings from environment variables; what is not set has its default.
+ * Reads the agent's settings from environment variables; an unset one has its default.
  *
- * @throws {ConfigError} naming the first variable that is wrong, what was expected and what came.
+ * @throws {ConfigError} naming the first invalid variable, what was expected and what came.
  */
 export function readConfig(env: Environment): Config {
   const ip = readSetting(env, "HAPGENT_IP");
@@ -105,7 +105,7 @@ export function readConfig(env: Environment): Config {
   return { listen, stateFile, reply, watch, services, socket, socketMode, stop };
 }
 
-/** A variable that is named like the agent's and is none of them. */
+/** A variable that is named like the agent's, but that the agent does not know. */
 export interface UnknownVariable {
   readonly name: string;
   /** The one that may be meant. */

@@ -1,7 +1,7 @@
 /** Values that a log line may carry; `undefined` leaves the key out. */
 export type LogFields = Record<string, string | number | undefined>;
 
-/** The most lines that are kept while stderr takes none; more are dropped. */
+/** The most lines that are kept while stderr accepts none; more are dropped. */
 const WAITING_LIMIT = 4;
 
 const sink = Bun.stderr.writer();
@@ -16,8 +16,8 @@ let writing: Promise<void> | undefined;
  * Writes one line about one event to stderr: `hapgent: MESSAGE key=value ...`.
  *
  * It never blocks and never throws: a log that nobody reads, that is closed, whose disk is full or
- * whose terminal is gone must not stop the answers. What could not be written is counted and
- * reported with the next line that can.
+ * whose terminal is gone must not stop the replies. Lines that could not be written are counted,
+ * and reported with the next one that can.
  */
 export function log(message: string, fields: LogFields = {}): void {
   const line = formatLine(message, fields);
@@ -26,15 +26,15 @@ export function log(message: string, fields: LogFields = {}): void {
   if (!writing) writeWaiting();
 }
 
-/** Resolves when stderr has taken what it was given, or refused it. */
+/** Resolves when stderr has accepted or refused all that was written to it. */
 export async function logged(): Promise<void> {
   await writing;
 }
 
 /**
- * From now on a terminal that stands still (Ctrl-S) does not hold the agent: the runtime waits for
- * a terminal that it writes to, so another thread does it. Without a terminal, which the variable
- * TERM tells, this costs nothing.
+ * From now on a stopped terminal (Ctrl-S) does not stop the agent: the runtime waits for a terminal
+ * that it writes to, so another thread does it. Without a terminal, as an unset TERM shows, this
+ * costs nothing.
  */
 export async function leaveTerminal(env: { readonly TERM?: string | undefined }): Promise<void> {
   if (env.TERM === undefined) return;
@@ -58,7 +58,7 @@ export function formatLine(message: string, fields: LogFields): string {
   return `${line}\n`;
 }
 
-/** Writes the lines that wait; those that come while stderr does not take them wait for that. */
+/** Writes the waiting lines; those that come during a slow write wait for its end. */
 function writeWaiting(): void {
   const lines = waiting;
   const missed = dropped;
@@ -82,15 +82,15 @@ function writeWaiting(): void {
   }
 }
 
-/** Writes a text; undefined when that is done, else what tells how it ends. */
+/** Writes a text; returns undefined when that is done, else a promise of how it ends. */
 function write(text: string): Promise<unknown> | undefined {
-  // Of a blob, and not of a text, the runtime's pool is what writes.
+  // The runtime writes a blob, but not a text, in a thread of its pool.
   if (isTerminal) return Bun.write(Bun.stderr, new Blob([text]));
   const written: unknown = sink.write(text);
   const flushed: unknown = sink.flush();
   if (!(written instanceof Promise)) return flushed instanceof Promise ? flushed : undefined;
   if (!(flushed instanceof Promise)) return written;
-  // A pipe that is full never tells how the first of the two ends; what fails, fails in both.
+  // On a full pipe the first of the two never settles; a failure shows in both.
   written.catch(() => undefined);
   return flushed;
 }

@@ -1,7 +1,7 @@
 /**
- * What a terminal may take for a command, or may show so that the text reads differently: control
- * characters (ESC and the C1 set too), and what is invisible or turns the direction of text. Made
- * when it is needed: its sets of characters cost 10 KB.
+ * Characters that a terminal may obey, or that make a text read differently: control characters
+ * (ESC and the C1 set too), invisible ones, and those that turn the direction of text. Made when it
+ * is needed: its sets of characters cost 10 KB.
  */
 const unsafe = () => /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
 
@@ -16,7 +16,7 @@ export function printable(text: string): string {
   return text.replaceAll(unsafe(), escapeCharacter);
 }
 
-/** Text of which only ASCII is shown as it is, for what has no encoding: HAProxy's agent words. */
+/** Text in no known encoding, such as a reply, safe to print: all but ASCII is escaped. */
 export function printableAscii(text: string): string {
   return text.replaceAll(notAscii(), escapeCharacter);
 }
@@ -38,7 +38,7 @@ function escapeCharacter(character: string): string {
  * or undefined.
  */
 export function findNearest(word: string, words: readonly string[]): string | undefined {
-  // A word may be as long as a file: what differs much in length is not looked at.
+  // A word may be as long as a file: words of very different lengths are not compared.
   const near = words
     .filter((each) => Math.abs(each.length - word.length) <= 2)
     .map((each) => ({ each, distance: measureDistance(word.toLowerCase(), each.toLowerCase()) }))

@@ -6,14 +6,14 @@ import { launch } from "./launch.ts";
 import { progress } from "./progress.ts";
 import type { Subject } from "./subjects.ts";
 
-/** How much the disk reads ahead, in KB: the kernel's default, and that of tuned's throughput profile. */
+/** Read-ahead of the disk, in KB: the kernel's default, and that of tuned's throughput profile. */
 const READ_AHEAD = [128, 4096] as const;
 
 /** The limits that are tried, in MB; the last one limits nothing. */
 const LADDER = [4, 6, 8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 512];
 const UNLIMITED = 512;
 
-/** Within so many milliseconds of a launch the first reply has to be there. */
+/** Milliseconds from the launch within which the first reply has to be there. */
 const DEADLINE = 500;
 
 /** How often a limit is tried: on a busy machine one start may be late for another reason. */

@@ -17,7 +17,7 @@ const NAMED = 100;
 /** The most services that are given a process each. */
 const PROCESS_LIMIT = 100;
 
-/** Measures what so many services take: in one agent, and where asked for with a process for each. */
+/** Measures what services take: in one agent, and where asked for with a process for each. */
 export async function measureServices(
   measurements: Measurements,
   agent: Subject,

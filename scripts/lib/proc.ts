@@ -114,7 +114,7 @@ export function cpuTime(pid: number): number {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
 }
 
-/** What the descriptors of a process are: paths, `socket:[1]`, `anon_inode:[eventpoll]` and so on. */
+/** The descriptors of a process: paths, `socket:[1]`, `anon_inode:[eventpoll]` and so on. */
 export function readDescriptors(pid: number): string[] {
   const directory = `/proc/${pid}/fd`;
   return readdirSync(directory).map((fd) => readLink(`${directory}/${fd}`));

@@ -8,7 +8,7 @@ import { codeOf } from "../errors.ts";
  */
 const RESET_MS = 250;
 
-/** What a check is answered with; whoever makes it may add to it. */
+/** The answer to a check; its maker may add fields to it. */
 export interface Answer {
   readonly bytes: Uint8Array;
 }
@@ -29,14 +29,14 @@ export interface ClosedCheck<A extends Answer> {
 /** A check: what is known of its connection. */
 export interface Check<A extends Answer> {
   readonly openedAt: number;
-  /** Whether the client is waited for to close; if not, it is closed with the answer. */
+  /** Whether it waits for the client to close; if not, it is closed with the answer. */
   readonly lingers: boolean;
   /** Undefined also when nobody wants to know. */
   readonly address: string | undefined;
   sent: string;
   /** Whether `sent` is all that counts. */
   isSent: boolean;
-  /** Runs while a service's name is waited for. */
+  /** Runs while it waits for the name of a service. */
   naming: Timer | undefined;
   /** Whether it waits for its answer. */
   isWaiting: boolean;
@@ -75,9 +75,10 @@ export function describeClosed<A extends Answer>(
 }
 
 /**
- * Whether a client that has closed has got the answer. A client that had gone before is told from
- * one that has read it by the reset that its kernel sends, at once on this machine; a load balancer
- * elsewhere that gives up a check resets, so the write fails or the reset is what closes.
+ * Whether a client that has closed has got the answer. A client on this machine that was gone
+ * before is told from one that has read it by the reset that its kernel sends at once. A load
+ * balancer elsewhere that gives up a check resets, so the write fails or the reset closes the
+ * connection.
  */
 function wasServed({ at, isWhole, wasOpen }: Written<Answer>, error: Error | undefined): boolean {
   if (!isWhole) return false;
@@ -85,7 +86,7 @@ function wasServed({ at, isWhole, wasOpen }: Written<Answer>, error: Error | und
   return codeOf(error) === "ECONNRESET" && performance.now() - at < RESET_MS;
 }
 
-/** An IPv4 address as people write it, also where it came to a socket for both. */
+/** An IPv4 address as people write it, also on a socket for both IPv4 and IPv6. */
 function unmap(address: string): string {
   return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
 }

@@ -21,7 +21,7 @@ export interface ControlContext {
   readonly watch: boolean;
 }
 
-/** A command that came. */
+/** A command that was received. */
 interface Call extends ControlContext {
   /** The words after the command's name. */
   readonly words: readonly string[];
@@ -51,7 +51,7 @@ const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ["help", async () => `ok ${(await import("./refusal.ts")).listCommands()}`],
 ]);
 
-/** What executes the lines of the control socket: `[@SERVICE] COMMAND`. */
+/** Makes the function that executes lines of the control socket: `[@SERVICE] COMMAND`. */
 export function createExecute(context: ControlContext): Execute {
   return async (line, isWanted) => {
     const all = line.trim().split(/\s+/);
@@ -167,7 +167,8 @@ function describeWait({ problem, pollers, seconds }: WaitResult, reply: string):
     return `error: after ${seconds} s: ${problem}${names && `: ${names}`}`;
   }
   const howMany = pollers.length === 1 ? "1 poller" : `all of ${pollers.length} pollers`;
-  return `ok served to ${howMany} after ${seconds} s: ${reply}; ${list(pollers.map(describeAsker))}`;
+  const names = list(pollers.map(describeAsker));
+  return `ok served to ${howMany} after ${seconds} s: ${reply}; ${names}`;
 }
 
 function describeAsker({ address, sent }: PollerReport): string {

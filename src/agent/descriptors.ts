@@ -1,7 +1,7 @@
 import { codeOf } from "../errors.ts";
 import { readStart } from "../state/file.ts";
 
-/** More connections than this are reason enough to look how many descriptors there are. */
+/** With more connections than this the agent looks how many descriptors there are. */
 const LOOK_COUNT = 4;
 
 /** Checks that may linger until that is known: as many as may come at once, within milliseconds. */
@@ -16,7 +16,7 @@ const REFRESHING_CAP = 8;
 /** The most checks that may linger, however many descriptors there are. */
 const LINGER_CAP = 256;
 
-/** A connection that stays open for so long (ms) is reason enough to look how many there are. */
+/** Once a connection has been open for this time (ms) the agent looks how many there are. */
 const LOOK_MS = 100;
 
 /**
@@ -25,7 +25,7 @@ const LOOK_MS = 100;
  */
 const RESERVE = 4;
 
-/** The limit of open files where nothing tells it, or it is none: the kernel's default. */
+/** The limit of open files when it is unknown or unlimited: the kernel's default. */
 const DEFAULT_LIMIT = 1024;
 
 /** A connection that can be closed. */
@@ -77,7 +77,7 @@ export class Descriptors {
     return this.#shares.clients;
   }
 
-  /** Keeps descriptors for so many clients of the control socket, or for fewer where it must. */
+  /** Keeps descriptors for this many clients of the control socket, or for fewer where it must. */
   reserveClients(most: number): void {
     this.#most = most;
     this.#shares =
@@ -124,7 +124,7 @@ export class Descriptors {
     }, LOOK_MS);
   }
 
-  /** Finds out what is free; with no descriptor left even for that, it closes what is open. */
+  /** Finds out how many are free; with none left even for that, it closes connections. */
   async #look(): Promise<void> {
     for (;;) {
       const free = await readFree(() => this.lingering + this.#clients.size);

@@ -1,4 +1,4 @@
-/** What an event does; `T` is what it tells whoever asked for it. */
+/** What an event does; `T` is its result for whoever requested it. */
 type Job<T> = () => Promise<T>;
 
 /** What a signal asks for: to read the files again, or to set the status. */
@@ -16,13 +16,13 @@ export class Events {
   #waiting: Event[] = [];
   #running: Promise<void> | undefined;
 
-  /** Takes what a signal asks for. */
+  /** Queues what a signal asks for. */
   signal(kind: SignalKind, job: Job<unknown>): void {
     this.#waiting = coalesce([...this.#waiting, { job, signal: kind }]);
     this.#running ??= this.#run();
   }
 
-  /** Runs a job after all events before it, and returns what it tells. */
+  /** Runs a job after all events before it, and returns its result. */
   request<T>(job: Job<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     this.#waiting.push({ job: () => job().then(resolve, reject) });

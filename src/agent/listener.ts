@@ -20,7 +20,7 @@ const NAMING_MS = 250;
 /** Time to read what has come already, in milliseconds: one turn of the event loop is enough. */
 const READ_MS = 1;
 
-/** What `bind` refuses, in words that fit an address. */
+/** Errors of bind(2), in words that fit an address. */
 const BIND_ERRORS: Readonly<Record<string, string>> = {
   EACCES: "no permission to bind this port (EACCES)",
   EADDRINUSE: "the port is in use (EADDRINUSE)",
@@ -31,11 +31,11 @@ export class ListenError extends Error {}
 
 /** A listening socket that answers checks. */
 export interface Listener {
-  /** Stops accepting and resolves when all clients have closed, or after so many milliseconds. */
+  /** Stops accepting, and resolves when all clients have closed or the time is over. */
   stop(milliseconds: number): Promise<void>;
 }
 
-/** What answers the checks, and who is told how each went. */
+/** How checks are answered, and where their outcome goes. */
 export interface ListenOptions<A extends Answer> {
   /** Decides which connections wait for their client to close; the others are closed at once. */
   readonly descriptors: Descriptors;
@@ -53,13 +53,13 @@ export interface ListenOptions<A extends Answer> {
 }
 
 /**
- * Answers every connection with what `answer` gives, in one write. What the client sends is ignored,
- * or, where somebody wants to know, read up to the first CR or LF.
+ * Answers every connection with what `answer` gives, in one write. What the client sends is
+ * ignored; with `isComplete` or `closed` it is read up to the first CR or LF.
  *
  * The connection is then only half closed, and what arrives is discarded until the client closes:
- * to close with unread bytes would make the kernel send a reset, which can destroy the reply on its
- * way. A client that never closes is closed after 1 to 5 s; and where such connections are too many
- * for the descriptors that are left, a new one is closed at once.
+ * closing with unread bytes would make the kernel send a reset, which can destroy the reply on its
+ * way. A client that never closes is closed after 1 to 5 s. When such connections are too many for
+ * the descriptors that are left, a new one is closed at once.
  *
  * @throws {ListenError} naming the address and what is wrong with it.
  */
@@ -109,7 +109,7 @@ class Checks<A extends Answer> {
     };
   }
 
-  /** Resolves when all clients have closed, or after so many milliseconds. */
+  /** Resolves when all clients have closed or the time is over. */
   settled(milliseconds: number): Promise<void> {
     if (this.#options.descriptors.lingering === 0) return Promise.resolve();
     return new Promise((resolve) => {
@@ -192,7 +192,7 @@ class Checks<A extends Answer> {
     const { bytes } = answer;
     const isWhole = check.lingers && client.write(bytes) === bytes.length;
     if (this.#options.closed) {
-      // The port is asked of the kernel; the address is kept from the first time.
+      // The runtime asks the kernel for the port, but remembers the address.
       const wasOpen = isWhole && client.remotePort !== undefined;
       check.written = { answer, at: performance.now(), isWhole, wasOpen };
     }

@@ -1,6 +1,6 @@
 import type { Services } from "./services.ts";
 
-/** A poller that was served is forgotten when it has not asked for so long (ms). */
+/** A poller that was served is forgotten when it has not asked for this time (ms). */
 const MEMORY_MS = 60_000;
 
 /** The most pollers that are remembered. */
@@ -101,8 +101,8 @@ export class Pollers {
   }
 
   /**
-   * Forgets those that were served and ask no more. To be called before a reply changes: whoever
-   * asks still is then required to get the new one.
+   * Forgets those that were served and ask no more. To be called before a reply changes: those that
+   * still ask are then required to get the new one.
    */
   forgetSilent(): void {
     const now = performance.now();
@@ -171,7 +171,8 @@ export class Pollers {
     // Who asks for a service that was not there before is not known either.
     const listened = now - Math.max(this.#startedAt, services.addedAt);
     if (count === undefined && listened < LEARNING_MS) {
-      return `the agent has listened for ${toSeconds(listened)} s only, and knows its pollers after ${toSeconds(LEARNING_MS)} s`;
+      const [past, needed] = [toSeconds(listened), toSeconds(LEARNING_MS)];
+      return `the agent has listened for ${past} s only, and knows its pollers after ${needed} s`;
     }
     // Two load balancers behind one address, with one agent-send, look like one: both have asked
     // once an interval has passed.

@@ -30,7 +30,7 @@ const STOP_MS = 500;
 /** How long it waits for changes that are being saved, in milliseconds. */
 const SAVE_MS = 5000;
 
-/** Runs the agent; returns once it answers. What keeps it from that ends the program. */
+/** Runs the agent; returns once it answers. An error before that ends the program. */
 export async function serve(env: Environment, untuned?: Untuned): Promise<void> {
   if (untuned) {
     const { message, program, error } = untuned;
@@ -60,7 +60,7 @@ function giveUp(file: string): void {
   process.exit(EXIT.failure);
 }
 
-/** A running agent: its parts, made one after another, and how it stops at any moment of that. */
+/** A running agent: its parts, made one after another, and how it stops, even during its start. */
 class Agent {
   readonly #config: Config;
   readonly #events = new Events();
@@ -101,7 +101,7 @@ class Agent {
     const deadline = setTimeout(giveUp, START_MS, stateFile);
     // The first event: what signals ask for is done to the file's state, not in its place.
     const started = this.#events.request(() => this.#services.start(() => clearTimeout(deadline)));
-    // Signals before the address: whoever gets an answer may signal.
+    // Signals before the address: a client that gets an answer may signal.
     receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
     await started;
     // Who asks is of interest only to the control socket and to a stop status.
@@ -175,7 +175,7 @@ class Agent {
     const settled = this.#events.settled().then(() => true);
     await Promise.race([this.#listener?.stop(STOP_MS), Bun.sleep(STOP_MS)]);
     const isSettled = await Promise.race([settled, Bun.sleep(SAVE_MS).then(() => false)]);
-    // Last: whoever has asked for a save is told how it went.
+    // Last: a client that has asked for a save is told how it went.
     const closed = this.#control?.then((close) => close());
     await Promise.race([closed, Bun.sleep(STOP_MS)]);
     const unsaved = this.#services.all.find(({ isUnsaved }) => isUnsaved);

@@ -68,12 +68,12 @@ export class Service {
     return this.#options.name;
   }
 
-  /** What names it in a line of the log. */
+  /** Its name, for a line of the log. */
   get #fields(): LogFields {
     return { service: this.#options.name };
   }
 
-  /** What names its file in a line of the log. */
+  /** Its name and its file, for a line of the log. */
   get fileFields(): LogFields {
     return { ...this.#fields, file: this.#options.file };
   }
@@ -112,15 +112,15 @@ export class Service {
       return;
     }
     this.#take(found, cause);
-    // What the agent itself has saved is no news.
+    // A save of the agent's own is no news.
     if (old !== this.reply.text) {
       log("state", { cause, ...this.#fields, old, new: this.reply.text });
     }
   }
 
   /**
-   * Takes on a state made of the present one, and saves it. The present one is the file's: where the
-   * last read failed it is read first.
+   * Takes on a state made of the present one, and saves it. The present one is the file's: if the
+   * last read failed, it is read first.
    */
   async set(change: (state: State) => State, cause: string): Promise<Outcome> {
     this.isSaving = true;
@@ -146,7 +146,7 @@ export class Service {
     }
   }
 
-  /** Whether the file is for sure the one that was last read. */
+  /** Whether the file is certainly the one that was last read. */
   async isCurrent(): Promise<boolean> {
     return isCurrent(this.#identity, await identify(this.#options.file));
   }
@@ -159,14 +159,13 @@ export class Service {
     this.reply = reply;
   }
 
-  /** What the file holds: a state, or why it holds none. Nothing but what is known of it changes. */
+  /** Reads the file: a state, or why it holds none. Only the record of the file changes. */
   async #read({ onlyIfChanged = false } = {}): Promise<State | string> {
     const { file, watch } = this.#options;
     let identity: Identity = {};
     let content: State | string;
     try {
-      // Before it is read: what is written to it meanwhile is another one, to be read at the next
-      // check.
+      // Before it is read: a write meanwhile makes another version, which the next check reads.
       if (watch) identity = await limitRead(identify(file));
       if (onlyIfChanged && this.#content && isCurrent(this.#identity, identity))
         return this.#content;

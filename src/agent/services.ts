@@ -11,7 +11,7 @@ import { type Outcome, type Reply, Service, type ServiceOptions } from "./servic
 /** The most services of one agent; a directory that has more files is read up to here. */
 export const SERVICE_LIMIT = 4096;
 
-/** The answer to a name that is none: HAProxy takes the server out, and shows why. */
+/** The answer to an unknown name: HAProxy takes the server out, and shows why. */
 const UNKNOWN = "FAIL #no such service";
 
 /** How the services of a host are kept. */
@@ -66,7 +66,7 @@ export class Services {
     return this.#options.directory !== undefined;
   }
 
-  /** What names the directory in a line of the log. */
+  /** The directory, for a line of the log. */
   get fileFields(): LogFields {
     return { directory: this.#options.directory };
   }
@@ -86,14 +86,14 @@ export class Services {
     return this.#named.get(name);
   }
 
-  /** Whether what a check has sent so far names a service: then no more is waited for. */
+  /** Whether what a check has sent so far names a service: then it need not wait for more. */
   isComplete(sent: string): boolean {
     return this.#named.has(nameIn(sent));
   }
 
   /**
-   * The service that a check asks for by what it sent: the host when it sent nothing, undefined when
-   * there is none of that name.
+   * The service that a check asks for by what it sent: the host when it sent nothing, undefined
+   * when there is no service of that name.
    */
   find(sent: string): Service | undefined {
     const name = nameIn(sent);
@@ -232,7 +232,7 @@ export class Services {
 }
 
 /**
- * The service that a check names: up to the first space. What follows tells lines apart that ask for
+ * The service that a check names: up to the first space. The rest tells apart lines that ask for
  * the same service.
  */
 function nameIn(sent: string): string {

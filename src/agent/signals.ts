@@ -3,9 +3,9 @@ import type { Events } from "./events.ts";
 import type { Services } from "./services.ts";
 
 /**
- * Turns signals into events that act on the host, SIGHUP on all files; SIGTERM and SIGINT call `stop`. Until this has run the default action
- * of SIGHUP, SIGUSR1 and SIGUSR2 ends the process, so it comes before the address is bound: whoever
- * got an answer may signal.
+ * Turns signals into events: SIGUSR1 and SIGUSR2 act on the host, SIGHUP on all files. SIGTERM and
+ * SIGINT call `stop`. Until this has run, the default action of SIGHUP, SIGUSR1 and SIGUSR2 ends
+ * the process, so it comes before the address is bound: a client that gets an answer may signal.
  */
 export function receiveSignals(
   events: Events,

@@ -2,8 +2,8 @@ import type { Environment } from "../config.ts";
 
 /**
  * The environment in which the runtime is smallest and calmest; it reads these variables once, when
- * the process starts. Every launcher that we ship sets them. What each is worth:
- * scripts/benchmark/README.md.
+ * the process starts. Every launcher that we ship sets them. The benchmark shows their worth beside
+ * an untuned agent.
  */
 export const TUNED: Readonly<Record<string, string>> = {
   // No just-in-time compiler: it buys nothing for a cached reply and costs memory and threads.
@@ -28,7 +28,7 @@ export const TUNED: Readonly<Record<string, string>> = {
 /** The signals whose default action would end a process that has not set its handlers yet. */
 const SIGNALS = ["HUP", "USR1", "USR2"] as const;
 
-/** What blocks signals for the program that it starts: coreutils' env, from 8.31 on. */
+/** Blocks signals for the program that it starts: coreutils' env, from 8.31 on. */
 const BLOCKING_ENV = ["/usr/bin/env", `--block-signal=${SIGNALS.join(",")}`];
 
 /** A dynamic loader (glibc's, musl's), which can start a program in the place of the kernel. */
@@ -43,10 +43,10 @@ export interface Untuned {
 }
 
 /**
- * Makes this process the tuned one, by executing the program once more in place (the pid stays)
- * with the variables set; returns where they are set already, or must not be, or with a reason where
- * it cannot be done. It logs nothing itself: what this module and the agent shared would be loaded as
- * a module of its own, which costs memory.
+ * Makes this process the tuned one: executes the program once more in place (the pid stays), with
+ * the variables set. Returns undefined when they are set already, or must not be, and a reason when
+ * it cannot be done. It logs nothing itself: a module that it shared with the agent would be loaded
+ * on its own, which costs memory.
  *
  * A signal that comes in the first milliseconds, before this runs, still ends the process: only a
  * launcher can prevent that (`env --block-signal=HUP,USR1,USR2 hapgent`, with the variables set).
@@ -60,7 +60,7 @@ export function becomeTuned(env: Environment): Untuned | undefined {
   if (obstacle !== undefined) return { message: `not tuned: ${obstacle}` };
   // What is off stays off: however the environment is changed on the way, there is no second time.
   const tuned = { ...env, ...TUNED, HAPGENT_TUNE: "off" };
-  // The calls below clear the mask of blocked signals: what was waiting must not kill.
+  // The calls below clear the mask of blocked signals: a waiting signal must not kill.
   for (const name of SIGNALS) process.on(`SIG${name}`, () => undefined);
   const script = makeScript(program);
   try {
@@ -76,7 +76,7 @@ export function becomeTuned(env: Environment): Untuned | undefined {
   return undefined;
 }
 
-/** What keeps the program from executing itself once more, if anything does. */
+/** Why the program cannot execute itself once more; undefined when it can. */
 function findObstacle(env: Environment, program: string): string | undefined {
   // The runtime closes all descriptors on the way, that of a socket from systemd too.
   if (env["LISTEN_PID"] === String(process.pid) && env["LISTEN_FDS"] !== undefined) {
@@ -88,7 +88,7 @@ function findObstacle(env: Environment, program: string): string | undefined {
   return undefined;
 }
 
-/** Whether there is an env that blocks signals; without a process to be had, that is not known. */
+/** Whether there is an env that blocks signals; false, too, when no process can be started. */
 function canBlockSignals(): boolean {
   try {
     return Bun.spawnSync(BLOCKING_ENV, { stdio: ["ignore", "ignore", "ignore"] }).success;
@@ -101,7 +101,7 @@ function canBlockSignals(): boolean {
  * What the shell runs to start the program, its `$0`, so that these signals cannot end it: ignored
  * for the moment that the shell takes, then blocked, so that they wait for the handlers. Where they
  * cannot be blocked they are ignored, that is lost, until the handlers are set. The shell starts no
- * process of its own: where there is none to be had, that would end it.
+ * process of its own: where none can be started, that would end it.
  */
 function makeScript(program: string): string {
   const start = [`trap '' ${SIGNALS.join(" ")}; exec`];

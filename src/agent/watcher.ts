@@ -13,7 +13,7 @@ const PATIENCE_MS = 200;
 export class Watcher {
   readonly #services: Services;
   readonly #events: Events;
-  /** Looks that have taken too long and have not come back. */
+  /** Looks that have taken too long and have not returned. */
   readonly #hanging = new Set<Service | Services>();
   /** Rereads that have not begun. */
   readonly #waiting = new Map<Service, Promise<void>>();
@@ -23,7 +23,7 @@ export class Watcher {
     this.#events = events;
   }
 
-  /** Makes what is known of the files of a check's service, by what it sent, as they are now. */
+  /** Rereads the files of the service that a check asks for by what it sent, if they changed. */
   async refresh(sent: string): Promise<void> {
     const services = this.#services;
     const { host } = services;
@@ -56,7 +56,7 @@ export class Watcher {
     await this.#reread(service);
   }
 
-  /** Rereads a file; checks that come before that has begun share one. */
+  /** Rereads a file; checks that come before a reread has begun share it. */
   #reread(service: Service): Promise<void> {
     const waiting = this.#waiting.get(service);
     if (waiting !== undefined) return waiting;
@@ -66,7 +66,7 @@ export class Watcher {
       this.#waiting.delete(service);
       return service.reread();
     });
-    // Where nothing else is to be done it begins at once.
+    // With nothing else to do it has begun already.
     if (!hasBegun) this.#waiting.set(service, reread);
     return reread;
   }

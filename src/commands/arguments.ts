@@ -50,7 +50,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   }
 }
 
-/** Refuses an option among the words of another program's command, where it may be meant for us. */
+/** Refuses an option among the words of a control command: it may be meant for `ctl` itself. */
 function refuseOptions({ name }: Command, words: readonly string[]): void {
   const option = words.find((word) => /^--?[a-z]/i.test(word));
   if (option === undefined) return;

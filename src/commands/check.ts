@@ -15,10 +15,10 @@ import { type State, StateError } from "../state/state.ts";
 import type { Arguments } from "./arguments.ts";
 import { findSettings, type Settings } from "./installation.ts";
 
-/** What stands for a file's name where the text comes from standard input. */
+/** Stands for standard input in place of a file's name. */
 const STDIN = "-";
 
-/** A file to check, and where its name comes from if not from the command line. */
+/** A file to check, and where its name comes from if not the command line. */
 interface Source {
   readonly file: string;
   readonly origin: string;
@@ -26,7 +26,7 @@ interface Source {
   readonly isIgnored?: boolean;
 }
 
-/** What is said of one file. */
+/** The result for one file. */
 interface Finding {
   readonly reply?: string;
   readonly warnings: readonly string[];
@@ -35,12 +35,12 @@ interface Finding {
 
 /**
  * `hapgent check [FILE...]`: prints the reply that each state file gives, with warnings where
- * HAProxy may read it differently from what its author expects; or each problem. Without a FILE
- * these are the files of the agent that the environment describes. `--config` checks that
- * environment instead, as a start would.
+ * HAProxy may read it differently from what its author expects; or each problem. Without a FILE it
+ * checks the files of the agent that the environment describes. `--config` checks that environment
+ * instead, as a start would.
  *
  * @returns the exit code: 0, or 1 when a file is not valid.
- * @throws {ConfigError} when a variable holds what it must not.
+ * @throws {ConfigError} when a variable is invalid.
  */
 export async function runCheck(args: Arguments, env: Environment): Promise<number> {
   const { flags, operands, values } = args;
@@ -86,7 +86,7 @@ async function listSources(settings: Settings): Promise<Source[]> {
       ...files.map((source, i) => ({ ...source, isIgnored: !isServiceFile(names[i] ?? "") })),
     ];
   } catch {
-    // What is wrong with the directory is said when it is checked as a file.
+    // Checked as a file, the directory shows what is wrong with it.
     return [...sources, { file: directory, origin }];
   }
 }
@@ -144,7 +144,7 @@ function print({ file, origin }: Source, finding: Finding, isOneOfSeveral: boole
   }
 }
 
-/** What HAProxy makes of a state that its author may not expect. */
+/** Effects of a state at HAProxy that its author may not expect. */
 export function findWarnings(state: State, mode: ReplyMode): string[] {
   const { status, weight, maxconn, reason } = state;
   const isExact = mode === "exact";

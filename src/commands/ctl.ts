@@ -14,13 +14,13 @@ const WAIT_LIMIT = 86_400;
 
 /**
  * `hapgent ctl [@SERVICE] COMMAND...`: sends a command to the control socket and prints the answer;
- * a list as a table where a person reads it.
+ * on a terminal, a list is printed as a table.
  *
  * @returns the exit code: 0, or 1 when the answer is an error or there is none.
  */
 export async function runCtl(args: Arguments, env: Environment): Promise<number> {
   const { operands, flags, values } = args;
-  // A line is a command, so there is one.
+  // A newline would end the command.
   const command = operands
     .join(" ")
     .replaceAll(/[\r\n]+/g, " ")

@@ -67,5 +67,6 @@ function formatWide([term, meaning]: Row): string {
 
 function formatSection(title: string, rows: readonly Row[]): string {
   const width = Math.max(...rows.map(([term]) => term.length));
-  return `${title}\n${rows.map(([term, meaning]) => `  ${term.padEnd(width)}  ${meaning}`).join("\n")}`;
+  const lines = rows.map(([term, meaning]) => `  ${term.padEnd(width)}  ${meaning}`);
+  return `${title}\n${lines.join("\n")}`;
 }

@@ -2,11 +2,11 @@ import { ConfigError, type Environment, readSetting, type SettingName } from "..
 import { codeOf, describeError } from "../errors.ts";
 import { quote } from "../text.ts";
 
-/** Where an installed agent has its things; nothing else says so but what installs them. */
+/** Where an installed agent keeps its files; only this module and the installers know. */
 export interface Installation {
   /** Variables of the agent, one a line. */
   readonly settingsFile: string;
-  /** What the agent may write; it is there wherever the agent is installed. */
+  /** The directory that the agent may write to; it exists wherever the agent is installed. */
   readonly directory: string;
   readonly stateFile: string;
   readonly controlSocket: string;
@@ -36,7 +36,7 @@ export class Settings {
   readonly environment: Environment;
   readonly #origins: ReadonlyMap<string, string>;
 
-  /** @param origins by variable; one that has none is the command's own or unset. */
+  /** @param origins by variable; one without an origin is the command's own, or unset. */
   constructor(environment: Environment, origins: ReadonlyMap<string, string> = new Map()) {
     this.environment = environment;
     this.#origins = origins;
@@ -77,11 +77,11 @@ export class Settings {
 
 /**
  * Finds the settings of the agent that a command speaks for. The command's own environment comes
- * first, then the settings file of the installed agent, then where that agent keeps its things. An
- * environment with HAPGENT_STATE_FILE is that of an agent, and nothing is added to it; an instance
- * that was named is never taken for the agent of the environment.
+ * first, then the settings file of the installed agent, then the places of its files. An
+ * environment with HAPGENT_STATE_FILE is that of an agent, and nothing is added to it. For a named
+ * instance the environment does not count.
  *
- * @param root before the installation's paths, for tests.
+ * @param root is put before the installation's paths, for tests.
  * @throws {ConfigError} when there is no such instance, or its settings cannot be read.
  */
 export async function findSettings(
@@ -130,9 +130,9 @@ interface Assignment {
 
 /**
  * The agent's variables in the text of a settings file: `NAME=value`, with quotes where the value
- * has blanks or special characters. systemd reads the file as EnvironmentFile=, the init script with
- * a shell: a line that they do not read alike is refused. Nothing is executed or expanded; other
- * lines are passed over.
+ * has blanks or special characters. systemd reads the file as EnvironmentFile=, the init script
+ * with a shell: a line that the two read differently is refused. Nothing is executed or expanded;
+ * other lines are ignored.
  *
  * @throws {ConfigError} naming file and line.
  */

@@ -1,5 +1,6 @@
-// What only some commands share with the agent. The bundler makes a module of what the same entries
-// load, and each costs an idle agent 12 KB: loaded here, all that is shared is one of them.
+// Modules that the agent shares with only some of the commands. The bundler makes one output module
+// of all that the same entries load, and each output module costs an idle agent 12 KB. Loaded here,
+// everything that is shared goes into a single one.
 import "../address.ts";
 import "../log.ts";
 import "../question.ts";
@@ -28,8 +29,8 @@ const RUNS: Readonly<Record<string, () => Promise<Run>>> = {
 };
 
 /**
- * Runs the command that the command line names, and returns its exit code. What the user got wrong
- * is one line and exit code 2; an error that nobody expected keeps its stack.
+ * Runs the command that the command line names, and returns its exit code. A user's mistake is one
+ * line and exit code 2; an unexpected error keeps its stack.
  */
 export async function runCommand(args: readonly string[], env: Environment): Promise<number> {
   try {
@@ -71,7 +72,7 @@ async function printHelp(args: readonly string[] = []): Promise<number> {
   return EXIT.ok;
 }
 
-/** What is said of a command that is none: the nearest one; all of them follow as the usage. */
+/** The error for an unknown command: it names the nearest one; the usage then lists them all. */
 function refuse(name = "", args: readonly string[] = []): UsageError {
   const names = [...COMMANDS.map((command) => command.name), "--help", "--version"];
   const nearest = findNearest(name, names);

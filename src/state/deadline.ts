@@ -4,7 +4,7 @@ const LIMIT_MS = 5000;
 /** How long a read may take while an earlier one hangs. */
 const HANGING_MS = 200;
 
-/** How many reads have taken too long and have not come back. */
+/** How many reads have taken too long and have not returned. */
 let hanging = 0;
 
 /** A disk, or the server behind it, has not answered in time. */
@@ -15,10 +15,10 @@ export class LateError extends Error {
 }
 
 /**
- * Waits for a save, but not for ever: what hangs in the kernel cannot be called back.
+ * Waits for a save, but not for ever: a call that hangs in the kernel cannot be cancelled.
  *
  * @param late called when the time is over, before the error is thrown.
- * @throws {LateError} when it takes too long; what comes of it later is dropped.
+ * @throws {LateError} when it takes too long; its later outcome is ignored.
  */
 export async function limitTime<T>(
   work: Promise<T>,

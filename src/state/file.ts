@@ -42,16 +42,14 @@ async function readText(path: string, reading: Reading): Promise<string> {
   return await readStart(path, reading);
 }
 
-/**
- * Reads the first 64 KiB of a file. As a stream: to read it at once would cost 40 KB of memory more.
- */
+/** Reads the first 64 KiB of a file, as a stream: reading it at once would cost 40 KB of memory. */
 export async function readStart(path: string, reading?: Reading): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const reader = Bun.file(path).slice(0, SIZE_LIMIT).stream().getReader();
   if (reading) reading.reader = reader;
   for (;;) {
     const { done, value } = await reader.read();
-    // A Blob's text is that of a file: a byte order mark is taken for what it is.
+    // Decoded as a file is: without its byte order mark.
     if (done) return await new Blob(chunks).text();
     chunks.push(value);
   }
@@ -74,8 +72,8 @@ export async function parseText(text: string): Promise<State> {
 }
 
 /**
- * What tells one version of the file from the next, or why there is none. It follows symlinks, so
- * that the swap of a linked directory is a new version too.
+ * Tells one version of a file from the next; or why there is no file. It follows symlinks, so that
+ * the swap of a linked directory is a new version too.
  */
 export interface Identity {
   readonly device?: number;
@@ -106,7 +104,7 @@ export async function identify(path: string): Promise<Identity> {
   }
 }
 
-/** Whether two looks saw the same. As a text its first large number would cost 0.1 MB. */
+/** Whether two looks saw the same version. Compared as text, large numbers would cost 0.1 MB. */
 export function isSame(one: Identity, other: Identity): boolean {
   return (
     one.device === other.device &&
@@ -118,7 +116,7 @@ export function isSame(one: Identity, other: Identity): boolean {
   );
 }
 
-/** Whether a file that was read as `read` is for sure still the same. */
+/** Whether a file that was read as `read` is certainly still the same. */
 export function isCurrent(read: Identity, now: Identity): boolean {
   return !read.isYoung && isSame(read, now);
 }

@@ -5,7 +5,7 @@ import { quote } from "../text.ts";
 /** How much of a wrong word is shown, in characters. */
 const SHOWN = 20;
 
-/** What people write in place of JSON, and what is said of it. */
+/** What people write in place of JSON, and a hint for each. */
 const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/^(\/\/|\/\*|#)/, "JSON has no comments"],
   [/^['`\u2018\u2019\u201c\u201d]/, "JSON has double quotes only"],
@@ -22,7 +22,7 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/\.($|[eE])/, "a digit after the point"],
 ];
 
-/** What stands where something else should. */
+/** A text has something else than what was expected at this place. */
 class Mistake extends Error {
   constructor(
     readonly offset: number,
@@ -51,7 +51,7 @@ export function findMistake(text: string): string | undefined {
   }
 }
 
-/** Reads a text as JSON, and throws at the first place that is none. */
+/** Reads a text as JSON, and throws at the first place where it is not. */
 class Scanner {
   readonly #text: string;
   #at = 0;
@@ -71,13 +71,13 @@ class Scanner {
     return this.#text[this.#at];
   }
 
-  /** What matches here, by a sticky expression; undefined when nothing does. */
+  /** The text here that a sticky expression matches; undefined when it matches nothing. */
   #peek(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.#at;
     return pattern.exec(this.#text)?.[0];
   }
 
-  /** What is here in place of what was expected: a whole word, a comment's start, a character. */
+  /** The mistake here. It shows a whole word, the start of a comment or a character. */
   #mistake(expected: string, hint?: string): Mistake {
     const got = this.#peek(/[\w.+-]+|\/[/*]|[\s\S]/uy);
     if (got === undefined) {
@@ -163,7 +163,7 @@ class Scanner {
     this.#at += length - 1;
   }
 
-  /** A number, or one of the three words: all that is taken for one must be one. */
+  /** A number, `true`, `false` or `null`, and not only its first characters. */
   #word(): void {
     const word = this.#peek(/[\w.+-]+/y) ?? "";
     const isNumber = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(word);

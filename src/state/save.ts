@@ -19,7 +19,7 @@ const REFUSALS: ReadonlySet<string> = new Set(["EACCES", "EPERM", "EROFS", "EBUS
 
 /** How a save went. */
 export interface SaveOutcome extends Written {
-  /** Where what was no valid state was set aside. */
+  /** Where an invalid file was set aside. */
   readonly rejected?: string;
   /** Why the text was written in place, not atomically. */
   readonly inPlace?: string;
@@ -34,22 +34,22 @@ interface Save extends Attempt {
 /** What a file holds before a save. */
 type Content = "nothing" | "a state" | "no state" | "unreadable";
 
-/** Directories in which this process has removed what killed saves had left. */
+/** Directories where this process has removed the leftovers of killed saves. */
 const tidied = new Set<string>();
 
-/** The last save of each file, until it comes back. */
+/** The last save of each file, until it returns. */
 const running = new Map<string, Promise<void>>();
 
 /**
  * Saves the state so that the file is whole at every moment, even when process or machine die: a
  * temporary file beside it, fsync, rename, fsync of the directory. Mode and owner stay where the
- * agent may keep them; a new file has mode 0644. A symlink is followed. The text is written in place
- * where the directory does not allow a rename, and where a group has rights that not all have. What
- * is no valid state, or cannot be read, is first set aside as `<name>.rejected`: it may be
- * somebody's work.
+ * agent may keep them; a new file has mode 0644. A symlink is followed. The text is written in
+ * place where the directory does not allow a rename, and where a group has rights that not all
+ * have. An invalid or unreadable file is first set aside as `<name>.rejected`: it may be somebody's
+ * work.
  *
- * No save overwrites a newer one: each begins when the one before it, of the same file, has come
- * back, and one that comes back after its time leaves the file alone.
+ * No save overwrites a newer one: each begins when the one before it, of the same file, has
+ * returned, and one that returns too late leaves the file alone.
  *
  * @throws {StateError} when what is there is no regular file, or is larger than a state file can
  * be.
@@ -113,8 +113,8 @@ async function replace(target: string, save: Save, content: Content, old?: Stats
     add(save, await attempt());
   } catch (error) {
     if (codeOf(error) !== "ENOENT") throw error;
-    // An agent on another machine or in another container cannot see this process: it may have taken
-    // the temporary file for a leftover. It does that once.
+    // An agent on another machine or in another container cannot see this process, and may have
+    // removed the temporary file as a leftover. It does that once.
     add(save, await attempt());
   }
   if (aside !== undefined) add(save, { rejected: aside });
@@ -149,12 +149,12 @@ async function judgeContent(target: string, old: Stats | undefined): Promise<Con
     if (error instanceof LateError) throw error;
     if (!(error instanceof StateError)) return "unreadable";
   }
-  // Nothing that size was meant as a state: it is left alone, and not read into memory either.
+  // Nothing of that size is meant as a state: it is left alone, and not read into memory.
   if (old.size > SIZE_LIMIT) throw new StateError([`too large to overwrite: ${old.size} bytes`]);
   return "no state";
 }
 
-/** Keeps a text that is no valid state under another name, which it returns. */
+/** Keeps the text of an invalid file under another name, and returns that name. */
 async function copyAside(target: string, old: Stats): Promise<string> {
   const rejected = `${target}.rejected`;
   try {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 import { findNearest, quote } from "../text.ts";
 
-/** HAProxy's agent words that a status may be (configuration manual, "agent-check"), upper case. */
+/** The words of an agent that a status may be, upper case (HAProxy's manual, "agent-check"). */
 export const STATUSES = ["UP", "DOWN", "READY", "DRAIN", "FAIL", "MAINT", "STOPPED"] as const;
 
 /** Longest `reason`, in characters: HAProxy keeps about 100 of them. */
@@ -17,7 +17,7 @@ const EXPECTED = {
   reason: `at most ${REASON_LENGTH} printable ASCII characters`,
 };
 
-/** What each field may hold; `null` counts as absent. Each kind of schema that runs costs memory. */
+/** What each field may hold; `null` counts as absent. Each kind of schema in use costs memory. */
 const FIELDS = {
   status: v.picklist(STATUSES),
   weight: integerUpTo(255),

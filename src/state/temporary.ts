@@ -11,8 +11,8 @@ const NAME = /^\..*\.hapgent\.(\d+)-[\da-z]+$/;
 const KEPT = 50;
 
 /**
- * A name for a hidden file beside `path` that a save writes and then renames. No two are alike: of
- * agents that share a file none is in another's way.
+ * A name for a hidden file beside `path` that a save writes and then renames. No two are alike, so
+ * agents that share a file do not disturb each other.
  */
 export function nameTemporary(path: string): string {
   const slash = path.lastIndexOf("/") + 1;
@@ -22,8 +22,8 @@ export function nameTemporary(path: string): string {
 }
 
 /**
- * Removes what saves that were killed have left beside `path`: files of processes that are gone, or
- * that are too old to be of use to anybody. What cannot be removed stays: it is in nobody's way.
+ * Removes the leftovers of killed saves beside `path`: files of processes that are gone, and files
+ * too old to be in use. A file that cannot be removed stays, and does no harm.
  */
 export async function removeLeftovers(path: string): Promise<void> {
   const directory = path.slice(0, path.lastIndexOf("/") + 1);
@@ -37,7 +37,7 @@ export async function removeLeftovers(path: string): Promise<void> {
   }
 }
 
-/** Whether a process is gone; of another machine or container it looks so, too. */
+/** Whether a process is gone; one of another machine or container looks gone, too. */
 function isGone(pid: number): boolean {
   try {
     process.kill(pid, 0);

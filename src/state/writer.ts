@@ -3,12 +3,12 @@ import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { codeOf, describeError } from "../errors.ts";
 import { nameTemporary } from "./temporary.ts";
 
-/** What fsync says where the file system has none. */
+/** Errors of fsync on a file system that has none. */
 const NO_SYNC: ReadonlySet<string> = new Set(["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"]);
 
-/** What a write is told, and tells, while it runs. */
+/** What a write and its caller tell each other while it runs. */
 export interface Attempt {
-  /** Whether nobody waits for it any more: then it leaves the file alone. */
+  /** Whether its caller has given it up: then it leaves the file alone. */
   isLate: boolean;
   /** Whether the file holds the text. */
   isWritten: boolean;
@@ -23,8 +23,8 @@ export interface Written {
 }
 
 /**
- * Makes `name` hold `text` at once or not at all, in a new file with the mode and owner of the old
- * one, as far as that may be and gives nobody more rights.
+ * Replaces `name` with a new file that holds `text`, whole or not at all. It gets the mode and
+ * owner of the old one where the system allows it, and never gives anybody more rights.
  *
  * @param options.aside where the old file is kept.
  */
@@ -65,9 +65,9 @@ export async function replaceFile(
 }
 
 /**
- * Writes `text`, which is ASCII, over a file's old one. First the file is made long enough with
- * newlines (white space to JSON), so that a full disk takes nothing; then the text is written at
- * once, padded to that length, so that the file is valid when the process dies before it is cut.
+ * Writes `text`, which is ASCII, over a file's old one. First newlines (white space to JSON) make
+ * the file long enough, so that a full disk loses nothing; then the text is written in one go,
+ * padded to that length, so that the file is valid when the process dies before it is cut.
  */
 export async function overwriteFile(
   name: string,
@@ -91,7 +91,7 @@ export async function overwriteFile(
       await file.truncate(text.length);
       undurable = await sync(file);
     } catch (error) {
-      // It is said to be saved by now.
+      // It was reported as saved.
       if (attempt.isLate && attempt.isWritten) throw error;
       attempt.isWritten = false;
       await writeAll(file, old, 0);
@@ -104,7 +104,7 @@ export async function overwriteFile(
   }
 }
 
-/** Whether a mode gives the file's group what it does not give to all. */
+/** Whether a mode gives the file's group rights that it does not give to all. */
 export function hasGroupRights(mode: number): boolean {
   return (mode & ~(mode << 3) & 0o070) !== 0;
 }
@@ -120,7 +120,7 @@ async function takeRights(file: FileHandle, old: Stats | undefined): Promise<str
   }
   const { uid, gid } = await file.stat();
   if (old.uid !== uid || old.gid !== gid) await file.chown(old.uid, old.gid).catch(ignore);
-  // What the group alone has may be somebody else's right (save.ts).
+  // Rights of the group alone may stand for an access control list (save.ts).
   await file.chmod((old.mode & 0o7707) | (old.mode & (old.mode << 3) & 0o070)).catch(ignore);
   const rights = describeRights(old);
   return describeRights(await file.stat()) === rights ? undefined : rights;
@@ -140,7 +140,7 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
   }
 }
 
-/** Waits until a file is on the disk; returns why nobody knows whether it is. */
+/** Waits until a file is on the disk; returns why that cannot be known. */
 async function sync(file: FileHandle): Promise<string | undefined> {
   try {
     await file.sync();
@@ -151,7 +151,7 @@ async function sync(file: FileHandle): Promise<string | undefined> {
   }
 }
 
-/** Waits until a file's name is on the disk; the file is there, whatever comes of that. */
+/** Waits until a file's name is on the disk; returns why it may not be, which undoes no save. */
 async function syncDirectory(name: string): Promise<string | undefined> {
   try {
     const directory = await open(name.slice(0, name.lastIndexOf("/") + 1) || ".", "r");
@@ -167,5 +167,5 @@ function failIfLate({ isLate }: Attempt): void {
 }
 
 function ignore(): void {
-  // What it was for is looked at afterwards.
+  // The caller looks at the result.
 }
