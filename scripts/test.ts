@@ -16,6 +16,7 @@ const SYSTEM_TOOLS = {
   socat: "socat",
   prlimit: "util-linux",
   setpriv: "util-linux",
+  "ssh-keygen": "openssh-client",
   unshare: "util-linux",
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
 };

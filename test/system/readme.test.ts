@@ -1,7 +1,8 @@
-// What the READMEs show runs as it stands there: the session of the first one, and the deploy by hand,
-// which loses no request and stops where a load balancer cannot be told.
+// What the READMEs show runs as it stands there: the session, the state file and HAProxy's lines of the
+// first one, and the deploys, which lose no request; the one by hand stops where a load balancer cannot
+// be told. SECURITY.md's commands verify a release.
 import { describe, expect, test } from "bun:test";
-import { chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, chmodSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { startHaproxy } from "../../scripts/lib/haproxy.ts";
@@ -20,8 +21,16 @@ function readScript(file: string, heading: string): string {
   return script;
 }
 
-/** Runs the README's deploy script as it stands there, under 100 requests a second. */
-async function deploy(env: Record<string, string>, hapgent?: string) {
+const BY_HAND = readScript("deploy/scripts/README.md", "By hand");
+
+/** The README's line, for the service that it is given. */
+const BY_SCRIPT = readScript("README.md", "A deploy without a failed request").replace(
+  "http://127.0.0.1:8080/health",
+  '"$2"',
+);
+
+/** Runs a README's deploy script as it stands there, under 100 requests a second. */
+async function deploy(env: Record<string, string>, { hapgent = "", text = BY_HAND } = {}) {
   await using agent = await startAgent({
     state: { status: "READY" },
     socket: true,
@@ -53,10 +62,11 @@ async function deploy(env: Record<string, string>, hapgent?: string) {
     writeFileSync(`${directory.path}/${name}`, text);
     chmodSync(`${directory.path}/${name}`, 0o755);
   };
-  write("deploy.sh", readScript("deploy/scripts/README.md", "By hand"));
+  write("deploy.sh", text.startsWith("#!") ? text : `#!/bin/sh\n${text}`);
+  symlinkSync(`${ROOT}deploy/scripts/hapgent-deploy`, `${directory.path}/hapgent-deploy`);
   write("calls", "");
   write("systemctl", `#!/bin/sh\necho "$@" >> ${directory.path}/calls\ncurl -sf ${manager.url}\n`);
-  if (hapgent === undefined) symlinkSync(EXECUTABLE, `${directory.path}/hapgent`);
+  if (hapgent === "") symlinkSync(EXECUTABLE, `${directory.path}/hapgent`);
   else write("hapgent", hapgent);
   const url = `http://127.0.0.1:${service.port}/`;
   const script = await outcome([`${directory.path}/deploy.sh`, "web", url], {
@@ -69,12 +79,13 @@ async function deploy(env: Record<string, string>, hapgent?: string) {
   return { ...script, calls, answers: (await traffic.stop()).answers };
 }
 
-describe.concurrent("the deploy by hand of deploy/scripts", () => {
+describe.concurrent("a deploy as the READMEs show it", () => {
   test.each([
-    ["exact", "DRAIN", "READY", "UP"],
-    ["full", "up drain 100% #deploying v42", "ready up 100%", "ready up 100%"],
-  ])("fails no request, with HAPGENT_REPLY=%s", async (mode, drain, ready, up) => {
-    const { answers, ...script } = await deploy({ HAPGENT_REPLY: mode });
+    ["by hand", "exact", BY_HAND, "DRAIN", "READY", "UP"],
+    ["by hand", "full", BY_HAND, "up drain 100% #deploying v42", "ready up 100%", "ready up 100%"],
+    ["by hapgent-deploy", "exact", BY_SCRIPT, "DRAIN", "READY", "UP"],
+  ])("%s fails no request, with HAPGENT_REPLY=%s", async (_, mode, text, drain, ready, up) => {
+    const { answers, ...script } = await deploy({ HAPGENT_REPLY: mode }, { text });
     const { stdout, ...rest } = script;
     expect(rest).toEqual({ stderr: "", exitCode: 0, calls: "restart web\n" });
     expect(stdout.split("\n").map((line) => line.replace(/ (after|\(HAProxy) .*/, ""))).toEqual([
@@ -88,15 +99,15 @@ describe.concurrent("the deploy by hand of deploy/scripts", () => {
     expect(new Set(Object.keys(answers))).toEqual(new Set(["s", "other"]));
   });
 
-  test("would fail some if it told nobody", async () => {
-    const { answers, exitCode } = await deploy({}, "#!/bin/sh\n");
+  test("by hand would fail some if it told nobody", async () => {
+    const { answers, exitCode } = await deploy({}, { hapgent: "#!/bin/sh\n" });
     expect(exitCode).toBe(0);
     expect(answers).toHaveProperty("HTTP 503");
   });
 
-  test("ends where it stands when nobody can be told", async () => {
+  test("by hand ends where it stands when nobody can be told", async () => {
     const refused = '#!/bin/sh\necho "error: not served" >&2\ntest "$2" != wait\n';
-    expect(await deploy({}, refused)).toMatchObject({ exitCode: 1, calls: "" });
+    expect(await deploy({}, { hapgent: refused })).toMatchObject({ exitCode: 1, calls: "" });
   });
 });
 
@@ -117,4 +128,48 @@ test("the README's session shows what it says", async () => {
   });
   const printed = lines.filter((line) => !line.startsWith("$ "));
   expect({ stdout: stdout.trim().split("\n"), exitCode }).toEqual({ stdout: printed, exitCode: 0 });
+});
+
+test("the README's state file gives the reply that it says", async () => {
+  const text = readFileSync(`${ROOT}README.md`, "utf8");
+  const [, state = "", reply = ""] =
+    /^`(\{ "status".*\})`$.*?^The reply is `(.*?)`/ms.exec(text) ?? [];
+  using directory = temporaryDirectory();
+  writeFileSync(`${directory.path}/state.json`, state);
+  const { stdout, exitCode } = await outcome(
+    [EXECUTABLE, "check", `${directory.path}/state.json`],
+    {
+      isClean: true,
+    },
+  );
+  expect({ reply: stdout.split("\n")[0], exitCode }).toEqual({ reply, exitCode: 0 });
+});
+
+test("the README's lines for HAProxy make a server follow its agent", async () => {
+  const [, lines = ""] =
+    /^```haproxy\n(.*?)^```$/ms.exec(readFileSync(`${ROOT}README.md`, "utf8")) ?? [];
+  await using agent = await startAgent({ state: { status: "UP", weight: 75 } });
+  await using service = startService("web1");
+  const local = lines
+    .replace("192.0.2.10:80 ", `127.0.0.1:${service.port} `)
+    .replace("agent-port 9777", `agent-port ${agent.port}`);
+  expect(local).not.toBe(lines);
+  await using haproxy = await startHaproxy(local);
+  await haproxy.shows({ status: "UP", uweight: 75, agent_status: "L7OK" }, "web/web1");
+  agent.signal("SIGUSR2");
+  await haproxy.shows({ status: "DOWN (agent)", uweight: 75 }, "web/web1");
+});
+
+test("SECURITY.md's commands verify a release, and notice a changed file", async () => {
+  using directory = temporaryDirectory();
+  const run = (script: string) => outcome(["sh", "-ec", script], { cwd: directory.path });
+  await run(`echo 1 >hapgent-1; sha256sum hapgent-1 >SHA256SUMS
+    ssh-keygen -q -t ed25519 -N '' -f key; echo "hapgent namespaces=\\"file\\" $(cat key.pub)" >allowed_signers
+    ssh-keygen -q -Y sign -n file -f key SHA256SUMS`);
+  const script = readScript("SECURITY.md", "Verify a download");
+  expect(await run(script)).toMatchObject({ exitCode: 0 });
+  appendFileSync(`${directory.path}/hapgent-1`, "2");
+  expect(await run(script)).toMatchObject({ exitCode: 1 });
+  appendFileSync(`${directory.path}/SHA256SUMS`, "\n");
+  expect(await run(script)).toMatchObject({ exitCode: 255 });
 });
