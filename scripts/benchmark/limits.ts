@@ -24,7 +24,7 @@ interface Limit {
   readonly isShownOnly?: true;
 }
 
-/** All limits of the README's section on resource use; nothing else knows them. */
+/** All limits that the agent must keep to; they are nowhere else. */
 const LIMITS: readonly Limit[] = [
   {
     what: "binary beyond an empty program, KB",

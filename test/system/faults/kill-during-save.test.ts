@@ -1,5 +1,5 @@
 // Killed at any moment of a save, the state file is one whole state, and no temporary file
-// outlives the next start.
+// outlives the next save.
 import { expect, test } from "bun:test";
 import { chmodSync, readdirSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../../scripts/lib/agent.ts";
