@@ -76,7 +76,7 @@ function withoutWords(run: Run): Run {
   return (call) => (call.words.length === 0 ? run(call) : undefined);
 }
 
-/** Looks at watched files before a command, so that no edit is passed over unseen. */
+/** Looks at watched files before a command, so that no edit is overlooked. */
 async function look(call: Call, services: readonly Service[]): Promise<void> {
   if (call.watch) await call.events.request(() => reread(call, services));
 }

@@ -141,8 +141,8 @@ class Checks<A extends Answer> {
       const { naming, refreshing } = descriptors.waitingCaps;
       const [oldest = client] = this.#waitingBeyond;
       if (this.#waitingBeyond.size > (isComplete ? naming : refreshing)) {
-        // Who names a service at once is never the oldest. Silence gets no answer then: of which
-        // service nobody knows, and none changes nothing at HAProxy.
+        // A client that names a service at once is never the oldest. A silent one gets no answer:
+        // nobody knows of which service, and no answer changes nothing at HAProxy.
         if (isComplete) {
           expire(oldest);
         } else {

@@ -125,8 +125,8 @@ export class Pollers {
   }
 
   /**
-   * Waits until it can be said that every poller of a service, or every one, was served the present
-   * reply. It looks ten times a second, so that a check costs nothing more meanwhile.
+   * Waits until every poller of a service, or every one, is known to have the present reply. It
+   * looks ten times a second, so that a check costs nothing more meanwhile.
    */
   async wait(options: WaitOptions): Promise<WaitResult> {
     const start = performance.now();
@@ -168,7 +168,7 @@ export class Pollers {
     if (count !== undefined && pollers.length < count) {
       return `only ${pollers.length} of ${count} pollers have asked`;
     }
-    // Who asks for a service that was not there before is not known either.
+    // The pollers of a new service are not known either.
     const listened = now - Math.max(this.#startedAt, services.addedAt);
     if (count === undefined && listened < LEARNING_MS) {
       const [past, needed] = [toSeconds(listened), toSeconds(LEARNING_MS)];

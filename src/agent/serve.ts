@@ -104,7 +104,7 @@ class Agent {
     // Signals before the address: a client that gets an answer may signal.
     receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
     await started;
-    // Who asks is of interest only to the control socket and to a stop status.
+    // Only the control socket and a stop status need to know who asks.
     if (socket || stop) this.#pollers = new (await import("./pollers.ts")).Pollers(this.#services);
     const watcher = watch
       ? new (await import("./watcher.ts")).Watcher(this.#services, this.#events)
