@@ -67,14 +67,23 @@ test("a word is near by the letters inserted, removed, replaced or swapped", () 
     if (isSwap) distances.push(measure(a.slice(1), b.slice(1)) + 1);
     return Math.min(...distances);
   }
-  const word = fc.string({ unit: fc.constantFrom("a", "b", "c"), minLength: 3, maxLength: 6 });
+  const letter = fc.constantFrom("a", "b", "c");
+  const word = fc.string({ unit: letter, minLength: 3, maxLength: 6 });
+  /** Mostly near to the word: letters at some places of it are others, or more, or none. */
+  const places = fc.array(
+    fc.tuple(fc.nat(5), fc.nat(2), fc.string({ unit: letter, maxLength: 2 })),
+  );
   fc.assert(
-    fc.property(word, word, (one, other) => {
+    fc.property(word, places, (other, changes) => {
+      let one = other;
+      for (const [at, count, letters] of changes.slice(0, 2)) {
+        one = one.slice(0, at) + letters + one.slice(at + count);
+      }
       const distance = measure(one, other);
       const isNear = distance <= 2 && distance < other.length / 2;
       expect(findNearest(one, [other])).toBe(isNear ? other : undefined);
     }),
-    { numRuns: 200 },
+    { numRuns: 500 },
   );
 });
 

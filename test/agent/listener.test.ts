@@ -144,8 +144,10 @@ describe("a check that has to name a service", () => {
     }
   });
 
-  test("is answered when its client has sent all and closed its half", async () => {
+  test("is answered at once when its client has sent all and closed its half", async () => {
     await using started = startListener(named);
+    jest.useFakeTimers();
+    using _timers = { [Symbol.dispose]: () => jest.useRealTimers() };
     const { promise, resolve } = Promise.withResolvers<string>();
     const socket = connect({ host: "127.0.0.1", port: started.port, allowHalfOpen: true });
     socket.end("ww");
