@@ -17,7 +17,9 @@ import {
 } from "node:fs";
 import * as promises from "node:fs/promises";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { describeError } from "../../src/errors.ts";
 import { LateError } from "../../src/state/deadline.ts";
+import * as files from "../../src/state/file.ts";
 import { saveState } from "../../src/state/save.ts";
 import { formatState, type State } from "../../src/state/state.ts";
 
@@ -231,24 +233,19 @@ describe("saveState", () => {
     expect(readdirSync(directory.path)).toEqual(["state.json"]);
   });
 
-  // Only root can read what has no mode at all.
-  describe.if(process.getuid?.() === 0)("of what it cannot read", () => {
-    /** Saves as nobody, in a directory of nobody's with a file that nobody can read. */
-    async function saveAsNobody(file: string): Promise<unknown> {
-      writeFileSync(file, "secret", { mode: 0o000 });
-      chownSync(file.slice(0, file.lastIndexOf("/")), 65534, 65534);
-      process.seteuid?.(65534);
-      try {
-        return await saveState(file, STATE).catch((error: Error) => error.message);
-      } finally {
-        process.seteuid?.(0);
-      }
+  describe("of what it cannot read", () => {
+    /** Saves where a file is that this process must not read. */
+    async function saveUnread(file: string): Promise<unknown> {
+      writeFileSync(file, "secret");
+      const error = Object.assign(new Error("EACCES"), { code: "EACCES" });
+      mocks.push(spyOn(files, "loadState").mockRejectedValue(error));
+      return await saveState(file, STATE).catch(describeError);
     }
 
     test("sets the file aside by its name", async () => {
       using directory = temporaryDirectory();
       const file = `${directory.path}/state.json`;
-      expect(await saveAsNobody(file)).toMatchObject({ rejected: `${file}.rejected` });
+      expect(await saveUnread(file)).toEqual({ rejected: `${file}.rejected` });
       expect(readFileSync(`${file}.rejected`, "utf8")).toBe("secret");
       expect(readFileSync(file, "utf8")).toBe(formatState(STATE));
     });
@@ -257,7 +254,7 @@ describe("saveState", () => {
       using directory = temporaryDirectory();
       const file = `${directory.path}/state.json`;
       refuseRename(`${file}.rejected`, "EACCES");
-      expect(await saveAsNobody(file)).toBe(
+      expect(await saveUnread(file)).toBe(
         "what is there can be neither read nor set aside: permission denied (EACCES)",
       );
       expect(readFileSync(file, "utf8")).toBe("secret");
