@@ -1,3 +1,4 @@
+// An address is written and read alike: HOST:PORT, with brackets around IPv6.
 import { expect, test } from "bun:test";
 import { formatAddress, parseAddress } from "../src/address.ts";
 

@@ -1,3 +1,5 @@
+// Every variable has a default or is off. One that holds what it must not is refused by its name,
+// with what was expected and what came.
 import { describe, expect, test } from "bun:test";
 import { ConfigError, findUnknownVariables, readConfig, readReplyMode } from "../src/config.ts";
 import type { ReplyMode } from "../src/state/reply.ts";

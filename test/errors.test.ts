@@ -1,3 +1,4 @@
+// An error is told in words that a person understands, with its errno where it has one.
 import { expect, test } from "bun:test";
 import { codeOf, describeError } from "../src/errors.ts";
 

@@ -1,3 +1,4 @@
+// What is generated is current.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { version } from "../package.json";

@@ -1,3 +1,4 @@
+// The notes of a release are its section of the changelog.
 import { expect, test } from "bun:test";
 import { version } from "../package.json";
 import { ROOT } from "../scripts/lib/shell.ts";

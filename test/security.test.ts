@@ -1,3 +1,4 @@
+// Every threat of SECURITY.md names a test that there is.
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { ROOT } from "../scripts/lib/shell.ts";

@@ -1,3 +1,4 @@
+// Each step of a script says when it begins, how it ends and what came out.
 import { afterEach, beforeEach, expect, type Mock, spyOn, test } from "bun:test";
 import { doInParallel, step } from "../scripts/lib/steps.ts";
 

@@ -1,3 +1,4 @@
+// `check` warns where HAProxy reads a state differently from what its author may expect.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { findWarnings } from "../../src/commands/check.ts";

@@ -1,3 +1,4 @@
+// A reply is one line of words that HAProxy's manual allows, for any state.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatReply } from "../../src/state/reply.ts";

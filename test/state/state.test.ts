@@ -1,3 +1,4 @@
+// A state file's text is a state, or every problem is told: where, what was expected, what came.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatState, parseState, STATUSES, StateError } from "../../src/state/state.ts";

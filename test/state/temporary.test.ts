@@ -1,3 +1,5 @@
+// The temporary file of a save has a name of its own. What a killed save left is removed, and
+// nothing else.
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
