@@ -162,9 +162,9 @@ describe.concurrent("a log", () => {
       },
     });
     terminal.write("\u0013");
-    const script = `exec "$0" "$1" < ${input} > ${output}`;
+    const script = 'exec "$0" "$1" < "$2" > "$3"';
     const fixture = `${import.meta.dir}/log-fixture.ts`;
-    const program = Bun.spawn(["sh", "-c", script, process.execPath, fixture], {
+    const program = Bun.spawn(["sh", "-c", script, process.execPath, fixture, input, output], {
       terminal,
       env: { ...process.env, TERM: "xterm" },
     });

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { type Identity, identify, isCurrent, isSame, loadState } from "../../src/state/file.ts";
 import { StateError } from "../../src/state/state.ts";
 
@@ -94,8 +95,12 @@ describe("a version of a file", () => {
   test("is young when it was just written, and not when it is old", async () => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
-    writeFileSync(file, "{}");
-    expect(await identify(file)).toMatchObject({ size: 2, isYoung: true });
+    await until("young", async () => {
+      writeFileSync(file, "{}");
+      const { size, isYoung } = await identify(file);
+      expect(size).toBe(2);
+      return isYoung;
+    });
     expect(await identify(process.execPath)).toMatchObject({ isYoung: false });
     expect(await identify("/nowhere")).toEqual({ error: "ENOENT" });
   });
