@@ -279,9 +279,12 @@ describe("a control socket", () => {
   test("leaves the path to an agent that stands still, though it takes no connection", async () => {
     using directory = temporaryDirectory();
     const path = `${directory.path}/sock`;
-    const script = `Bun.listen({ unix: ${JSON.stringify(path)}, socket: { data() {} } })`;
-    const agent = Bun.spawn([process.execPath, "-e", script]);
-    await until("it listens", () => existsSync(path));
+    const listen = `Bun.listen({ unix: ${JSON.stringify(path)}, socket: { data() {} } })`;
+    await using agent = Bun.spawn([process.execPath, "-e", `${listen}; console.log("listens")`], {
+      stdio: ["ignore", "pipe", "ignore"],
+      killSignal: "SIGKILL",
+    });
+    await agent.stdout.getReader().read();
     agent.kill("SIGSTOP");
     using clients = new DisposableStack();
     const fill = async () => {
@@ -297,8 +300,6 @@ describe("a control socket", () => {
     await expect(openControlSocket(path, OPTIONS)).rejects.toThrow(
       `cannot open the control socket ${path}: another agent serves it, and stands still`,
     );
-    agent.kill("SIGKILL");
-    await agent.exited;
   });
 
   test("takes a path over from an agent that is gone, from nobody else", async () => {
