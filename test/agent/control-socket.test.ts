@@ -298,7 +298,7 @@ describe("a control socket", () => {
       )
     );
     await expect(openControlSocket(path, OPTIONS)).rejects.toThrow(
-      `cannot open the control socket ${path}: another agent serves it, and stands still`,
+      `cannot open the control socket ${path}: another agent serves it, but does not answer`,
     );
   });
 

@@ -4,7 +4,7 @@
 // - a check counts as served only when all of the answer was written to a client that was there and
 //   that closed it;
 // - whoever never closes, never names a service or is one too many is closed in time.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, jest, test } from "bun:test";
 import { connect, type Socket } from "node:net";
 import { ask } from "../../scripts/lib/check.ts";
 import { freePort } from "../../scripts/lib/port.ts";

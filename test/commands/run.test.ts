@@ -139,7 +139,7 @@ describe("hapgent status", () => {
   });
 
   test.each([
-    ["a b", "expected one HOST:PORT"],
+    ["a b", 'expected one HOST[:PORT], got "a b"'],
     ["a:b", 'expected HOST[:PORT] or [IPV6][:PORT], got "a:b"'],
     ["a --timeout x", '--timeout: expected seconds from 0 to 99999, got "x"'],
     ["a --wait -1", "Option '--wait' argument is ambiguous"],
