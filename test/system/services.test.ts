@@ -244,14 +244,18 @@ backend ${name}
     await using served = await startServing(FILES, {}, { socket: true });
     const { agent } = served;
     await using haproxy = await startHaproxy(threeBackends(agent.port));
-    for (const host of [...STATUSES, "UP"] as const) {
+    for (const host of [...STATUSES.slice(1), "UP"] as const) {
       await agent.ctl("set", "status", host);
       const isOpen = host === "UP" || host === "READY";
-      for (const status of ["DRAIN", "UP", "MAINT", "DOWN", "READY"] as const) {
+      // From each to each other, once: with a host that is open the service's own count.
+      const walk =
+        host === "UP" ? STATUSES.flatMap((from) => STATUSES.flatMap((to) => [from, to])) : STATUSES;
+      for (const status of walk) {
         await agent.ctl("@web", "set", "status", status);
-        await haproxy.shows({ status: SHOWN[isOpen ? status : host] }, "web/s");
+        await haproxy.shows({ status: SHOWN[isOpen ? status : host], uweight: 80 }, "web/s");
       }
-      await haproxy.shows({ status: SHOWN[isOpen ? "DRAIN" : host] }, "api/s");
+      const api = { status: SHOWN[isOpen ? "DRAIN" : host], uweight: 50, slim: 7 };
+      await haproxy.shows(api, "api/s");
     }
   });
 });
