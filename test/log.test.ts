@@ -171,7 +171,7 @@ describe.concurrent("a log", () => {
     await until("it goes on", () => readFileSync(output, "utf8").endsWith("f\n"));
     expect(text).not.toContain("hapgent");
     terminal.write("\u0011");
-    await until("the log goes on", () => text.includes("lines dropped=1"));
+    await until("the log goes on", () => text.includes("lines dropped=1\r\n"));
     const lines = ["a", "b", "c", "d", "e", "lines dropped=1"].map(
       (line) => `hapgent: ${line}\r\n`,
     );
