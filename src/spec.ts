@@ -84,7 +84,10 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "ctl",
     operands: "[@SERVICE] COMMAND...",
-    options: [INSTANCE_OPTION, { name: "json", meaning: "print lists as JSON, never as tables" }],
+    options: [
+      INSTANCE_OPTION,
+      { name: "json", meaning: "print the answer as JSON, with ok and problems" },
+    ],
     isVerbatim: true,
     meaning: "send a command to the control socket",
   },

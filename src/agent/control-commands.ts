@@ -48,7 +48,7 @@ const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ["reload", withoutWords(reload)],
   ["wait", wait],
   ["forget", forget],
-  ["help", async () => `ok ${(await import("./refusal.ts")).listCommands()}`],
+  ["help", withoutWords(async () => `ok ${(await import("./refusal.ts")).listCommands()}`)],
 ]);
 
 /** Makes the function that executes lines of the control socket: `[@SERVICE] COMMAND`. */

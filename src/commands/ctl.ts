@@ -14,7 +14,7 @@ const WAIT_LIMIT = 86_400;
 
 /**
  * `hapgent ctl [@SERVICE] COMMAND...`: sends a command to the control socket and prints the answer;
- * on a terminal, a list is printed as a table.
+ * on a terminal, a list is printed as a table; with `--json` as `{"ok","answer","problems"}`.
  *
  * @returns the exit code: 0, or 1 when the answer is an error or there is none.
  */
@@ -35,14 +35,26 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
   try {
     const answer = await ask(path, command, Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE);
     const isError = answer.startsWith("error:");
-    const isTable = process.stdout.isTTY && !flags.has("json");
-    console[isError ? "error" : "log"]((isTable && formatTable(answer)) || printable(answer));
+    if (flags.has("json")) printJson(answer);
+    else if (isError) console.error(printable(answer));
+    else console.log((process.stdout.isTTY && formatTable(answer)) || printable(answer));
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
     const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;
-    console.error(`hapgent ctl: no answer from ${where}: ${describeError(error)}`);
+    const problem = `no answer from ${where}: ${describeError(error)}`;
+    if (flags.has("json")) printJson(`error: ${problem}`);
+    else console.error(`hapgent ctl: ${problem}`);
     return EXIT.failure;
   }
+}
+
+/** Prints an answer in the shape of all `--json` outputs. */
+function printJson(text: string): void {
+  const [, isError, words] = /^(?:ok |(error: ))?(.*)$/s.exec(text) ?? [];
+  const outcome = isError
+    ? { ok: false, problems: [words] }
+    : { ok: true, answer: /^[[{]/.test(text) ? JSON.parse(text) : words, problems: [] };
+  console.log(printable(JSON.stringify(outcome)));
 }
 
 async function ask(path: string, command: string, seconds: number): Promise<string> {
