@@ -84,10 +84,7 @@ export const COMMANDS: readonly Command[] = [
   {
     name: "ctl",
     operands: "[@SERVICE] COMMAND...",
-    options: [
-      INSTANCE_OPTION,
-      { name: "json", meaning: "print the answer as JSON, with ok and problems" },
-    ],
+    options: [INSTANCE_OPTION, JSON_OPTION],
     isVerbatim: true,
     meaning: "send a command to the control socket",
   },

@@ -49,7 +49,7 @@ complete -c hapgent -n '__hapgent_runs status' -l wait -x -d 'try again for S se
 complete -c hapgent -n '__hapgent_runs status' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
 complete -c hapgent -n '__hapgent_runs status' -l json -d 'print JSON in place of text'
 complete -c hapgent -n '__hapgent_said' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
-complete -c hapgent -n '__hapgent_said' -l json -d 'print the answer as JSON, with ok and problems'
+complete -c hapgent -n '__hapgent_said' -l json -d 'print JSON in place of text'
 complete -c hapgent -n '__hapgent_runs check' -F
 complete -c hapgent -n '__hapgent_said' -a 'show set reload wait forget help'
 complete -c hapgent -n '__hapgent_said show' -a 'state services pollers'
