@@ -178,7 +178,7 @@ export class Service {
     return content;
   }
 
-  /** A save that was taken back has touched the file: holds it what it held, it was not edited. */
+  /** After a save that was taken back: nobody has edited the file if it holds what it held before. */
   async #recognize(): Promise<void> {
     const [identity, content] = [this.#identity, this.#content];
     const found = await this.#read();
