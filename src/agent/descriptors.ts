@@ -17,7 +17,7 @@ const REFRESHING_CAP = 8;
 const LINGER_CAP = 256;
 
 /** Once a connection has been open for this time (ms) the agent looks how many there are. */
-const LOOK_MS = 100;
+const LOOK_MS = 50;
 
 /**
  * Descriptors that connections never take: one to accept a connection with that is closed at once,
