@@ -31,8 +31,10 @@ const NOISE =
 /** A Debian root directory, made once in a run; machines are copies of it and never change it. */
 export async function baseRoot(): Promise<string> {
   const base = join(tmpdir(), "base");
-  if (existsSync(base)) return base;
   const unfinished = `${base}.unfinished`;
+  if (existsSync(unfinished)) await until("the base root", () => existsSync(base), 300_000);
+  if (existsSync(base)) return base;
+  mkdirSync(unfinished);
   await output(
     ["mmdebstrap", "--mode=root", "--variant=apt", `--include=${PACKAGES}`, "bookworm", unfinished],
     { limit: 240 },
