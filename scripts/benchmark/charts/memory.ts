@@ -10,6 +10,7 @@ import {
   render,
   SHOWN,
   TEXT,
+  WIDTH,
 } from "./style.ts";
 import { uprightWhiskers } from "./whiskers.ts";
 
@@ -17,6 +18,10 @@ import { uprightWhiskers } from "./whiskers.ts";
 const START = 100;
 const FIRST = 1000;
 const LAST = 1e6;
+
+/** The space for labels at the right, and where these begin, in pixels. */
+const MARGIN = 220;
+const LABELS_AT = WIDTH - MARGIN + 8;
 
 /** Private memory over checks. */
 export function drawMemory({ subjects }: Result): string {
@@ -40,7 +45,7 @@ export function drawMemory({ subjects }: Result): string {
   const name = "Private memory (RssAnon) over checks";
   const option: EChartsOption = {
     title: heading(name, "MB; the error bars at 100,000 checks are the range of all rounds"),
-    grid: { left: 48, right: 220, top: 68, bottom: 56 },
+    grid: { left: 48, right: MARGIN, top: 68, bottom: 56 },
     xAxis: {
       ...AXIS,
       type: "log",
@@ -76,7 +81,8 @@ function line(
     symbolSize: 5,
     itemStyle: { color },
     lineStyle: { width: 2, type },
-    labelLayout: { moveOverlap: "shiftY" },
+    // All beside the chart: at the end of a shorter line they would lie on others.
+    labelLayout: () => ({ x: LABELS_AT, moveOverlap: "shiftY" }),
     endLabel: endLabel(name && `${name} ${formatNumber(last)}`, color),
     clip: false,
   };
