@@ -14,7 +14,7 @@ const KILLS = times(500, 60);
 
 /**
  * A kill comes at most so long after the first signal, in milliseconds: a first save takes ten to
- * thirty, and about half of the kills are to come after one.
+ * thirty, and most of the kills are to come after one.
  */
 const LONGEST_MS = 90;
 
@@ -40,7 +40,8 @@ test.each([REPLACED, IN_PLACE])(
       const end = performance.now() + Math.random() * LONGEST_MS;
       for (let i = 0; performance.now() < end; i += 1) {
         agent.signal(i % 2 ? "SIGUSR1" : "SIGUSR2");
-        await Bun.sleep(0);
+        // Signals without a pause would leave it no time to save.
+        await Bun.sleep(1);
       }
       await agent.stop("SIGKILL");
       const { status, ...kept } = parseState(agent.file());
@@ -57,7 +58,7 @@ test.each([REPLACED, IN_PLACE])(
     console.log(
       `file ${how}: ${KILLS} kills, ${acted} after a save, ${interrupted} in the middle of the first`,
     );
-    expect(acted + interrupted).toBeGreaterThan(0);
+    expect(acted).toBeGreaterThan(KILLS / 10);
   },
 );
 
