@@ -80,11 +80,12 @@ async function listSources(settings: Settings): Promise<Source[]> {
   const origin = settings.explain("HAPGENT_SERVICES");
   try {
     const names = (await readdir(directory)).filter(isListed).toSorted();
-    const files = names.map((name) => ({ file: `${directory}/${name}`, origin }));
-    return [
-      ...sources,
-      ...files.map((source, i) => ({ ...source, isIgnored: !isServiceFile(names[i] ?? "") })),
-    ];
+    const files = names.map((name) => ({
+      file: `${directory}/${name}`,
+      origin,
+      isIgnored: !isServiceFile(name),
+    }));
+    return [...sources, ...files];
   } catch {
     // Checked as a file, the directory shows what is wrong with it.
     return [...sources, { file: directory, origin }];

@@ -264,7 +264,7 @@ describe("a directory of services", () => {
 });
 
 describe("a service whose file is gone", () => {
-  test("is none any more, and is forgotten by those who know it", async () => {
+  test("is none any more", async () => {
     using directory = temporaryDirectory();
     const files = { web: '{"status":"UP"}', api: '{"status":"UP"}' };
     const { all, path, answer } = await startServices(directory, files);
