@@ -1,7 +1,7 @@
 import type { ListenAddress } from "./address.ts";
 import type { ReplyMode } from "./state/reply.ts";
 import { STATUSES, type Status } from "./state/state.ts";
-import { findNearest, quote } from "./text.ts";
+import { findNearest, quote, suggest } from "./text.ts";
 
 /** The environment of a process: text by name. */
 export type Environment = Record<string, string | undefined>;
@@ -114,7 +114,7 @@ export interface UnknownVariable {
 
 /** Says in words that a variable is unknown. */
 export function describeUnknown({ name, nearest }: UnknownVariable): string {
-  return `unknown variable ${name}${nearest === undefined ? "" : ` (did you mean ${nearest}?)`}`;
+  return `unknown variable ${name}${suggest(nearest)}`;
 }
 
 /** Finds variables that may be mistyped: the agent ignores them, which is worth a warning. */

@@ -47,6 +47,11 @@ export function findNearest(word: string, words: readonly string[]): string | un
   return near[0]?.each;
 }
 
+/** What was meant, in brackets after an error; nothing when no word is near. */
+export function suggest(nearest: string | undefined): string {
+  return nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
+}
+
 /**
  * How many letters have to be inserted, removed, replaced or swapped with the next one to make one
  * word of the other.

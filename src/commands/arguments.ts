@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "../exit.ts";
 import type { Command } from "../spec.ts";
-import { findNearest, quote } from "../text.ts";
+import { findNearest, quote, suggest } from "../text.ts";
 
 /** What a command line says: the options' values, and the operands. */
 export interface Arguments {
@@ -45,7 +45,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     const [line = ""] = String(error instanceof Error ? error.message : error).split(/\.\s/);
     const [, unknown = ""] = /^Unknown option '--([^']+)'/.exec(line) ?? [];
     const nearest = findNearest(unknown, Object.keys(options));
-    const hint = nearest === undefined ? "" : ` (did you mean --${nearest}?)`;
+    const hint = suggest(nearest && `--${nearest}`);
     throw new UsageError(`${command.name}: ${line}${hint}`);
   }
 }

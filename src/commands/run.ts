@@ -10,7 +10,7 @@ import { version } from "../../package.json";
 import { ConfigError, type Environment } from "../config.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { COMMANDS } from "../spec.ts";
-import { findNearest, quote } from "../text.ts";
+import { findNearest, quote, suggest } from "../text.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 
 /**
@@ -76,7 +76,7 @@ async function printHelp(args: readonly string[] = []): Promise<number> {
 function refuse(name = "", args: readonly string[] = []): UsageError {
   const names = [...COMMANDS.map((command) => command.name), "--help", "--version"];
   const nearest = findNearest(name, names);
-  const hint = nearest === undefined || nearest === name ? "" : ` (did you mean ${nearest}?)`;
+  const hint = suggest(nearest === name ? undefined : nearest);
   const got = quote(args.join(" "));
   return new UsageError(`expected a command, --help, --version or nothing, got ${got}${hint}`);
 }

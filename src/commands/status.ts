@@ -4,7 +4,7 @@ import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { PROBE_MARK, SERVICE_NAME } from "../question.ts";
 import { STATUSES, type Status } from "../state/state.ts";
-import { findNearest, printableAscii, quote } from "../text.ts";
+import { findNearest, printableAscii, quote, suggest } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 import { findSettings } from "./installation.ts";
 import { isWellFormed, readStatuses } from "./words.ts";
@@ -126,7 +126,7 @@ function readExpected(text: string | undefined): Status[] | undefined {
     const status = STATUSES.find((each) => each === word.toUpperCase());
     if (status !== undefined) return status;
     const nearest = findNearest(word, STATUSES);
-    const hint = nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
+    const hint = suggest(nearest);
     const all = STATUSES.join(", ");
     throw new UsageError(`status: --expect: expected some of ${all}, got ${quote(word)}${hint}`);
   });

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { findNearest, quote } from "../text.ts";
+import { findNearest, quote, suggest } from "../text.ts";
 
 /** The words of an agent that a status may be, upper case (HAProxy's manual, "agent-check"). */
 export const STATUSES = ["UP", "DOWN", "READY", "DRAIN", "FAIL", "MAINT", "STOPPED"] as const;
@@ -126,20 +126,17 @@ function describeIssue(issue: v.BaseIssue<unknown>): string {
   const key = String(item.key);
   const names = Object.keys(EXPECTED);
   if (!names.includes(key)) {
-    return `${describe(key)}: expected no field but ${names.join(", ")}${guess(key, names)}`;
+    return `${describe(key)}: expected no field but ${names.join(", ")}${suggest(findNearest(key.trim(), names))}`;
   }
   return describeField(key as keyof typeof EXPECTED, item.value);
 }
 
 function describeField(name: keyof typeof EXPECTED, value: unknown): string {
-  const hint = name === "status" && typeof value === "string" ? guess(value, STATUSES) : "";
+  const hint =
+    name === "status" && typeof value === "string"
+      ? suggest(findNearest(value.trim(), STATUSES))
+      : "";
   return `${name}: expected ${EXPECTED[name]}, got ${describe(value)}${hint}`;
-}
-
-/** What was meant, in brackets; nothing when no word is near. */
-function guess(word: string, words: readonly string[]): string {
-  const nearest = findNearest(word.trim(), words);
-  return nearest === undefined ? "" : ` (did you mean ${nearest}?)`;
 }
 
 /** A value as an error message shows it: on one line, at most 60 characters of a string. */
