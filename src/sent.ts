@@ -14,8 +14,8 @@ export const NAME_RULE =
 export const PROBE_MARK = "#hapgent:";
 
 /**
- * The service that a check names: up to the first space. The rest tells apart lines that ask for
- * the same service.
+ * The name in what a check sent: up to the first space. The rest tells apart lines of HAProxy that
+ * ask for the same service.
  */
 export function nameIn(sent: string): string {
   const line = sent.startsWith(PROBE_MARK) ? sent.slice(PROBE_MARK.length) : sent;

@@ -1,4 +1,4 @@
-import type { Environment } from "../config.ts";
+import type { Environment } from "../settings.ts";
 
 /**
  * The environment in which the runtime is smallest and calmest; it reads these variables once, when
