@@ -1,14 +1,11 @@
 import type { Socket, SocketHandler } from "bun";
-import { PROBE_MARK } from "../sent.ts";
+import { nameIn, PROBE_MARK } from "../sent.ts";
 import type { Files } from "./files.ts";
 import type { Host, Reply } from "./host.ts";
 import type { Pollers, Written } from "./pollers.ts";
 
 /** The most checks whose end is waited for; the agent needs some 300 open files with them. */
 const CHECK_LIMIT = 256;
-
-/** With services: the most checks that may wait for what their client sends, beyond these. */
-const NAMING_LIMIT = 512;
 
 /** A client that does not close is closed at a sweep, every 4 s, once it is this old. */
 const LINGER_MS = 1000;
@@ -51,7 +48,7 @@ export interface ChecksOptions {
 type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
 
 /** A check: a connection from its opening to its close. */
-interface Check {
+export interface Check {
   phase: Phase;
   readonly openedAt: number;
   /** The turn of the event loop in which it was accepted, counted while there are too many. */
@@ -68,7 +65,12 @@ interface Check {
   hasEnded: boolean;
   naming: Timer | undefined;
   reply: Reply | undefined;
+  /** Whether all of it was taken by the kernel. */
+  isWhole: boolean;
+  /** Who may have heard it; undefined: nobody, or nobody wants to know. */
   written: Written | undefined;
+  /** Whether nothing had been sent by then. */
+  wasSilent: boolean;
 }
 
 type Client = Socket<Check>;
@@ -92,7 +94,7 @@ export class Checks {
   /** Those whose reply lacks its end, the oldest first, and when that is due. */
   readonly #finishing: { readonly client: Client; readonly due: number }[] = [];
   #turn = 0;
-  #isTurning = false;
+  #isTurning: boolean = false;
   #resolveClosed: (() => void) | undefined;
 
   constructor(options: ChecksOptions) {
@@ -150,6 +152,7 @@ export class Checks {
       reply: undefined,
       isWhole: false,
       written: undefined,
+      wasSilent: true,
     };
     if (!isExtra) {
       this.#count += 1;
@@ -223,7 +226,7 @@ export class Checks {
     if (check.isExtra) {
       check.phase = "lingering";
       client.end(reply.bytes);
-      this.#note(client);
+      this.#note(check);
     } else if (pollers === undefined || check.hasEnded) {
       check.phase = "lingering";
       client.write(reply.bytes);
@@ -259,17 +262,19 @@ export class Checks {
     client.shutdown();
     // Who has closed before did not wait for the reply: HAProxy always does.
     if (check.hasEnded) client.end();
-    else this.#note(client);
+    else this.#note(check);
   }
 
   /** Notes that the reply may be heard from now on. */
-  #note(client: Client): void {
-    const { address = "", sent, reply } = client.data;
+  #note(check: Check): void {
+    const { address = "", sent, reply, isExtra } = check;
     const { pollers, now } = this.#options;
-    if (!pollers || !reply || sent.startsWith(PROBE_MARK)) return;
+    if (!pollers || !reply) return;
+    check.wasSilent = sent === "";
     // Nothing was sent, or it has not come yet: that is known when the client has closed.
-    const asker = { address, sent: sent || undefined };
-    client.data.written = pollers.written(asker, reply.text, now());
+    const isUnknown = check.wasSilent || (isExtra && !check.isSent);
+    const asker = { address, sent: isUnknown ? undefined : sent };
+    check.written = pollers.written(asker, reply.text, now());
   }
 
   /** The client has closed its side, perhaps before its reply is whole. */
@@ -299,9 +304,13 @@ export class Checks {
    */
   #noteClosed(check: Check, written: Written, error: Error | undefined): void {
     const { pollers, now } = this.#options;
-    const { address = "", sent, reply, isWhole, isExtra, hasEnded } = check;
+    const { address = "", sent, reply, isWhole, isExtra, hasEnded, wasSilent } = check;
     if (!pollers || !reply) return;
-    pollers.closed(written, isWhole && hasEnded && error === undefined, now());
+    const isServed = isWhole && hasEnded && error === undefined;
+    pollers.closed(written, isServed && !wasSilent, now());
+    if (!wasSilent || isExtra) return;
+    const own = pollers.written({ address, sent }, reply.text, now());
+    pollers.closed(own, isServed, now());
   }
 }
 

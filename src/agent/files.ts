@@ -30,7 +30,7 @@ export class Files {
   #cause = "start";
   /** Changes that are not made, or not saved yet. */
   readonly #pending = new Set<Promise<unknown>>();
-  #isStopping = false;
+  #isStopping: boolean = false;
 
   constructor(options: FilesOptions) {
     this.#options = options;

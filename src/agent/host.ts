@@ -5,6 +5,8 @@ import { FAILED, formatState, type State, type Status } from "../state/state.ts"
 /** A reply as bytes for the wire and as text for people, without its newline. */
 export interface Reply {
   readonly bytes: Uint8Array;
+  /** The bytes without the newline. */
+  readonly body: Uint8Array;
   readonly text: string;
 }
 
@@ -144,5 +146,6 @@ export class Host {
 }
 
 function makeReply(line: string): Reply {
-  return { bytes: new TextEncoder().encode(line), text: line.slice(0, -1) };
+  const bytes = new TextEncoder().encode(line);
+  return { bytes, body: bytes.subarray(0, -1), text: line.slice(0, -1) };
 }

@@ -45,9 +45,9 @@ export class Keeper {
   #due: string | undefined;
   #lastRead: Outcome = { isGood: true, text: "loaded" };
   /** Whether a look has taken too long and has not returned. */
-  #isHanging = false;
+  #isHanging: boolean = false;
   /** Whether its service is gone: then it leaves the host alone. */
-  #isGone = false;
+  #isGone: boolean = false;
   #wasDetached = false;
 
   /** @param name the service; undefined: the host itself. */
@@ -185,7 +185,11 @@ export class Keeper {
   }
 
   #logState(cause: string, old: string): void {
-    log("state", { cause, service: this.#name, old, new: this.#reply() });
+    const reply = this.#reply();
+    const reason = this.#with.host.find(this.#name)?.state.reason;
+    // Not every reply shows it.
+    const hidden = reply.includes("#") ? undefined : reason;
+    log("state", { cause, service: this.#name, old, new: reply, reason: hidden });
   }
 
   /** Logs what was particular about a save, and tells how it went. */

@@ -68,17 +68,18 @@ async function replaceOnce(path: string, text: string): Promise<Saved> {
   const ways = [() => replace(target, text, { old, aside, keepsOwner: true })];
   if (old && !aside) ways.push(() => overwrite(target, text));
   if (old) ways.push(() => replace(target, text, { old, aside, keepsOwner: false }));
-  let refusal: unknown;
+  const refusals: unknown[] = [];
   for (const way of ways) {
     try {
       const saved = await way();
-      const inPlace = saved.inPlace && describeError(refusal);
+      const inPlace = saved.inPlace && describeError(refusals[0]);
       return { ...saved, ...(rejected && { rejected }), ...(inPlace && { inPlace }) };
     } catch (error) {
       if (!REFUSALS.includes(codeOf(error))) throw error;
-      refusal ??= error;
+      refusals.push(error);
     }
   }
+  const refusal = refusals[1] ?? refusals[0];
   if (!aside) throw refusal;
   throw new Error(`what is there can be neither read nor set aside: ${describeError(refusal)}`);
 }

@@ -1,13 +1,6 @@
 import { describeError } from "../errors.ts";
 import { Disk, SILENCE } from "./disk.ts";
-import {
-  type Found,
-  findState,
-  type Identity,
-  identify,
-  isCurrent,
-  type Reading,
-} from "./read.ts";
+import { type Found, findState, type Identity, identify, isCurrent, type Reading } from "./read.ts";
 import type { Saved } from "./replace.ts";
 import { formatState, type State } from "./state.ts";
 
@@ -21,9 +14,9 @@ export type Written = { readonly saved: Saved } | { readonly problem: string };
  */
 export class StateFile {
   /** Whether it has to be read before its state is changed: it was not, or it held none. */
-  isStale = true;
+  isStale: boolean = true;
   /** Whether the state in memory is not known to be in the file. */
-  isUnsaved = false;
+  isUnsaved: boolean = false;
   readonly #disk = new Disk();
   /** What it held, and which version it was, when it was last read in time. */
   #found: Found | undefined;
