@@ -95,7 +95,10 @@ export function describeMissing(scope: Scope, poller: Poller, now: number): stri
   const asked = ago(now - poller.askedAt);
   const { told, doubts } = poller;
   const present = scope.replies.replyTo(poller.sent).text;
-  if (poller.isTold(present)) return `${who} has asked only once, ${asked}`;
+  if (poller.isTold(present)) {
+    if (poller.asks < 2) return `${who} has asked only once, ${asked}`;
+    return `${who} asked ${asked} and not since, so that others behind this address may not know`;
+  }
   const perhaps = listReplies(doubts.map(({ reply }) => reply)).join(" or ");
   if (told === undefined) {
     return `${who} asked ${asked}, was sent ${perhaps} and has perhaps never heard it`;

@@ -15,6 +15,13 @@ const GAPS = 8;
  */
 export const ALIKE_MS = 2500;
 
+/** A silence that is longer than this (ms), and so many intervals, was an outage. */
+const OUTAGE_MS = 500;
+const OUTAGE = 1.5;
+
+/** Gaps that differ by more than this are those of several load balancers. */
+const IRREGULAR = 0.6;
+
 /** How many different replies that may have been heard are told apart. */
 const DOUBTS = 8;
 
@@ -54,7 +61,7 @@ export class Poller {
   /** What it was told for certain, and when that was written (ms). */
   told: string | undefined;
   toldAt = 0;
-  /** When it asked again after a longer silence than its interval (ms). */
+  /** When it asked again after an outage (ms): others that look like it have yet to ask. */
   resumedAt = Number.NEGATIVE_INFINITY;
   /** Whether the log has it, as one that does not count. */
   isLogged = false;
@@ -90,6 +97,18 @@ export class Poller {
   /** The longest of its last gaps between checks (ms). */
   get longestGap(): number {
     return Math.max(0, ...this.#gaps);
+  }
+
+  /**
+   * Whether several that look alike, as their irregular gaps show, have all been silent since so
+   * soon after a change that perhaps not all of them have asked.
+   */
+  fellSilent(changedAt: number, now: number): boolean {
+    const allAt = Math.max(changedAt, this.resumedAt) + ALIKE_MS;
+    if (now < allAt || this.askedAt >= allAt || this.#gaps.length < GAPS) return false;
+    const longest = this.longestGap;
+    const areSeveral = Math.min(...this.#gaps) < IRREGULAR * longest;
+    return areSeveral && this.askedAt < allAt - Math.max(OUTAGE_MS, OUTAGE * longest);
   }
 
   /** Notes that it asks. */
@@ -158,8 +177,13 @@ export class Poller {
   }
 
   #addGap(gap: number, now: number): void {
-    if (gap > ALIKE_MS && gap > this.interval) this.resumedAt = now;
-    this.#gaps[this.#gap % GAPS] = gap;
+    const gaps = this.#gaps;
+    const limit = gaps.length < GAPS ? ALIKE_MS : OUTAGE_MS;
+    const before = gaps[(this.#gap - 1) % GAPS] ?? gap;
+    // Most gaps are like the one before: no need to look at all of them.
+    const isLong = gap > limit && gap > OUTAGE * before;
+    if (isLong && gap > OUTAGE * this.longestGap) this.resumedAt = now;
+    gaps[this.#gap % GAPS] = gap;
     this.#gap += 1;
   }
 }

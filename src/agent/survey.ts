@@ -64,7 +64,7 @@ export function survey(scope: Scope, now: number): Survey {
   const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
   return {
     counted,
-    missing: counted.filter((poller) => !knows(scope, poller)),
+    missing: counted.filter((poller) => !knows(scope, poller, now)),
     absent: (pollers.options.named?.balancers ?? []).filter((each) => isAbsent(scope, each, now)),
     recent: counted.filter((poller) => !isBalancer(poller.named) && !poller.isKnown),
     slowest: longest > 0 ? counted[intervals.indexOf(longest)] : undefined,
@@ -80,10 +80,11 @@ export function counts({ pollers, replies, name }: Scope, poller: Poller, now: n
   return replies.replyTo(poller.sent).text !== NO_SERVICE || !poller.hasHeardOnly(NO_SERVICE);
 }
 
-/** Whether a poller has the present reply, and no other line of a named one may be unknown. */
-export function knows({ replies }: Scope, poller: Poller): boolean {
+/** Whether a poller has the present reply, and all that look like it, or are lines beside it. */
+export function knows({ pollers, replies, name }: Scope, poller: Poller, now: number): boolean {
   if (isBalancer(poller.named) && poller.asks < NAMED_ASKS) return false;
-  return poller.isTold(replies.replyTo(poller.sent).text);
+  if (!poller.isTold(replies.replyTo(poller.sent).text)) return false;
+  return !poller.fellSilent(Math.max(replies.changedAt(name), pollers.options.now), now);
 }
 
 /** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */

@@ -97,7 +97,7 @@ export class Wait {
 
   #isHurdle(poller: Poller, now: number): boolean {
     if (!counts(this.options, poller, now)) return false;
-    if (!knows(this.options, poller)) return true;
+    if (!knows(this.options, poller, now)) return true;
     return !this.options.count && isRecent(this.options, poller, now);
   }
 

@@ -5,11 +5,12 @@ import type { Plan } from "./plan.ts";
 
 /** Why no agent can know of a line: what design and README say. */
 export type Kind =
-  | "load balancer restarted, not heard since"
+  | "load balancer restarted, has read nothing since"
   | "silent since the start of the agent"
   | "another line of a named address, not heard yet"
   | "silenced before its third check"
-  | "forgotten";
+  | "forgotten"
+  | "one of several that look alike, its check failed";
 
 /** A line that does not know though a wait was ok. */
 export interface Case {
@@ -25,8 +26,8 @@ export interface Case {
 /** Why the agent cannot know; undefined: it should have known. */
 export function explain({ plan, agent, lines, line, now }: Case): Kind | undefined {
   const { heard, balancer } = line;
-  if (line.startedAt > heard.askedAt && line.startedAt > agent.startedAt) {
-    return "load balancer restarted, not heard since";
+  if (line.knows === undefined && line.startedAt > agent.startedAt) {
+    return "load balancer restarted, has read nothing since";
   }
   const named = agent.pollers.options.named?.find(balancer.address);
   const isNamed = isBalancer(named);
@@ -36,6 +37,13 @@ export function explain({ plan, agent, lines, line, now }: Case): Kind | undefin
     const beside = lines.filter((each) => each.balancer.address === balancer.address);
     const hasOther = beside.some(({ heard: other }) => other.asks >= 2);
     return hasOther ? "another line of a named address, not heard yet" : undefined;
+  }
+  const twins = lines.filter(
+    (each) => each.balancer.address === balancer.address && each.plan.sent === line.plan.sent,
+  );
+  const changedAt = agent.host.changedAt();
+  if (twins.length > 1 && line.failedAt > changedAt - line.plan.timeout) {
+    return "one of several that look alike, its check failed";
   }
   if (isNamed) return undefined;
   const silent = now - heard.askedAt;

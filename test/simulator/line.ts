@@ -37,6 +37,8 @@ export class Line {
   heard: Heard = nothing();
   /** When its load balancer was restarted last. */
   startedAt = Number.NEGATIVE_INFINITY;
+  /** When a check that failed has begun. */
+  failedAt = Number.NEGATIVE_INFINITY;
   #epoch = 0;
 
   constructor(
@@ -84,7 +86,10 @@ export class Line {
     const arrival = SYNS.map((delay) => start + delay).find(
       (at) => !this.#isLost(at) && !this.#isLost(at + trip),
     );
-    if (arrival === undefined || arrival + trip > start + this.plan.timeout) return;
+    if (arrival === undefined || arrival + trip > start + this.plan.timeout) {
+      this.failedAt = start;
+      return;
+    }
     this.world.timeline.at(arrival + 1.5 * trip, (now) => this.#accept(start, now));
   }
 
@@ -119,6 +124,7 @@ export class Line {
     const expiry = now + random.between(1000, 5000);
     const epoch = this.#epoch;
     if (read >= timedOut) {
+      this.failedAt = start;
       const isLost = this.#isLost(timedOut);
       close(isLost ? expiry : Math.min(expiry, timedOut + trip / 2), false);
       return;
@@ -133,7 +139,8 @@ export class Line {
       // Its end comes, as a reset perhaps, or late, or never.
       const end = SEGMENTS.map((delay) => read + delay).find((at) => !this.#isLost(at));
       const closed = (end ?? Number.POSITIVE_INFINITY) + trip / 2;
-      const isClean = closed < expiry && !random.chance(this.balancer.resets ?? 0);
+      const resets = end !== undefined && end < this.world.end ? this.balancer.resets : 0;
+      const isClean = closed < expiry && !random.chance(resets ?? 0);
       close(Math.min(closed, expiry), isClean);
     });
   }

@@ -25,7 +25,7 @@ export interface BalancerPlan {
   readonly cuts?: readonly Window[];
   /** When nothing of what the agent sends comes through. */
   readonly deaf?: readonly Window[];
-  /** How many of its clean ends are resets. */
+  /** How many of its clean ends are resets, up to the end of all disturbances. */
   readonly resets?: number;
   /** When it is restarted, and has forgotten everything. */
   readonly restarts?: readonly number[];
@@ -90,7 +90,7 @@ const STATUSES: readonly [Status, ...Status[]] = ["DRAIN", "UP", "READY", "MAINT
 /** Makes the plan of the world of a seed. */
 export function planWorld(seed: number): Plan {
   const random = new Random(seed);
-  const end = random.pick([40, 40, 60, 60, 90, 120, 120, 400]) * 1000;
+  const end = random.pick([20, 30, 40, 40, 60, 60, 90, 240]) * 1000;
   const services = random.chance(0.3) ? ["web", "api"] : [];
   const balancers = planBalancers(random, end, services);
   const named = planNames(random, balancers);
@@ -197,7 +197,8 @@ function planStrangers(
   if (random.chance(0.1)) {
     const every = random.pick([7, 30, 45, 60]) * 1000;
     const at = random.between(0, Math.min(every, end));
-    const of = { address: "192.0.4.1", sent: "", end: random.pick(["served", "unread"]) } as const;
+    const ends = random.pick<StrangerPlan["end"]>(["served", "unread"]);
+    const of = { address: "192.0.4.1", sent: "", end: ends };
     strangers.push({ ...of, at, open: 3, every });
   }
   if (random.chance(0.1)) {

@@ -1,4 +1,4 @@
-import { isBalancer } from "../../src/agent/pollers.ts";
+import { isBalancer, NO_SERVICE } from "../../src/agent/pollers.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
 import { nameIn } from "../../src/sent.ts";
 import { Agent } from "./agent.ts";
@@ -53,8 +53,8 @@ class World {
   readonly #outcomes: Outcome[] = [];
   readonly #falseOks: FalseOk[] = [];
   #endless: string | undefined;
-  /** The reply that each line has, as some wait has said. */
-  readonly #promised = new Map<Line, string>();
+  /** The lines that have the present reply, as some wait has said at this version of the host. */
+  readonly #promised = new Map<Line, number>();
 
   constructor(plan: Plan, seed: number) {
     this.#plan = plan;
@@ -86,7 +86,8 @@ class World {
   #expectOk(): void {
     const now = this.#timeline.now;
     const agent = this.#agent;
-    if (!agent || this.#lines.every((line) => !line.isAlive(now))) return;
+    const asks = (line: Line) => this.#host.replyTo(line.plan.sent).text !== NO_SERVICE;
+    if (!agent || !this.#lines.some((line) => line.isAlive(now) && asks(line))) return;
     const strangers = this.#plan.strangers ?? [];
     // One that never reads looks like a load balancer that no reply reaches.
     if (!this.#plan.named && strangers.some(({ every, end }) => every && end === "unread")) return;
@@ -139,6 +140,7 @@ class World {
         break;
       case "stop":
         host.stop("MAINT", now);
+        this.#quietAt = Math.max(this.#quietAt, now + deed.grace * 1000 + deed.down + 200);
         this.#wait(undefined, deed.grace, 0, () => this.#restart(deed.down), true);
         break;
       case "forget":
@@ -229,21 +231,16 @@ class World {
       const { sent } = line.plan;
       if (!line.isAlive(now) || (name !== undefined && nameIn(sent) !== name)) continue;
       const present = this.#host.replyTo(sent).text;
-      if (line.knows === present) this.#promised.set(line, present);
+      if (line.knows === present) this.#promised.set(line, this.#host.version);
       else this.#report(agent, line, present, name, now);
     }
   }
 
   /** A line has read a reply: not another one than was promised while that is the present one. */
   #hear(line: Line, reply: string): void {
-    const promised = this.#promised.get(line);
+    if (this.#promised.get(line) !== this.#host.version || !this.#agent) return;
     const present = this.#host.replyTo(line.plan.sent).text;
-    if (promised === undefined || reply === present) return;
-    this.#promised.delete(line);
-    const agent = this.#agent;
-    if (promised === present && agent) {
-      this.#report(agent, line, present, undefined, this.#timeline.now);
-    }
+    if (reply !== present) this.#report(this.#agent, line, present, undefined, this.#timeline.now);
   }
 
   #report(agent: Agent, line: Line, present: string, name: string | undefined, at: number): void {
