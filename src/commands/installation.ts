@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { codeOf, describeError } from "../errors.ts";
 import { ConfigError, type Environment, readSetting, type SettingName } from "../settings.ts";
 import { quote } from "../text.ts";
@@ -146,19 +147,22 @@ export async function findUnitLimit(
   if (!file.startsWith("/") || !(await isDirectory(`${root}/run/systemd/system`))) return undefined;
   const allowed = [directory, ...(await listWritable(root, unit))];
   if (allowed.some((path) => file.startsWith(`${path}/`))) return undefined;
-  const [home] = /^\/(home|root|run\/user)(?=\/)/.exec(file) ?? [];
-  const hidden = home && `the unit hides ${home} (ProtectHome=): use another directory`;
+  // ProtectHome= and PrivateTmp=.
+  const [place] = /^\/(home|root|run\/user|tmp|var\/tmp)(?=\/)/.exec(file) ?? [];
+  const hidden = place && `the unit does not see ${place}: use another directory`;
   const parent = file.slice(0, file.lastIndexOf("/"));
   return hidden ?? `the unit cannot save it: add ReadWritePaths=${parent} (systemctl edit ${unit})`;
 }
 
 /** The paths that drop-ins of a unit open with ReadWritePaths= (systemd.exec(5)). */
 async function listWritable(root: string, unit: string): Promise<string[]> {
-  const units = new Set([unit, unit.replace(/@.*/, "@")]);
-  const pattern = `/etc/systemd/system/{${[...units].join(",")}}.service.d/*.conf`;
   const texts: string[] = [];
-  for await (const path of new Bun.Glob(root + pattern).scan({ absolute: true })) {
-    texts.push((await readText(path)) ?? "");
+  for (const name of new Set([unit, unit.replace(/@.*/, "@")])) {
+    const directory = `${root}/etc/systemd/system/${name}.service.d`;
+    // Most units have no drop-in.
+    for (const file of await readdir(directory).catch(() => [])) {
+      if (file.endsWith(".conf")) texts.push((await readText(`${directory}/${file}`)) ?? "");
+    }
   }
   const values = texts.flatMap((text) => [...text.matchAll(/^ReadWritePaths=(.*)$/gm)]);
   const words = values.flatMap(([, value = ""]) => value.split(/\s+/));
