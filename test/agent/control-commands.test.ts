@@ -93,8 +93,8 @@ describe("a control command", () => {
     ["set weight 1 2", 'expected set weight N, got "set weight 1 2"'],
     ["set weight 256", "weight: expected an integer from 0 to 255, got 256"],
     ["set status", `status: expected one of ${STATUSES.join(", ")}, got ""`],
-    ["forget", 'expected forget ADDRESS, got "forget"'],
-    ["forget a b", 'expected forget ADDRESS, got "forget a b"'],
+    ["forget", 'expected forget ADDRESS | forget silent SECONDS, got "forget"'],
+    ["forget a b", 'expected forget ADDRESS | forget silent SECONDS, got "forget a b"'],
     ["reload now", 'expected reload, got "reload now"'],
   ])("%j is refused: %s", async (line, problem) => {
     using directory = temporaryDirectory();

@@ -118,7 +118,7 @@ describe("saveState", () => {
     const file = `${directory.path}/${"x".repeat(247)}`;
     writeFileSync(file, "bad");
     await expect(saveState(file, STATE)).rejects.toThrow(
-      "the invalid text cannot be set aside: the name is too long (ENAMETOOLONG)",
+      "the invalid text cannot be set aside: name too long (ENAMETOOLONG)",
     );
     expect(readFileSync(file, "utf8")).toBe("bad");
     expect(readdirSync(directory.path)).toHaveLength(1);
@@ -206,8 +206,8 @@ describe("saveState", () => {
   test.each([
     ["EACCES", "permission denied (EACCES)"],
     ["EPERM", "operation not permitted (EPERM)"],
-    ["EROFS", "the file system is read-only (EROFS)"],
-    ["EBUSY", "in use, or a mount point (EBUSY)"],
+    ["EROFS", "read-only file system (EROFS)"],
+    ["EBUSY", "resource busy or locked (EBUSY)"],
   ])("writes in place where a rename is refused (%s), and says why", async (code, inPlace) => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;

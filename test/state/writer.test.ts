@@ -107,7 +107,7 @@ describe.each([
   test.each([SHORT, LONG])("says of %j where nobody knows that it is on the disk", async (text) => {
     using file = createFile();
     await fake("sync", () => Promise.reject(failed("EINVAL")));
-    const undurable = "not supported here (EINVAL)";
+    const undurable = "invalid argument (EINVAL)";
     expect(await write(file.name, text, file.attempt)).toEqual({ undurable });
     expect(file.text()).toBe(text);
   });

@@ -180,7 +180,7 @@ test.each(["off", "on"])(
     const env = { ...TUNED, HAPGENT_WATCH: watch };
     await using agent = await startAgent({ stateFile, launcher, socket: true, env });
     const { stderr } = await agent.ctl("set", "status", "DOWN", "x".repeat(100));
-    expect(stderr).toStartWith("error: not saved: too large for the file system (EFBIG)");
+    expect(stderr).toStartWith("error: not saved: file too large (EFBIG)");
     expect(agent.file()).toBe(OLD);
     // What was taken back is no edit.
     for (let i = 0; i < 3; i += 1) expect(await agent.ask()).toStartWith("DOWN 42% #xxx");
