@@ -37,6 +37,8 @@ export interface WrittenReply {
   readonly poller: Poller;
   readonly number: number;
   readonly at: number;
+  /** Whether it was written to this poller, not to some line of its address. */
+  readonly isCertain: boolean;
   /** Undefined: several, none of which is told apart any more. */
   reply: string | undefined;
   isOpen: boolean;
@@ -64,7 +66,9 @@ export class Poller {
   /** When it asked again after an outage (ms): others that look like it have yet to ask. */
   resumedAt = Number.NEGATIVE_INFINITY;
   /** Whether the log has it, as one that does not count. */
-  isLogged = false;
+  isLogged: boolean = false;
+  /** Whether it is remembered as a load balancer, for good. */
+  isKept: boolean = false;
   /** Replies that may have been heard after the one that it was told, or whose check is open. */
   readonly doubts: WrittenReply[] = [];
   #number = 0;
@@ -121,9 +125,10 @@ export class Poller {
   }
 
   /** Notes a reply that was written: from now on it may have been heard. */
-  write(reply: string, now: number): WrittenReply {
+  write(reply: string, now: number, isCertain = true): WrittenReply {
     this.#number += 1;
-    const written = { poller: this, number: this.#number, at: now, reply, isOpen: true };
+    const number = this.#number;
+    const written = { poller: this, number, at: now, isCertain, reply, isOpen: true };
     this.doubts.push(written);
     return written;
   }
@@ -131,7 +136,7 @@ export class Poller {
   /** Notes how a check ended: only a clean close after the whole reply says that it was heard. */
   close(written: WrittenReply, isServed: boolean, now: number): void {
     written.isOpen = false;
-    if (isServed) this.#confirm(written, now);
+    if (isServed && written.isCertain) this.#confirm(written, now);
     // One line asks one after another: what was written before has been heard before, if at all.
     const { doubts } = this;
     const stays = (doubt: WrittenReply, i: number) =>

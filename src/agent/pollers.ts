@@ -61,7 +61,9 @@ export class Pollers {
   /** Notes that the end of a reply was written: from now on the poller has perhaps been told. */
   written({ address, sent }: Asker, reply: string, now: number): Written {
     // It may be any line of this address, and is no reason to know a new one.
-    if (sent === undefined) return this.memory.at(address).map((each) => each.write(reply, now));
+    if (sent === undefined) {
+      return this.memory.at(address).map((each) => each.write(reply, now, false));
+    }
     if (sent.startsWith(PROBE_MARK)) return [];
     if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
     const poller = this.memory.get(address, sent) ?? this.#add(address, sent, reply, now);
@@ -75,7 +77,7 @@ export class Pollers {
   /** Notes how a check ended: `isServed` when the client closed cleanly after the whole reply. */
   closed(written: Written, isServed: boolean, now: number): void {
     for (const reply of written) {
-      reply.poller.close(reply, isServed && written.length === 1, now);
+      reply.poller.close(reply, isServed, now);
       this.#judge(reply.poller);
     }
   }

@@ -140,10 +140,13 @@ function isAllNamed(networks: readonly Named[] | undefined): boolean {
   return networks?.length === 0;
 }
 
-/** Strangers that were served like a load balancer: perhaps somebody has mistyped an address. */
+/** Strangers that ask like a load balancer: perhaps somebody has mistyped an address. */
 export function listStrangers({ pollers }: Scope, now: number): Poller[] {
   if (!pollers.options.named) return [];
   return [...pollers.memory].filter(
-    (poller) => poller.serves >= KNOWN_AFTER && pollers.standing(poller, now) === "stranger",
+    (poller) =>
+      poller.serves >= KNOWN_AFTER &&
+      now - poller.askedAt < Math.max(LEARNING_MS, 3 * poller.interval) &&
+      pollers.standing(poller, now) === "stranger",
   );
 }

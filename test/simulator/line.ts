@@ -37,7 +37,7 @@ export class Line {
   heard: Heard = nothing();
   /** When its load balancer was restarted last. */
   startedAt = Number.NEGATIVE_INFINITY;
-  /** When a check that failed has begun. */
+  /** When the last check has begun that failed, or whose SYN was lost. */
   failedAt = Number.NEGATIVE_INFINITY;
   #epoch = 0;
 
@@ -86,10 +86,8 @@ export class Line {
     const arrival = SYNS.map((delay) => start + delay).find(
       (at) => !this.#isLost(at) && !this.#isLost(at + trip),
     );
-    if (arrival === undefined || arrival + trip > start + this.plan.timeout) {
-      this.failedAt = start;
-      return;
-    }
+    if (arrival !== start) this.failedAt = start;
+    if (arrival === undefined || arrival + trip > start + this.plan.timeout) return;
     this.world.timeline.at(arrival + 1.5 * trip, (now) => this.#accept(start, now));
   }
 

@@ -34,7 +34,7 @@ export interface Result {
 }
 
 /** How often a wait looks (ms). */
-const LOOK_MS = 100;
+const LOOK_MS = 150;
 
 /** Plays a plan; the seed decides about what it leaves open. */
 export function playWorld(plan: Plan, seed = 1): Result {
