@@ -88,7 +88,7 @@ function describeUntold(wait: Wait, end: WaitEnd, now: number): string {
 /** A longer time, where one that counts asks more slowly than the wait lasts. */
 function suggestTime(wait: Wait, { survey: { slowest } }: WaitEnd): string {
   const interval = (slowest?.interval ?? 0) / 1000;
-  if (!slowest || interval <= wait.options.seconds) return "";
+  if (!slowest || interval <= Math.max(wait.options.seconds, ALIKE_MS / 1000)) return "";
   const seconds = Math.ceil(interval * 1.25);
   const every = Math.round(interval);
   return `; ${describeAsker(slowest)} asks every ${every} s: use \`wait ${seconds}\``;
