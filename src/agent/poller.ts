@@ -137,13 +137,16 @@ export class Poller {
   close(written: WrittenReply, isServed: boolean, now: number): void {
     written.isOpen = false;
     if (isServed && written.isCertain) this.#confirm(written, now);
-    // One line asks one after another: what was written before has been heard before, if at all.
     const { doubts } = this;
+    if (doubts.length === 1 && written.number === this.#confirmed) {
+      doubts.pop();
+      return;
+    }
+    // One line asks one after another: what was written before has been heard before, if at all.
     const stays = (doubt: WrittenReply, i: number) =>
       doubt.isOpen || (doubt.number > this.#confirmed && !this.#isRepeated(doubt, i));
-    const kept = doubts.filter(stays);
-    doubts.splice(0, doubts.length, ...kept);
-    this.#limitDoubts();
+    doubts.splice(0, doubts.length, ...doubts.filter(stays));
+    if (doubts.length > DOUBTS) this.#limitDoubts();
   }
 
   /** Whether this reply, and none other since, is all that it can have heard. */

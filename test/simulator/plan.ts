@@ -83,6 +83,8 @@ export interface Plan {
   /** HAPGENT_POLLERS, HAPGENT_FORGET (s). */
   readonly named?: string;
   readonly forget?: number;
+  /** How long the agent has run when the world begins (ms): a young one is careful. */
+  readonly age?: number;
 }
 
 const STATUSES: readonly [Status, ...Status[]] = ["DRAIN", "UP", "READY", "MAINT", "DOWN"];
@@ -93,15 +95,16 @@ const INTERVALS = [250, 1000, 2000, 2000, 2000, 2000, 2000, 2000, 5000, 10_000, 
 /** Makes the plan of the world of a seed. */
 export function planWorld(seed: number): Plan {
   const random = new Random(seed);
-  const end = random.pick([20, 30, 40, 40, 60, 60, 90, 240]) * 1000;
+  const end = random.pick([20, 30, 40, 40, 60, 60, 90, 120]) * 1000;
   const services = random.chance(0.3) ? ["web", "api"] : [];
   const balancers = planBalancers(random, end, services);
   const named = planNames(random, balancers);
   const strangers = planStrangers(random, end, balancers);
   const forget = random.chance(0.05) ? random.pick([30, 300]) : undefined;
   const deeds = planDeeds(random, end, services, balancers, strangers.length > 0);
+  const age = random.pick([0, 3_600_000]);
   return {
-    ...{ balancers, strangers, deeds, end, services },
+    ...{ balancers, strangers, deeds, end, services, age },
     ...(named !== undefined && { named }),
     ...(forget !== undefined && { forget }),
   };
