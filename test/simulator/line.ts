@@ -37,7 +37,7 @@ export class Line {
   heard: Heard = nothing();
   /** When its load balancer was restarted last. */
   startedAt = Number.NEGATIVE_INFINITY;
-  /** When the last check has begun that failed, or whose SYN was lost. */
+  /** When the last check has begun of which anything was lost on its way. */
   failedAt = Number.NEGATIVE_INFINITY;
   #epoch = 0;
 
@@ -121,8 +121,8 @@ export class Line {
     const read = (sent ?? Number.POSITIVE_INFINITY) + trip / 2;
     const expiry = now + random.between(1000, 5000);
     const epoch = this.#epoch;
+    if (sent !== now) this.failedAt = start;
     if (read >= timedOut) {
-      this.failedAt = start;
       const isLost = this.#isLost(timedOut);
       close(isLost ? expiry : Math.min(expiry, timedOut + trip / 2), false);
       return;

@@ -94,7 +94,7 @@ describe("an error, not an ok:", () => {
   test("a reply is read, and the link is cut before the agent hears of it", () => {
     for (let cut = 0; cut < 2100; cut += 10) {
       const at = OLD + 10_000;
-      const lost = balancer("10.0.0.1", {}, { trip: 20, cuts: [[at + cut, at + 30_000]] });
+      const lost = balancer("10.0.0.1", {}, { trip: 300, cuts: [[at + cut, at + 30_000]] });
       const deeds = [
         ...[set(OLD, "DRAIN"), set(at, "READY")],
         ...[set(at + 2200, "DRAIN"), wait(at + 2200, 4)],
