@@ -1,26 +1,11 @@
 import type { Named } from "../named-pollers.ts";
+import { Rhythm } from "./rhythm.ts";
 
 /** After this many checks, and one that was served, a poller is a load balancer. */
 export const KNOWN_AFTER = 3;
 
 /** Checks, and those that were served, are counted at most once in this time (ms). */
 const COUNTING_MS = 1000;
-
-/** How many of the last gaps between checks make the interval. */
-const GAPS = 8;
-
-/**
- * Load balancers that look alike are told within this time (ms): HAProxy's default `agent-inter`
- * of 2 s, and a check.
- */
-export const ALIKE_MS = 2500;
-
-/** A silence that is longer than this (ms), and so many intervals, was an outage. */
-const OUTAGE_MS = 500;
-const OUTAGE = 1.5;
-
-/** Gaps that differ by more than this are those of several load balancers. */
-const IRREGULAR = 0.6;
 
 /** How many different replies that may have been heard are told apart. */
 const DOUBTS = 8;
@@ -63,8 +48,7 @@ export class Poller {
   /** What it was told for certain, and when that was written (ms). */
   told: string | undefined;
   toldAt = 0;
-  /** When it asked again after an outage (ms): others that look like it have yet to ask. */
-  resumedAt = Number.NEGATIVE_INFINITY;
+  readonly rhythm = new Rhythm();
   /** Whether the log has it, as one that does not count. */
   isLogged: boolean = false;
   /** Whether it is remembered as a load balancer, for good. */
@@ -75,8 +59,6 @@ export class Poller {
   #confirmed = 0;
   #countedAt = Number.NEGATIVE_INFINITY;
   #servedAt = Number.NEGATIVE_INFINITY;
-  readonly #gaps: number[] = [];
-  #gap = 0;
 
   constructor(address: string, sent: string, named: Named | undefined, now: number) {
     this.address = address;
@@ -91,33 +73,14 @@ export class Poller {
     return this.asks >= KNOWN_AFTER && this.serves > 0;
   }
 
-  /** The longest of its last gaps between checks (ms), one over three times the median left out. */
+  /** How often it asks (ms); 0: not known. */
   get interval(): number {
-    const gaps = this.#gaps.toSorted((a, b) => a - b);
-    const median = gaps[gaps.length >> 1] ?? 0;
-    return gaps.findLast((gap) => gap <= 3 * median) ?? 0;
-  }
-
-  /** The longest of its last gaps between checks (ms). */
-  get longestGap(): number {
-    return Math.max(0, ...this.#gaps);
-  }
-
-  /**
-   * Whether several that look alike, as their irregular gaps show, have all been silent since so
-   * soon after a change that perhaps not all of them have asked.
-   */
-  fellSilent(changedAt: number, now: number): boolean {
-    const allAt = Math.max(changedAt, this.resumedAt) + ALIKE_MS;
-    if (now < allAt || this.askedAt >= allAt || this.#gaps.length < GAPS) return false;
-    const longest = this.longestGap;
-    const areSeveral = Math.min(...this.#gaps) < IRREGULAR * longest;
-    return areSeveral && this.askedAt < allAt - Math.max(OUTAGE_MS, OUTAGE * longest);
+    return this.rhythm.interval;
   }
 
   /** Notes that it asks. */
   ask(now: number): void {
-    if (this.asks > 0) this.#addGap(now - this.askedAt, now);
+    if (this.asks > 0) this.rhythm.add(now - this.askedAt, now);
     this.askedAt = now;
     if (now - this.#countedAt < COUNTING_MS) return;
     this.asks += 1;
@@ -182,16 +145,5 @@ export class Poller {
     const last = closed.at(-1);
     const kept = this.doubts.filter((doubt) => doubt.isOpen || doubt === last);
     this.doubts.splice(0, this.doubts.length, ...kept);
-  }
-
-  #addGap(gap: number, now: number): void {
-    const gaps = this.#gaps;
-    const limit = gaps.length < GAPS ? ALIKE_MS : OUTAGE_MS;
-    const before = gaps[(this.#gap - 1) % GAPS] ?? gap;
-    // Most gaps are like the one before: no need to look at all of them.
-    const isLong = gap > limit && gap > OUTAGE * before;
-    if (isLong && gap > OUTAGE * this.longestGap) this.resumedAt = now;
-    gaps[this.#gap % GAPS] = gap;
-    this.#gap += 1;
   }
 }

@@ -84,18 +84,7 @@ export class Pollers {
 
   /** Why a poller counts now, or that it does not. */
   standing(poller: Poller, now: number): Standing {
-    const { named, forget, now: start } = this.options;
-    if (named && !poller.named) return "stranger";
-    if (isBalancer(poller.named)) return "named";
-    const silent = now - poller.askedAt;
-    if (poller.isKnown) {
-      if (forget !== undefined && silent > forget * 1000) return "stranger";
-      return poller.named ? "in a named network" : "three checks";
-    }
-    const limit = now - start < START_MS ? NEW_AFTER_START_MS : NEW_MS;
-    // One that asks and gets nothing may be slow.
-    const slow = poller.asks >= KNOWN_AFTER ? 3 * poller.longestGap : 0;
-    return silent < Math.max(limit, slow) ? "new" : "stranger";
+    return findStanding(this.options, poller, now);
   }
 
   /** The lines of a load balancer that is named. */
@@ -183,4 +172,22 @@ export function toSeconds(milliseconds: number): number {
 
 function fieldsOf({ address, sent }: Poller): LogFields {
   return { address, sent };
+}
+
+function findStanding(
+  { named, forget, now: start }: PollersOptions,
+  poller: Poller,
+  now: number,
+): Standing {
+  if (named && !poller.named) return "stranger";
+  if (isBalancer(poller.named)) return "named";
+  const silent = now - poller.askedAt;
+  if (poller.isKnown) {
+    if (forget !== undefined && silent > forget * 1000) return "stranger";
+    return poller.named ? "in a named network" : "three checks";
+  }
+  const limit = now - start < START_MS ? NEW_AFTER_START_MS : NEW_MS;
+  // One that asks and gets nothing may be slow.
+  const slow = poller.asks >= KNOWN_AFTER ? 3 * poller.rhythm.longest : 0;
+  return silent < Math.max(limit, slow) ? "new" : "stranger";
 }

@@ -49,7 +49,7 @@ function countFalse(results: readonly Result[]): number {
 }
 
 describe("an error, not an ok:", () => {
-  test("a line whose agent check was disabled 5 or 70 s ago is named, however long it is silent", () => {
+  test("a line whose agent check is disabled is named, however long it has been silent", () => {
     for (const silence of [5, 70, 3600]) {
       const at = OLD + silence * 1000;
       const second = balancer("10.0.0.2", { interval: 1000, off: [[OLD, Infinity]] });
