@@ -63,7 +63,10 @@ interface Suite {
 }
 
 const SUITES: Record<string, Suite> = {
-  unit: { directories: ["test", "test/state", "test/agent", "test/commands"], jobs: 2 },
+  unit: {
+    directories: ["test", "test/state", "test/agent", "test/commands", "test/simulator"],
+    jobs: 2,
+  },
   system: {
     directories: ["test/system"],
     timeout: 180_000,
