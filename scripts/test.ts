@@ -56,6 +56,8 @@ interface Suite {
   readonly jobs?: number;
   /** A file that runs beside all others, because it takes as long as they do. */
   readonly beside?: string;
+  /** Variables that its tests read. */
+  readonly env?: Record<string, string>;
   /** The commands that it needs; such a suite runs the compiled executable. */
   readonly tools?: Record<string, string>;
   /** Whether it boots machines, which only the lab can take down again. */
@@ -64,11 +66,21 @@ interface Suite {
 
 const SUITES: Record<string, Suite> = {
   unit: {
-    directories: ["test", "test/state", "test/agent", "test/commands", "test/simulator"],
+    directories: [
+      "test",
+      "test/state",
+      "test/agent",
+      "test/commands",
+      "test/simulator",
+      "test/contract",
+    ],
+    timeout: 60_000,
     jobs: 2,
   },
   system: {
-    directories: ["test/system"],
+    // The contract once more, against the executable.
+    directories: ["test/contract", "test/system"],
+    env: { HAPGENT_TEST_DRIVER: "executable" },
     timeout: 180_000,
     jobs: 2,
     tools: SYSTEM_TOOLS,

@@ -3,7 +3,7 @@ import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { NAME_RULE, SERVICE_NAME } from "../sent.ts";
 import { type Environment, findDoubts, readConfig, readReplyMode } from "../settings.ts";
-import { loadState, parseText, SIZE_LIMIT } from "../state/file.ts";
+import { loadState, parseText, SIZE_LIMIT } from "../state/read.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { type State, StateError } from "../state/state.ts";
 import type { Arguments } from "./arguments.ts";
