@@ -134,6 +134,7 @@ async function refuse(path: string): Promise<string> {
   using directory = temporaryDirectory();
   const env = {
     ...TUNED,
+    HAPGENT_IP: "127.0.0.1",
     HAPGENT_PORT: String(freePort()),
     HAPGENT_SOCKET: path,
     HAPGENT_STATE_FILE: stateIn(directory.path),
