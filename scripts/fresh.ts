@@ -107,7 +107,9 @@ async function tryTest({ enter }: Machine): Promise<Tried> {
     text += decoder.decode(chunk, { stream: true });
   }
   const passed = (await child.exited) === 0;
-  return { passed, line: `test: ${text.trimEnd().split("\n").at(-1)}` };
+  const lines = text.trimEnd().split("\n");
+  const result = lines.findLast((line) => /^\d+ passed, \d+ failed$/.test(line));
+  return { passed, line: `test: ${result ?? lines.at(-1)}` };
 }
 
 /** The README's command for a script. */
