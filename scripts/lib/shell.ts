@@ -64,8 +64,9 @@ export function run(command: string[], cwd = ROOT): void {
   process.exit(1);
 }
 
-/** What a command prints, without white space around it; empty when it fails. */
+/** What a command prints, without white space around it; empty when it fails or is not there. */
 export function capture(command: string[]): string {
+  if (Bun.which(command[0] ?? "") === null) return "";
   const { exitCode, stdout } = Bun.spawnSync(command, { cwd: ROOT, stderr: "ignore" });
   return exitCode === 0 ? stdout.toString().trim() : "";
 }

@@ -4,14 +4,12 @@ import { dirname, join } from "node:path";
 import { formatMatrix, playMatrix } from "../../scripts/lib/matrix.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { showStates } from "../system/states.ts";
 
 const directory = temporaryDirectory();
 let haproxy: string[] = [];
 
 beforeAll(async () => {
-  await needTools({ debootstrap: "debootstrap", haproxy: "haproxy" });
   haproxy = await unpackHaproxy("trixie", directory.path);
 }, 300_000);
 

@@ -3,7 +3,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
 
 /** The only author of a copy, always at the same time. */
@@ -29,7 +28,6 @@ export async function releaseKey(): Promise<Key> {
 async function baseTree(): Promise<string> {
   const directory = join(tmpdir(), "release-tree");
   if (existsSync(directory)) return directory;
-  await needTools({ git: "git" });
   mkdirSync(directory);
   const copy = `git ls-files -z --cached --others --exclude-standard |
     tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$0"`;
