@@ -4,6 +4,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { author, version } from "../package.json";
+import { readCommitTime } from "./lib/git.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
@@ -57,7 +58,7 @@ function build(architecture: string, target: string): void {
 
 /** One entry, of the time of the last commit: a package that is built twice is the same. */
 function changelog(): string {
-  const time = capture(["git", "log", "-1", "--format=%cD"]) || "Thu, 01 Jan 1970 00:00:00 +0000";
+  const time = new Date(readCommitTime() * 1000).toUTCString().replace("GMT", "+0000");
   return `hapgent (${version}) unstable; urgency=medium
 
   * Version ${version}; the project's CHANGELOG says what is new.

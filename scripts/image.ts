@@ -4,7 +4,8 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
-import { capture, ROOT, run } from "./lib/shell.ts";
+import { readCommit } from "./lib/git.ts";
+import { ROOT, run } from "./lib/shell.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
@@ -30,7 +31,6 @@ const LIBRARIES = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"];
 
 type Architecture = keyof typeof ARCHITECTURES;
 const own: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
-const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
 
 // The modes of the files that are made here are the image's.
 process.umask(0o022);
@@ -54,7 +54,7 @@ for (const architecture of architectures) {
     ...["--platform", `linux/${architecture}`, "--format", "oci"],
     // The time of a build, or buildah's version, would make it another image.
     ...["--timestamp", "0", "--identity-label=false"],
-    ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision}`],
+    ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${readCommit()}`],
     ...["--file", `${ROOT}deploy/container/Dockerfile`, context],
   ]);
 }

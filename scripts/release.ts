@@ -20,7 +20,8 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { TARGETS } from "./lib/executable.ts";
-import { capture, output, ROOT, run } from "./lib/shell.ts";
+import { git, hasGit, readCommit } from "./lib/git.ts";
+import { output, ROOT, run } from "./lib/shell.ts";
 import { doInParallel, step } from "./lib/steps.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
@@ -62,19 +63,33 @@ if (import.meta.main) {
 
 /** Why the tree as it is cannot be a release. */
 async function findProblems(): Promise<string[]> {
+  const problems = hasGit() ? findGitProblems() : ["expected a clone, got no .git"];
+  const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
+  if (readSection(changelog, version) === undefined) {
+    problems.push(`expected a section [${version}] in CHANGELOG.md`);
+  }
+  if (readSection(changelog, "Unreleased") !== undefined) {
+    problems.push(
+      `expected an empty section [Unreleased] in CHANGELOG.md: move its lines to [${version}]`,
+    );
+  }
+  return problems;
+}
+
+function findGitProblems(): string[] {
   const problems: string[] = [];
-  const changes = capture(["git", "status", "--porcelain"]);
+  const changes = git("status", "--porcelain");
   if (changes)
     problems.push(`expected a clean tree, got changes: ${changes.replaceAll("\n", ",")}`);
-  const tags = capture(["git", "tag", "--points-at", "HEAD"]).split("\n");
+  const tags = git("tag", "--points-at", "HEAD").split("\n");
   if (!tags.includes(`v${version}`)) {
     problems.push(
       `expected the tag v${version} here, as package.json has it, got ${tags[0] || "none"}`,
     );
   }
-  const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
-  if (readSection(changelog, version) === undefined) {
-    problems.push(`expected a section [${version}] in CHANGELOG.md`);
+  const head = git("rev-parse", "HEAD");
+  if (readCommit() !== head) {
+    problems.push(`expected HAPGENT_COMMIT to be ${head}, got ${readCommit()}`);
   }
   return problems;
 }

@@ -2,7 +2,7 @@ import { Enums, Models, Serialize, Spec, Validation } from "@cyclonedx/cyclonedx
 import { PackageURL } from "packageurl-js";
 import lock from "../../bun.lock";
 import { description, license, name, version } from "../../package.json";
-import { capture } from "../lib/shell.ts";
+import { readCommitTime } from "../lib/git.ts";
 
 const SPEC = Spec.Spec1dot6;
 
@@ -16,7 +16,6 @@ if (import.meta.main) console.log(await formatSbom());
  * the same for the same commit: its time is the commit's, and it has no serial number.
  */
 async function formatSbom(): Promise<string> {
-  const seconds = Number(capture(["git", "log", "-1", "--format=%ct"]));
   const components = [describeRuntime(), ...describePackages()];
   const isShipped = ({ scope }: Models.Component) => scope === Enums.ComponentScope.Required;
   const shipped = components.filter(isShipped).map(({ bomRef }) => bomRef);
@@ -28,7 +27,7 @@ async function formatSbom(): Promise<string> {
     dependencies: new Models.BomRefRepository(shipped),
   });
   const bom = new Models.Bom({
-    metadata: new Models.Metadata({ timestamp: new Date(seconds * 1000), component }),
+    metadata: new Models.Metadata({ timestamp: new Date(readCommitTime() * 1000), component }),
     components: new Models.ComponentRepository(components),
   });
   const normalizers = new Serialize.JSON.Normalize.Factory(SPEC);

@@ -155,6 +155,14 @@ test.each([
       output(["sed", "-i", `s/^## \\[${version}\\]/## [9.9.9]/`, "CHANGELOG.md"], { cwd: tree }),
     `expected a section [${version}] in CHANGELOG.md`,
   ],
+  [
+    "something unreleased in the changelog",
+    () =>
+      output(["sed", "-i", "s/^## \\[Unreleased\\]$/&\\n\\n- More./", "CHANGELOG.md"], {
+        cwd: tree,
+      }),
+    "expected an empty section [Unreleased] in CHANGELOG.md",
+  ],
 ])("a tree with %s is refused at once", async (_, spoil, problem) => {
   await spoil();
   const { text, exitCode } = await runToEnd(["bun", "scripts/release.ts"], {}, tree);
