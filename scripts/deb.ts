@@ -3,10 +3,12 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { author, version } from "../package.json";
+import { author, homepage, repository, version } from "../package.json";
 import { readCommitTime } from "./lib/git.ts";
+import { wrap } from "./lib/notices.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
+import { licenseExpression } from "./lib/third-party.ts";
 import { needTools } from "./lib/tools.ts";
 
 /** The target of the executable, by Debian's name of the architecture. */
@@ -17,6 +19,9 @@ const SOURCES: Record<string, string> = {
   ...{ debian: "debian", systemd: "systemd", scripts: "scripts", man: "man" },
   ...{ haproxy: "haproxy", monitoring: "monitoring", nftables: "nftables" },
   "state.json": "state.json",
+  "systemd/sysusers.conf": "debian/hapgent.sysusers",
+  "systemd/tmpfiles.conf": "debian/hapgent.tmpfiles",
+  "../THIRD_PARTY_NOTICES": "THIRD_PARTY_NOTICES",
   "hapgent.default": "debian/hapgent.default",
   "sysv/hapgent.init": "debian/hapgent.init",
   "sysv/hapgent.logrotate": "debian/hapgent.logrotate",
@@ -42,8 +47,7 @@ function build(architecture: string, target: string): void {
   for (const [name, place] of Object.entries(SOURCES)) {
     cpSync(`${ROOT}deploy/${name}`, join(source, place), { recursive: true });
   }
-  const control = join(source, "debian/control");
-  writeFileSync(control, readFileSync(control, "utf8").replace("@AUTHOR@", author));
+  for (const name of ["control", "copyright"]) fillIn(join(source, "debian", name));
   cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(source, "hapgent"));
   writeFileSync(join(source, "debian/changelog"), changelog());
   // For another architecture nothing is compiled: there is nothing to check and no compiler to
@@ -54,6 +58,19 @@ function build(architecture: string, target: string): void {
   for (const name of readdirSync(directory)) {
     if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
   }
+}
+
+/** Puts what package.json and the notices say in place of @NAME@. */
+function fillIn(path: string): void {
+  const fields = {
+    AUTHOR: author,
+    HOMEPAGE: homepage,
+    REPOSITORY: repository.url,
+    LICENSES: wrap(licenseExpression(), " "),
+  };
+  let text = readFileSync(path, "utf8");
+  for (const [name, value] of Object.entries(fields)) text = text.replaceAll(`@${name}@`, value);
+  writeFileSync(path, text);
 }
 
 /** One entry, of the time of the last commit: a package that is built twice is the same. */

@@ -33,7 +33,7 @@ import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
 const DIRECTORY = `${ROOT}dist/release`;
 
 /** What an archive has beside the executable. */
-const EXTRAS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
+const EXTRAS = ["README.md", "LICENSE", "THIRD_PARTY_NOTICES", "CHANGELOG.md", "SECURITY.md"];
 const DEPLOY = [
   ...["completion", "haproxy", "man", "monitoring", "scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],

@@ -96,6 +96,7 @@ test.each(TARGETS)(
       [`${name}/hapgent`]: "-rwxr-xr-x",
       [`${name}/README.md`]: "-rw-r--r--",
       [`${name}/LICENSE`]: "-rw-r--r--",
+      [`${name}/THIRD_PARTY_NOTICES`]: "-rw-r--r--",
       [`${name}/deploy/man/hapgent.8`]: "-rw-r--r--",
       [`${name}/deploy/completion/hapgent.bash`]: "-rw-r--r--",
       [`${name}/deploy/systemd/hapgent.service`]: "-rw-r--r--",
