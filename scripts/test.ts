@@ -38,7 +38,7 @@ const FAULT_TOOLS = {
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
-  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git" },
+  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git", patchelf: "patchelf" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },
