@@ -16,6 +16,8 @@ export interface Part {
   readonly key?: string;
   /** What is there: a commit, or a version. */
   readonly version?: string;
+  /** How advisories name it, where they do not by its source. */
+  readonly cpe?: `cpe:2.3:a:${string}`;
   /** Whether Bun's LICENSE.md does not name it. */
   readonly beyond?: true;
 }
@@ -68,6 +70,7 @@ const LIBRARIES: readonly Part[] = [
     source: "https://github.com/unicode-org/icu",
     key: "icu",
     version: "78.3",
+    cpe: "cpe:2.3:a:unicode:international_components_for_unicode:78.3:*:*:*:*:*:*:*",
   },
   {
     name: "libarchive",
@@ -200,6 +203,7 @@ const LIBRARIES: readonly Part[] = [
     source: "https://sqlite.org/src",
     key: "sqlite",
     version: "3.54.1",
+    cpe: "cpe:2.3:a:sqlite:sqlite:3.54.1:*:*:*:*:*:*:*",
     beyond: true,
   },
 ];
