@@ -3,11 +3,12 @@
 import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { author, version } from "../../package.json";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { baseRoot, bootMachine, type Machine, startPoller } from "./machine.ts";
+import { unpackPackages } from "./unpack.ts";
 
 const NEXT = `${version}+next`;
 const STATE = "/var/lib/hapgent/state.json";
@@ -50,11 +51,27 @@ async function mainPid(machine: Machine): Promise<string> {
   return await machine.property("hapgent", "MainPID");
 }
 
+const LINTIAN = ["lintian", "--allow-root", "--display-info", "--fail-on=error,warning,info"];
+const CLEAN = { stdout: "", stderr: "", exitCode: 0 };
+
 test("lintian finds nothing that is not explained", async () => {
-  const tags = ["lintian", "--allow-root", "--display-info", "--fail-on=error,warning,info"];
-  const { stdout, stderr, exitCode } = await outcome([...tags, packageFile], { limit: 120 });
-  expect({ stdout, stderr, exitCode }).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await outcome([...LINTIAN, packageFile], { limit: 120 })).toEqual(CLEAN);
 });
+
+test.concurrent.each(["trixie", "forky"])(
+  "neither does the lintian of %s",
+  async (suite) => {
+    const root = await unpackPackages(suite, "lintian", "?essential");
+    // The mounts are this command's alone.
+    const script = `mkdir -p "$0/srv" && mount -t tmpfs tmpfs "$0/srv" &&
+      mount -t tmpfs tmpfs "$0/tmp" && ln -sf debian "$0/etc/dpkg/origins/default" &&
+      cp "$1" "$0/srv/" && shift && exec chroot "$0" "$@"`;
+    const file = `/srv/${basename(packageFile)}`;
+    const command = ["unshare", "--mount", "sh", "-ec", script, root, packageFile];
+    expect(await outcome([...command, ...LINTIAN, file], { limit: 300 })).toEqual(CLEAN);
+  },
+  900_000,
+);
 
 test("the executable in the package is the one that was built", async () => {
   const directory = mkdtempSync(join(tmpdir(), "deb-"));

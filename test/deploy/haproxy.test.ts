@@ -4,14 +4,14 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { needTools } from "../../scripts/lib/tools.ts";
-import { cached } from "./cache.ts";
+import { unpackPackages } from "./unpack.ts";
 
 /** The system tests that are about HAProxy: its samples, what sticks, what is said of trouble. */
 const FILES = ["haproxy-samples", "haproxy", "sticking", "troubleshooting"].map(
   (name) => `./test/system/${name}.test.ts`,
 );
 
-beforeAll(async () => await needTools({ mmdebstrap: "mmdebstrap", patchelf: "patchelf" }));
+beforeAll(async () => await needTools({ patchelf: "patchelf" }));
 
 describe.concurrent.each(["trixie", "forky", "experimental"])("HAProxy of Debian's %s", (suite) => {
   test("is newer than 2.6, and everything that is said of HAProxy is true for it", async () => {
@@ -30,36 +30,11 @@ describe.concurrent.each(["trixie", "forky", "experimental"])("HAProxy of Debian
  * execute itself again.
  */
 async function unpackHaproxy(suite: string): Promise<string> {
-  const root = await cached(`haproxy-${suite}`, async (path) => {
-    const options = ["--quiet", "--mode=root", "--variant=extract", "--include=haproxy"];
-    // The index of what is not released expires in days; a mirror may be later than that.
-    const lasting = `--aptopt=Acquire::Check-Valid-Until "false"`;
-    const newest = `--aptopt=APT::Default-Release "${suite}"`;
-    const suites = suite === "experimental" ? ["sid", suite] : [suite];
-    const mirror = await findMirror();
-    const sources = suites.map((name) => `deb ${mirror} ${name} main`);
-    const command = ["mmdebstrap", ...options, lasting, newest, suites[0] ?? suite, path];
-    await output([...command, ...sources], { limit: 300 });
-  });
+  const root = await unpackPackages(suite, "haproxy");
   const [linker] = new Bun.Glob("usr/lib/*/ld-linux-*").scanSync({ cwd: root, absolute: true });
   if (!linker) throw new Error("no dynamic linker was unpacked");
   const program = join(root, "usr/sbin/haproxy");
   const libraries = ["--force-rpath", "--set-rpath", dirname(linker)];
   await output(["patchelf", "--set-interpreter", linker, ...libraries, program]);
   return program;
-}
-
-/** The mirror of Debian that this machine itself uses. */
-async function findMirror(): Promise<string> {
-  const format = "$(REPO_URI)";
-  const text = await output([
-    "apt-get",
-    "indextargets",
-    "--format",
-    format,
-    "Created-By: Packages",
-  ]);
-  const [, mirror] = /(http\S+\/debian)\/?$/m.exec(text) ?? [];
-  if (mirror === undefined) throw new Error(`expected a mirror of Debian, got ${text}`);
-  return mirror;
 }
