@@ -184,6 +184,7 @@ export const EXIT_CODES: readonly Entry[] = [
   { term: "0", meaning: "stopped by a signal; valid; a well-formed reply; ok" },
   { term: "1", meaning: "cannot listen; invalid; no well-formed reply; an error" },
   { term: "2", meaning: "a wrong argument or variable; with --expect, another status" },
+  { term: "3", meaning: "with --expect, a wrong argument or variable" },
 ];
 
 export const EXAMPLES: readonly Entry[] = [

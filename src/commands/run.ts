@@ -8,6 +8,7 @@ import "../state/file.ts";
 import "../state/reply.ts";
 import { version } from "../../package.json";
 import { ConfigError, type Environment } from "../config.ts";
+import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { COMMANDS } from "../spec.ts";
 import { findNearest, quote, suggest } from "../text.ts";
@@ -30,12 +31,17 @@ const RUNS: Readonly<Record<string, () => Promise<Run>>> = {
 
 /**
  * Runs the command that the command line names, and returns its exit code. A user's mistake is one
- * line and exit code 2; an unexpected error keeps its stack.
+ * line and exit code 2; an unexpected error keeps its stack. A monitor's probe that cannot run is
+ * UNKNOWN, on stdout, where Nagios looks: 2 would page somebody for a typing error.
  */
 export async function runCommand(args: readonly string[], env: Environment): Promise<number> {
   try {
     return await dispatch(args, env);
   } catch (error) {
+    if (args[0] === "status" && args.some((word) => /^--expect(=|$)/.test(word))) {
+      console.log(`UNKNOWN: ${describeError(error)}`);
+      return EXIT.unknown;
+    }
     if (error instanceof ConfigError || error instanceof UsageError) {
       console.error(`hapgent: ${error.message}`);
       if (error instanceof ConfigError) return EXIT.usage;

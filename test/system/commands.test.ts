@@ -230,6 +230,25 @@ describe.concurrent("hapgent status", () => {
   });
 
   test.each([
+    [
+      ["--expect", "UP,DRIAN"],
+      "status: --expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, " +
+        'got "DRIAN" (did you mean DRAIN?)',
+    ],
+    [["--expect=UP", "--tiemout=5"], "status: Unknown option '--tiemout'"],
+    [["--expect"], "status: Option '--expect <value>' argument missing"],
+    [
+      ["--expect", "UP", "nowhere:"],
+      'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"',
+    ],
+  ])("a probe that cannot run, %j, is UNKNOWN, where a monitor looks", async (args, problem) => {
+    const { stdout, stderr, exitCode } = await runAgent(["status", ...args]);
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 3 });
+    expect(stdout).toStartWith(`UNKNOWN: ${problem}`);
+    expect(stdout.split("\n")).toHaveLength(2);
+  });
+
+  test.each([
     [[], "#hapgent:\n"],
     [["--send", "web-1.2"], "#hapgent:web-1.2\n"],
   ])("with %j sends %j, which no load balancer does", async (args, sent) => {
@@ -332,11 +351,6 @@ describe.concurrent("a command with wrong arguments", () => {
       'status: expected HOST[:PORT] or [IPV6][:PORT], got "127.0.0.1:65536"',
     ],
     ["status --send ../a", 'status: --send: expected the name of a service, got "../a"'],
-    [
-      "status --expect UP,DRIAN",
-      "status: --expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, " +
-        'got "DRIAN" (did you mean DRAIN?)',
-    ],
     [
       "ctl set status UP --json",
       'ctl: options go before the command, got "--json" in it (after -- it is a word)',
