@@ -1,6 +1,6 @@
 // Builds the Debian package of this machine's architecture, or of those named, amd64 and arm64:
-// dist/hapgent_VERSION_ARCHITECTURE.deb. With --built the executables are those in dist/.
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+// dist/hapgent_VERSION_ARCHITECTURE.deb, and beside it what it was built with, .buildinfo. With --built the executables are those in dist/.
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { author, homepage, repository, version } from "../package.json";
@@ -10,6 +10,7 @@ import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { licenseExpression } from "./lib/third-party.ts";
 import { needTools } from "./lib/tools.ts";
+import { packageVersion } from "./lib/version.ts";
 
 /** The target of the executable, by Debian's name of the architecture. */
 const TARGETS: Record<string, string> = { amd64: "linux-x64", arm64: "linux-arm64" };
@@ -54,10 +55,15 @@ function build(architecture: string, target: string): void {
   // need.
   const foreign = ["--host-arch", architecture, "--no-check-builddeps"];
   const unsigned = ["--unsigned-source", "--unsigned-changes", "--build=binary"];
-  run(["dpkg-buildpackage", ...unsigned, ...foreign], source);
-  for (const name of readdirSync(directory)) {
-    if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
-  }
+  // The language and the zone of whoever builds it would be in .buildinfo.
+  const same = ["env", "--unset=LANG", "--unset=LANGUAGE", "LC_ALL=C.UTF-8", "TZ=UTC"];
+  run([...same, "dpkg-buildpackage", ...unsigned, ...foreign], source);
+  const name = `hapgent_${packageVersion()}_${architecture}`;
+  cpSync(join(directory, `${name}.deb`), `${ROOT}dist/${name}.deb`);
+  writeFileSync(
+    `${ROOT}dist/${name}.buildinfo`,
+    readBuildInfo(join(directory, `${name}.buildinfo`)),
+  );
 }
 
 /** Puts what package.json and the notices say in place of @NAME@. */
@@ -73,10 +79,16 @@ function fillIn(path: string): void {
   writeFileSync(path, text);
 }
 
+/** What dpkg says of a build, without when it was: all else is the same for the same tools. */
+function readBuildInfo(path: string): string {
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter((line) => !/^Build-(Date|Path):/.test(line)).join("\n");
+}
+
 /** One entry, of the time of the last commit: a package that is built twice is the same. */
 function changelog(): string {
   const time = new Date(readCommitTime() * 1000).toUTCString().replace("GMT", "+0000");
-  return `hapgent (${version}) unstable; urgency=medium
+  return `hapgent (${packageVersion()}) unstable; urgency=medium
 
   * Version ${version}; the project's CHANGELOG says what is new.
 

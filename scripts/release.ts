@@ -4,9 +4,10 @@
 //   bun scripts/release.ts              needs a clean, tagged tree; scripts/sign.ts signs the files
 //   bun scripts/release.ts --key FILE   signs and verifies them, too
 //   bun scripts/release.ts --dry-run    takes any tree, and only warns of what it would refuse
+//   bun scripts/release.ts --check      only says whether it would refuse
 //
 // It shows each step with its time, and ends with what to do next. --fast compresses as little as
-// possible, for tests. The same commit gives the same files.
+// possible, for tests. CONTRIBUTING.md says which files are the same for the same commit, and where.
 import {
   copyFileSync,
   cpSync,
@@ -26,6 +27,7 @@ import { doInParallel, step } from "./lib/steps.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
+import { packageVersion } from "./lib/version.ts";
 import { formatNotes, readSection } from "./notes.ts";
 import { signRelease } from "./sign.ts";
 import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
@@ -49,12 +51,14 @@ if (import.meta.main) {
     options: {
       key: { type: "string" },
       "dry-run": { type: "boolean", default: false },
+      check: { type: "boolean", default: false },
       fast: { type: "boolean", default: false },
     },
   });
   const problems = await findProblems();
   for (const problem of problems) console.error(`no release: ${problem}`);
   if (problems.length > 0 && !options["dry-run"]) process.exit(1);
+  if (options.check) process.exit(0);
   await makeRelease(options.fast);
   const { key } = options;
   if (key !== undefined) await step("sign and verify", () => signAndVerify(key));
@@ -72,6 +76,10 @@ async function findProblems(): Promise<string[]> {
     problems.push(
       `expected an empty section [Unreleased] in CHANGELOG.md: move its lines to [${version}]`,
     );
+  }
+  // The build would be for nothing: nobody could verify it.
+  if (readKeys(SIGNERS).length === 0) {
+    problems.push("expected a release key in deploy/allowed_signers; see SECURITY.md");
   }
   return problems;
 }
@@ -107,7 +115,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
     await step(`build ${target}`, () => runScript("build.ts", target));
     take(`hapgent-${version}-${target}`);
   }
-  const packages = ARCHITECTURES.map((architecture) => `hapgent_${version}_${architecture}.deb`);
+  const packages = ARCHITECTURES.map((name) => `hapgent_${packageVersion()}_${name}.deb`);
   const image = `hapgent-${version}-image.tar`;
   const tars = TARGETS.map((target) => packContent(`hapgent-${version}-${target}`));
   // The longest steps come first.
@@ -121,7 +129,11 @@ async function makeRelease(isFast: boolean): Promise<void> {
     ...tars.map((tar) => async () => await compress(tar, "gz", isFast)),
   ]);
   for (const tar of tars) rmSync(tar);
-  for (const name of [...packages, image]) take(name);
+  for (const name of packages) {
+    take(name);
+    take(name.replace(/deb$/, "buildinfo"));
+  }
+  take(image);
   await writeInstaller();
   const sbom = await output(["bun", "scripts/sbom/main.ts"], { limit: LIMIT });
   writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), `${sbom}\n`);
@@ -210,7 +222,7 @@ function formatSummary(problems: readonly string[], isSigned: boolean): string {
     ["try it", `sh ${DIRECTORY}/install.sh --from file://${DIRECTORY} --dry-run`],
     ...(isSigned ? [] : [["sign it", "bun run sign --key FILE"]]),
     ["verify it", `bun run verify ${DIRECTORY}/${executable}`],
-    ["publish it", "bun run publish"],
+    ["publish it", "bun run publish --image && bun run publish"],
   ];
   return [
     `hapgent ${version}, ${isSigned ? "signed and verified" : "not signed"}: ` +

@@ -7,10 +7,11 @@ import { basename, join } from "node:path";
 import { author, version } from "../../package.json";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { packageVersion } from "../../scripts/lib/version.ts";
 import { baseRoot, bootMachine, type Machine, startPoller } from "./machine.ts";
 import { unpackPackages } from "./unpack.ts";
 
-const NEXT = `${version}+next`;
+const NEXT = `${packageVersion()}+next`;
 const STATE = "/var/lib/hapgent/state.json";
 let architecture: string;
 let packageFile: string;
@@ -19,7 +20,7 @@ let nextFile: string;
 beforeAll(async () => {
   await output(["bun", "scripts/deb.ts"], { cwd: ROOT, limit: 600 });
   architecture = await output(["dpkg", "--print-architecture"]);
-  packageFile = `${ROOT}dist/hapgent_${version}_${architecture}.deb`;
+  packageFile = `${ROOT}dist/hapgent_${packageVersion()}_${architecture}.deb`;
   nextFile = await makeNextVersion();
 });
 
@@ -29,7 +30,7 @@ async function makeNextVersion(): Promise<string> {
   await output(["dpkg-deb", "--raw-extract", packageFile, join(directory, "root")]);
   const control = join(directory, "root/DEBIAN/control");
   const text = readFileSync(control, "utf8");
-  writeFileSync(control, text.replace(`Version: ${version}`, `Version: ${NEXT}`));
+  writeFileSync(control, text.replace(`Version: ${packageVersion()}`, `Version: ${NEXT}`));
   const file = join(directory, "next.deb");
   await output([
     "dpkg-deb",
@@ -80,6 +81,15 @@ test("the executable in the package is the one that was built", async () => {
   const built = `${ROOT}dist/hapgent-${version}-${target}`;
   await output(["cmp", built, join(directory, "usr/bin/hapgent")]);
   await output(["rm", "-r", directory]);
+});
+
+test.each([
+  ["1.0.0-rc.1", "lt", "1.0.0"],
+  ["1.0.0-rc.1", "lt", "1.0.0-rc.2"],
+  ["1.0.0-rc.1", "gt", "0.9.9"],
+])("of dpkg's mind %s is %s %s", async (one, relation, other) => {
+  const versions = [packageVersion(one), relation, packageVersion(other)];
+  await output(["dpkg", "--compare-versions", ...versions]);
 });
 
 test("its maintainer is the author of the project", async () => {
