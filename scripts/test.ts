@@ -40,6 +40,7 @@ const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
   ...{ mmdebstrap: "mmdebstrap", debootstrap: "debootstrap", ip: "iproute2", git: "git" },
+  patchelf: "patchelf",
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },

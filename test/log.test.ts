@@ -176,9 +176,7 @@ describe.concurrent("a log", () => {
     expect(text).not.toContain("hapgent");
     terminal.write("\u0011");
     await until("the log goes on", () => text.includes("lines dropped=2\r\n"));
-    const lines = [...KEPT, "lines dropped=2"].map(
-      (line) => `hapgent: ${line}\r\n`,
-    );
+    const lines = [...KEPT, "lines dropped=2"].map((line) => `hapgent: ${line}\r\n`);
     expect(text).toEndWith(lines.join(""));
     expect(await program.exited).toBe(0);
   });
