@@ -18,6 +18,7 @@ const SYSTEM_TOOLS = {
   setpriv: "util-linux",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
+  ...{ busybox: "busybox", dash: "dash" },
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
 };
 

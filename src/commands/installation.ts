@@ -137,7 +137,8 @@ interface Assignment {
  * @throws {ConfigError} naming file and line.
  */
 export function parseSettings(text: string, file: string): Assignment[] {
-  return text.split("\n").flatMap((content, i) => {
+  // systemd takes a carriage return for the end of a line, too.
+  return text.split(/\r\n|[\r\n]/).flatMap((content, i) => {
     const [, before = "", name, assignment = ""] =
       /^\s*(export\s+)?(HAPGENT_\w+)(\s*=[\s\S]*)$/.exec(content) ?? [];
     if (name === undefined) return [];

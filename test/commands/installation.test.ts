@@ -105,6 +105,15 @@ describe("parseSettings", () => {
     ]);
   });
 
+  test("ends a line at a carriage return, too, as systemd does", () => {
+    const text = "# mine\r\nHAPGENT_PORT=80\r\nHAPGENT_IP='::1'\rHAPGENT_WATCH=on\r\n";
+    expect(parseSettings(text, "f").map(({ name, value, line }) => [line, name, value])).toEqual([
+      [2, "HAPGENT_PORT", "80"],
+      [3, "HAPGENT_IP", "::1"],
+      [4, "HAPGENT_WATCH", "on"],
+    ]);
+  });
+
   test.each([
     "HAPGENT_PORT=80 # web",
     "HAPGENT_PORT = 80",
@@ -113,7 +122,6 @@ describe("parseSettings", () => {
     'HAPGENT_STATE_FILE="`id`"',
     "HAPGENT_STATE_FILE='a",
     'HAPGENT_STATE_FILE="a"b',
-    "HAPGENT_PORT=80\r",
     "HAPGENT_STATE_FILE=a\\",
     "HAPGENT_PORT=80; rm a",
   ])("refuses %j, which they do not", (line) => {
