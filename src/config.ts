@@ -94,9 +94,6 @@ export function readConfig(env: Environment): Config {
   const socketMode = readSetting(env, "HAPGENT_SOCKET_MODE") === "0660" ? 0o660 : 0o600;
   const status = readSetting(env, "HAPGENT_STOP_STATUS");
   const seconds = readSetting(env, "HAPGENT_STOP_GRACE");
-  if (env["HAPGENT_STOP_GRACE"] !== undefined && status === undefined) {
-    throw wrong(env, "HAPGENT_STOP_GRACE", "HAPGENT_STOP_STATUS beside it");
-  }
   if (env["HAPGENT_SOCKET_MODE"] !== undefined && socket === undefined) {
     throw wrong(env, "HAPGENT_SOCKET_MODE", "HAPGENT_SOCKET beside it");
   }

@@ -68,7 +68,6 @@ describe("readConfig", () => {
     ["HAPGENT_SOCKET", "x".repeat(108), "the path of a socket, 1 to 107 bytes"],
     ["HAPGENT_STOP_STATUS", "down", "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED"],
     ["HAPGENT_STOP_GRACE", "0", "an integer from 1 to 3600"],
-    ["HAPGENT_STOP_GRACE", "5", "HAPGENT_STOP_STATUS beside it"],
     ["HAPGENT_SOCKET_MODE", "0660", "HAPGENT_SOCKET beside it"],
     ["HAPGENT_SOCKET_MODE", "0777", "0600 or 0660"],
     ["LISTEN_PID", "me", "the id of a process"],

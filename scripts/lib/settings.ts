@@ -15,6 +15,21 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   HAPGENT_STOP_STATUS: "DOWN",
 };
 
+/** What the settings file sets: what a new installation is better off with than with the default. */
+export const CHOSEN: Readonly<Record<string, string>> = {
+  HAPGENT_REPLY: "full",
+};
+
+/** What only an installed agent has to know of a setting: lines of a comment. */
+const NOTES: Readonly<Record<string, string>> = {
+  HAPGENT_STATE_FILE: `; outside of ${directory} systemd needs
+# ReadWritePaths= with its directory, too (systemctl edit hapgent), and cannot use /home`,
+  HAPGENT_REPLY: `;
+# exact: those of the original, where HAProxy keeps what a reply leaves out`,
+  HAPGENT_SOCKET_MODE: `;
+# that is the group of the unit (Group=, by default hapgent)`,
+};
+
 /** Variables that the launchers leave no use for. */
 const UNUSED = new Set(["HAPGENT_TUNE"]);
 
@@ -34,12 +49,15 @@ const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: strin
   HAPGENT_STOP_GRACE: ["hapgent_stop_grace", "hapgent_stop_status"],
 };
 
-/** `/etc/default/hapgent` as it is installed: every setting with its default, commented out. */
+/** `/etc/default/hapgent` as it is installed: every setting, commented out where it is the default. */
 export function formatSettings(): string {
   return format(
     `# Settings of the agent, for the systemd unit and the init script: one NAME=VALUE a line, without
-# spaces. A commented line shows the default. More: hapgent(8).`,
-    (_, line) => line,
+# spaces. A commented line shows the default, or an example of what is off. More: hapgent(8).`,
+    (name, line) => {
+      const chosen = CHOSEN[name];
+      return chosen === undefined ? line : `${name}=${chosen}`;
+    },
   );
 }
 
@@ -60,7 +78,8 @@ function format(head: string, set: (name: string, line: string) => string): stri
   const entries = VARIABLES.filter(({ name }) => !UNUSED.has(name)).map(
     ({ name, meaning, fallback }) => {
       const example = EXAMPLES[name];
-      const text = meaning.replaceAll("`", "") + (example ? "; off when unset" : "");
+      const text =
+        meaning.replaceAll("`", "") + (example ? "; off when unset" : "") + (NOTES[name] ?? "");
       const line = `#${name}=${example ?? INSTALLED[name] ?? fallback}`;
       return `\n# ${text}\n${set(name, line)}\n`;
     },

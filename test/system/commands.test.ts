@@ -135,9 +135,9 @@ describe.concurrent("hapgent check", () => {
       ...silent,
       stderr: "warning: unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)\n",
     });
-    expect(await runAgent(["check", "--config"], { HAPGENT_STOP_GRACE: "5" })).toEqual({
+    expect(await runAgent(["check", "--config"], { HAPGENT_SOCKET_MODE: "0660" })).toEqual({
       stdout: "",
-      stderr: 'hapgent: HAPGENT_STOP_GRACE: expected HAPGENT_STOP_STATUS beside it, got "5"\n',
+      stderr: 'hapgent: HAPGENT_SOCKET_MODE: expected HAPGENT_SOCKET beside it, got "0660"\n',
       exitCode: 2,
     });
   });
