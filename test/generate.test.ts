@@ -5,8 +5,6 @@ import { version } from "../package.json";
 import { GENERATED, MANUALS } from "../scripts/generate.ts";
 import { formatLaunchers } from "../scripts/lib/launchers.ts";
 import { formatManPage } from "../scripts/lib/man-page.ts";
-import { listFiles } from "../scripts/lib/repository.ts";
-import { COPIES, listCopies } from "../scripts/lib/role.ts";
 import { CHOSEN, EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { findInstallation } from "../src/commands/installation.ts";
@@ -109,8 +107,4 @@ test.each(Object.entries({ ...EXAMPLES, ...CHOSEN }))(
 test("the settings file sets what was chosen for an installation, and nothing else", () => {
   const set = [...formatSettings().matchAll(/^(HAPGENT_\w+)=(.*)$/gm)];
   expect(Object.fromEntries(set.map(([, name, value]) => [name, value]))).toEqual({ ...CHOSEN });
-});
-
-test("the role has a copy of each of its files, and no other file", () => {
-  expect(listFiles(COPIES).toSorted()).toEqual(Object.keys(listCopies(ROOT)).toSorted());
 });

@@ -39,14 +39,14 @@ const UNUSED = new Set(["HAPGENT_TUNE"]);
  */
 const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: string]>> = {
   HAPGENT_IP: ["hapgent_ip"],
-  HAPGENT_PORT: ["hapgent_port"],
+  HAPGENT_PORT: ["hapgent_port | int"],
   HAPGENT_STATE_FILE: ["hapgent_state_file"],
   HAPGENT_REPLY: ["hapgent_reply", "hapgent_reply"],
-  HAPGENT_WATCH: ["'on' if hapgent_watch else 'off'"],
+  HAPGENT_WATCH: ["hapgent_watch | bool | ternary('on', 'off')"],
   HAPGENT_SERVICES: ["hapgent_services_directory", "hapgent_services"],
   HAPGENT_SOCKET: ["hapgent_socket"],
   HAPGENT_STOP_STATUS: ["hapgent_stop_status", "hapgent_stop_status"],
-  HAPGENT_STOP_GRACE: ["hapgent_stop_grace", "hapgent_stop_status"],
+  HAPGENT_STOP_GRACE: ["hapgent_stop_grace | int", "hapgent_stop_status"],
 };
 
 /** `/etc/default/hapgent` as it is installed: every setting, commented out where it is the default. */

@@ -111,6 +111,8 @@ test("it is installed, upgraded and removed under systemd", async () => {
     "/etc/default/hapgent.rpmsave",
     "/etc/hapgent",
     "/etc/hapgent/web.env",
+    // Where the system has it: the package filesystem's.
+    "/usr/share/licenses",
     "/var/lib/hapgent",
     STATE,
     "/var/lib/hapgent/web",
