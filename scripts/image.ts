@@ -30,6 +30,8 @@ const LIBRARIES = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"];
 
 type Architecture = keyof typeof ARCHITECTURES;
 const own: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
+const time =
+  process.env["SOURCE_DATE_EPOCH"] || capture(["git", "log", "-1", "--format=%ct"]) || "0";
 const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
 
 // The modes of the files that are made here are the image's.
@@ -52,8 +54,9 @@ for (const architecture of architectures) {
   run([
     ...[...buildah, "build", "--quiet", "--isolation", "chroot", "--manifest", "hapgent"],
     ...["--platform", `linux/${architecture}`, "--format", "oci"],
-    // The time of a build, or buildah's version, would make it another image.
-    ...["--timestamp", "0", "--identity-label=false"],
+    // Made when the commit was: the time of the build, or buildah's version, would make it another
+    // image, and registries clean up by age.
+    ...["--timestamp", time, "--identity-label=false"],
     ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision}`],
     ...["--file", `${ROOT}deploy/container/Dockerfile`, context],
   ]);
