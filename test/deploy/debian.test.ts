@@ -49,7 +49,9 @@ async function bootWithPackages(init: "systemd" | "sysv"): Promise<Machine> {
 /** Installs a package; dpkg and its scripts have nothing to complain of. */
 async function install(machine: Machine, file: string): Promise<void> {
   const { stdout, stderr, exitCode } = await machine.try(`dpkg --install ${file}`);
-  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+  // What systemctl says of what it enables is no complaint.
+  const said = stderr.replaceAll(/^Created symlink .*\n/gm, "");
+  expect({ said, exitCode }).toEqual({ said: "", exitCode: 0 });
   expect(stdout).not.toMatch(/warning|invalid|glob|fail/i);
 }
 
