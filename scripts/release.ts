@@ -22,6 +22,7 @@ import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { TARGETS } from "./lib/executable.ts";
 import { git, hasGit, readCommit } from "./lib/git.ts";
+import { toRpmVersion } from "./lib/rpm-version.ts";
 import { output, ROOT, run } from "./lib/shell.ts";
 import { doInParallel, step } from "./lib/steps.ts";
 import { packTar } from "./lib/tar.ts";
@@ -37,11 +38,13 @@ const DIRECTORY = `${ROOT}dist/release`;
 /** What an archive has beside the executable. */
 const EXTRAS = ["README.md", "LICENSE", "THIRD_PARTY_NOTICES", "CHANGELOG.md", "SECURITY.md"];
 const DEPLOY = [
-  ...["completion", "haproxy", "man", "monitoring", "scripts", "systemd", "sysv"],
+  ...["ansible", "completion", "container", "haproxy", "kubernetes", "man", "monitoring"],
+  ...["scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],
 ];
-/** Those of Debian packages, in Debian's words. */
+/** Those of Debian packages and of RPM packages, each in its own words. */
 const ARCHITECTURES = ["amd64", "arm64"];
+const RPM_ARCHITECTURES = ["x86_64", "aarch64"];
 
 /** Seconds that a step may take; compressing an archive takes one or two minutes. */
 const LIMIT = 1800;
@@ -105,7 +108,7 @@ function findGitProblems(): string[] {
 async function makeRelease(isFast: boolean): Promise<void> {
   await needTools({
     ...{ tar: "tar", gzip: "gzip", zstd: "zstd", buildah: "buildah" },
-    ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" },
+    ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", rpmbuild: "rpm" },
   });
   rmSync(DIRECTORY, { recursive: true, force: true });
   mkdirSync(DIRECTORY, { recursive: true });
@@ -116,6 +119,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
     take(`hapgent-${version}-${target}`);
   }
   const packages = ARCHITECTURES.map((name) => `hapgent_${packageVersion()}_${name}.deb`);
+  const rpms = RPM_ARCHITECTURES.map((name) => `hapgent-${toRpmVersion(version)}-1.${name}.rpm`);
   const image = `hapgent-${version}-image.tar`;
   const tars = TARGETS.map((target) => packContent(`hapgent-${version}-${target}`));
   // The longest steps come first.
@@ -124,6 +128,10 @@ async function makeRelease(isFast: boolean): Promise<void> {
       (name, index) => async () =>
         await step(`package ${packages[index]}`, () => runScript("deb.ts", "--built", name)),
     ),
+    ...RPM_ARCHITECTURES.map((name, index) => async () => {
+      const fast = isFast ? ["--fast"] : [];
+      await step(`package ${rpms[index]}`, () => runScript("rpm.ts", "--built", ...fast, name));
+    }),
     ...tars.map((tar) => async () => await compress(tar, "zst", isFast)),
     async () => await step(`image ${image}`, () => runScript("image.ts", "--built")),
     ...tars.map((tar) => async () => await compress(tar, "gz", isFast)),
@@ -133,7 +141,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
     take(name);
     take(name.replace(/deb$/, "buildinfo"));
   }
-  take(image);
+  for (const name of [...rpms, image]) take(name);
   await writeInstaller();
   const sbom = await output(["bun", "scripts/sbom/main.ts"], { limit: LIMIT });
   writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), `${sbom}\n`);
@@ -157,7 +165,9 @@ function packContent(name: string): string {
   const content = join(directory.path, name);
   for (const part of EXTRAS) cpSync(ROOT + part, join(content, part));
   for (const part of DEPLOY) {
-    cpSync(`${ROOT}deploy/${part}`, join(content, "deploy", part), { recursive: true });
+    const place = join(content, "deploy", part);
+    // The role's links become files: there it can be copied anywhere.
+    cpSync(`${ROOT}deploy/${part}`, place, { recursive: true, dereference: true });
   }
   cpSync(`${ROOT}dist/${name}`, join(content, "hapgent"));
   const tar = join(DIRECTORY, `${name}.tar`);

@@ -19,6 +19,7 @@ const SYSTEM_TOOLS = {
   script: "bsdutils",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
+  ...{ busybox: "busybox", dash: "dash" },
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
   ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
 };
@@ -42,6 +43,7 @@ const DEPLOY_TOOLS = {
   ...{ mmdebstrap: "mmdebstrap", debootstrap: "debootstrap", ip: "iproute2", git: "git" },
   patchelf: "patchelf",
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
+  ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },
   ...{ "podman-compose": "podman-compose", iptables: "iptables" },

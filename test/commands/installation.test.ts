@@ -112,11 +112,12 @@ describe("parseSettings", () => {
     ]);
   });
 
-  test("takes a carriage return for an end of the line, as systemd does", () => {
-    const read = parseSettings("# a\r\nHAPGENT_PORT=80\r\nHAPGENT_IP='::1'\r\n", "f");
-    expect(read).toEqual([
-      { name: "HAPGENT_PORT", value: "80", line: 2 },
-      { name: "HAPGENT_IP", value: "::1", line: 3 },
+  test("ends a line at a carriage return, too, as systemd does", () => {
+    const text = "# mine\r\nHAPGENT_PORT=80\r\nHAPGENT_IP='::1'\rHAPGENT_WATCH=on\r\n";
+    expect(parseSettings(text, "f").map(({ name, value, line }) => [line, name, value])).toEqual([
+      [2, "HAPGENT_PORT", "80"],
+      [3, "HAPGENT_IP", "::1"],
+      [4, "HAPGENT_WATCH", "on"],
     ]);
   });
 

@@ -13,6 +13,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import { toRpmVersion } from "../../scripts/lib/rpm-version.ts";
 import { output } from "../../scripts/lib/shell.ts";
 import { packageVersion } from "../../scripts/lib/version.ts";
 import { runToEnd } from "../system/release-fixture.ts";
@@ -40,6 +41,7 @@ test("it has executables, archives, packages, an image, checksums and signatures
         const name = `hapgent_${packageVersion()}_${architecture}`;
         return [`${name}.deb`, `${name}.buildinfo`];
       }),
+      ...["x86_64", "aarch64"].map((name) => `hapgent-${toRpmVersion(version)}-1.${name}.rpm`),
       ...[`hapgent-${version}-image.tar`, "hapgent.cdx.json", "NOTES.md", "install.sh"],
       ...["SHA256SUMS", "SHA256SUMS.sig"],
     ]),
@@ -103,6 +105,8 @@ test.each(TARGETS)(
       [`${name}/THIRD_PARTY_NOTICES`]: "-rw-r--r--",
       [`${name}/deploy/man/hapgent.8`]: "-rw-r--r--",
       [`${name}/deploy/completion/hapgent.bash`]: "-rw-r--r--",
+      [`${name}/deploy/ansible/hapgent/tasks/main.yml`]: "-rw-r--r--",
+      [`${name}/deploy/ansible/hapgent/files/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/sysv/hapgent.init`]: "-rwxr-xr-x",
       [`${name}/deploy/scripts/hapgent-deploy`]: "-rwxr-xr-x",
