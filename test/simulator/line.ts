@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly random: Random;
   /** The end of all disturbances. */
   readonly end: number;
+  /** HAPGENT_FORGET (s). */
+  readonly forget: number | undefined;
   /** The agent, while it listens. */
   readonly agent: () => Agent | undefined;
   readonly heard: (line: Line, reply: string, agent: Agent) => void;
@@ -158,6 +160,8 @@ export class Line {
   }
 
   #note(now: number): void {
+    // Who was forgotten is new again.
+    if (now - this.heard.askedAt > (this.world.forget ?? Infinity) * 1000) this.forget();
     const { heard } = this;
     heard.askedAt = now;
     if (now - heard.countedAt < 1000) return;
