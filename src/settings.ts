@@ -2,7 +2,7 @@ import type { ListenAddress } from "./address.ts";
 import { type NamedPollers, normalizeIp, parseNamedPollers } from "./named-pollers.ts";
 import type { ReplyMode } from "./state/reply.ts";
 import { STATUSES, type Status } from "./state/state.ts";
-import { findNearest, quote, suggest } from "./text.ts";
+import { findNearest, quote } from "./text.ts";
 
 /** The environment of a process: text by name. */
 export type Environment = Record<string, string | undefined>;
@@ -100,14 +100,6 @@ const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 type Value<N extends SettingName> = (typeof SETTINGS)[N]["unset"];
 
-/** Variables that do nothing unless one of these is set too. */
-const NEEDS: Readonly<Partial<Record<SettingName, readonly SettingName[]>>> = {
-  HAPGENT_SOCKET_MODE: ["HAPGENT_SOCKET"],
-  HAPGENT_POLLERS: ["HAPGENT_SOCKET", "HAPGENT_STOP_STATUS"],
-  HAPGENT_FORGET: ["HAPGENT_SOCKET", "HAPGENT_STOP_STATUS"],
-  HAPGENT_STOP_GRACE: ["HAPGENT_STOP_STATUS"],
-};
-
 /** Every variable with its meaning and its default, for help, man page and README. */
 export function listVariables() {
   return Object.entries(SETTINGS).map(([term, { unset, meaning }]) => {
@@ -177,17 +169,6 @@ export function findUnknownVariables(env: Environment) {
   return Object.keys(env)
     .filter((name) => name.startsWith("HAPGENT_") && !isKnown(name))
     .map((name) => ({ name, nearest: findNearest(name, Object.keys(SETTINGS)) }));
-}
-
-/** What in an environment is valid and still not what its author may expect, in words. */
-export function findDoubts(env: Environment): string[] {
-  const unknown = findUnknownVariables(env).map(
-    ({ name, nearest }) => `unknown variable ${name}${suggest(nearest)}`,
-  );
-  const idle = Object.entries(NEEDS)
-    .filter(([name, needed]) => env[name] !== undefined && needed.every((one) => !env[one]))
-    .map(([name, needed]) => `${name} does nothing without ${needed.join(" or ")}`);
-  return [...unknown, ...idle];
 }
 
 /**

@@ -1,13 +1,7 @@
 // Every variable has a default or is off. One that holds what it must not is refused by its name,
 // with what was expected and what came.
 import { describe, expect, test } from "bun:test";
-import {
-  ConfigError,
-  findDoubts,
-  findUnknownVariables,
-  readConfig,
-  readReplyMode,
-} from "../src/settings.ts";
+import { ConfigError, findUnknownVariables, readConfig, readReplyMode } from "../src/settings.ts";
 import type { ReplyMode } from "../src/state/reply.ts";
 
 describe("readConfig", () => {
@@ -149,19 +143,4 @@ test("variables that may be mistyped are found, with the name that may be meant"
     { name: "HAPGENT_SOKET", nearest: "HAPGENT_SOCKET" },
     { name: "HAPGENT_COLOUR", nearest: undefined },
   ]);
-});
-
-test("what is valid and still not what may be meant is said", () => {
-  expect(findDoubts({ HAPGENT_SOKET: "/run/a", HAPGENT_COLOUR: "red" })).toEqual([
-    "unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
-    "unknown variable HAPGENT_COLOUR",
-  ]);
-  const env = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_STOP_GRACE: "5", HAPGENT_FORGET: "60" };
-  expect(findDoubts(env)).toEqual([
-    "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
-    "HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
-    "HAPGENT_STOP_GRACE does nothing without HAPGENT_STOP_STATUS",
-  ]);
-  const beside = { HAPGENT_SOCKET: "/run/a", HAPGENT_STOP_STATUS: "DOWN" };
-  expect(findDoubts({ ...env, ...beside })).toEqual([]);
 });
