@@ -17,11 +17,6 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   HAPGENT_STOP_STATUS: "DOWN",
 };
 
-/** What an installed agent needs to know beside the meaning of a setting. */
-const NOTES: Readonly<Record<string, string>> = {
-  HAPGENT_STATE_FILE: `; outside of ${directory} systemd needs ReadWritePaths= in a drop-in`,
-};
-
 /** Variables that the launchers leave no use for. */
 const UNUSED = new Set(["HAPGENT_TUNE"]);
 
@@ -68,8 +63,7 @@ function format(head: string, set: (name: string, line: string) => string): stri
     .filter(({ term }) => !UNUSED.has(term))
     .map(({ term, meaning, fallback }) => {
       const example = EXAMPLES[term];
-      const note = NOTES[term] ?? (example ? "; off when unset" : "");
-      const text = meaning.replaceAll("`", "") + note;
+      const text = meaning.replaceAll("`", "") + (example ? "; off when unset" : "");
       const line = `#${term}=${example ?? INSTALLED[term] ?? fallback}`;
       return `\n# ${text}\n${set(term, line)}\n`;
     });
