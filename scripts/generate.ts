@@ -7,6 +7,7 @@ import * as spec from "../src/spec.ts";
 import { formatBash, formatFish, formatZsh } from "./lib/completions.ts";
 import { formatLaunchers } from "./lib/launchers.ts";
 import { formatManPage } from "./lib/man-page.ts";
+import { formatNotices } from "./lib/notices.ts";
 import { COPIES, listCopies } from "./lib/role.ts";
 import { formatSettings, formatSettingsTemplate } from "./lib/settings.ts";
 import { ROOT } from "./lib/shell.ts";
@@ -63,6 +64,7 @@ export const MANUALS: Readonly<Record<string, string>> = {
 const SOURCES: Readonly<Record<string, string>> = {
   ...MANUALS,
   ...formatLaunchers((path) => readFileSync(ROOT + path, "utf8")),
+  THIRD_PARTY_NOTICES: formatNotices(readFileSync(`${ROOT}THIRD_PARTY_NOTICES`, "utf8")),
   "deploy/hapgent.default": formatSettings(),
   "deploy/ansible/hapgent/templates/default.j2": formatSettingsTemplate(),
 };

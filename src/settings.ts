@@ -2,7 +2,7 @@ import type { ListenAddress } from "./address.ts";
 import { type NamedPollers, normalizeIp, parseNamedPollers } from "./named-pollers.ts";
 import type { ReplyMode } from "./state/reply.ts";
 import { STATUSES, type Status } from "./state/state.ts";
-import { findNearest, quote } from "./text.ts";
+import { findNearest, quote, suggest } from "./text.ts";
 
 /** The environment of a process: text by name. */
 export type Environment = Record<string, string | undefined>;
@@ -100,6 +100,14 @@ const SETTINGS = {
 export type SettingName = keyof typeof SETTINGS;
 type Value<N extends SettingName> = (typeof SETTINGS)[N]["unset"];
 
+/** Variables that do nothing unless one of these is set too. */
+const NEEDS: Readonly<Partial<Record<SettingName, readonly SettingName[]>>> = {
+  HAPGENT_SOCKET_MODE: ["HAPGENT_SOCKET"],
+  HAPGENT_POLLERS: ["HAPGENT_SOCKET", "HAPGENT_STOP_STATUS"],
+  HAPGENT_FORGET: ["HAPGENT_SOCKET", "HAPGENT_STOP_STATUS"],
+  HAPGENT_STOP_GRACE: ["HAPGENT_STOP_STATUS"],
+};
+
 /** Every variable with its meaning and its default, for help, man page and README. */
 export function listVariables() {
   return Object.entries(SETTINGS).map(([term, { unset, meaning }]) => {
@@ -133,16 +141,13 @@ export function readConfig(env: Environment): Config {
 }
 
 /**
- * Reads how replies are written: whole by default where there are several services or a stop
- * status. What sticks in HAProxy would break both: a host that was DOWN would leave its services
- * DOWN.
+ * Reads how replies are written: full by default where there are several services or a stop status.
  *
  * @throws {ConfigError} as `readConfig` does.
  */
 export function readReplyMode(env: Environment): ReplyMode {
-  const { HAPGENT_REPLY, HAPGENT_SERVICES, HAPGENT_STOP_STATUS } = env;
-  const needsFull = (HAPGENT_SERVICES ?? HAPGENT_STOP_STATUS) !== undefined;
-  return HAPGENT_REPLY === undefined && needsFull ? "full" : readSetting(env, "HAPGENT_REPLY");
+  const isFull = env["HAPGENT_REPLY"] === undefined && findFullReason(env) !== undefined;
+  return isFull ? "full" : readSetting(env, "HAPGENT_REPLY");
 }
 
 /**
@@ -163,12 +168,24 @@ export function readSetting<N extends SettingName>(env: Environment, name: N): V
   throw wrong(env, name, expected);
 }
 
-/** Finds variables that may be mistyped, each with the one that may be meant. */
-export function findUnknownVariables(env: Environment) {
+/** What in an environment is valid and still not what its author may expect, in words. */
+export function findDoubts(env: Environment): string[] {
   const isKnown = (name: string) => name in SETTINGS || isLink(name, env[name]);
-  return Object.keys(env)
+  const unknown = Object.keys(env)
     .filter((name) => name.startsWith("HAPGENT_") && !isKnown(name))
-    .map((name) => ({ name, nearest: findNearest(name, Object.keys(SETTINGS)) }));
+    .map((name) => `unknown variable ${name}${suggest(findNearest(name, Object.keys(SETTINGS)))}`);
+  const idle = Object.entries(NEEDS)
+    .filter(([name, needed]) => env[name] !== undefined && needed.every((one) => !env[one]))
+    .map(([name, needed]) => `${name} does nothing without ${needed.join(" or ")}`);
+  const beside = env["HAPGENT_REPLY"] === "exact" ? findFullReason(env) : undefined;
+  const sticky = `HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`;
+  return [...unknown, ...idle, ...(beside === undefined ? [] : [sticky])];
+}
+
+/** Why replies are full by default: what sticks in HAProxy would break services and stop status. */
+function findFullReason(env: Environment): SettingName | undefined {
+  const names = ["HAPGENT_SERVICES", "HAPGENT_STOP_STATUS"] as const;
+  return names.find((name) => env[name] !== undefined);
 }
 
 /**

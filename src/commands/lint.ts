@@ -2,30 +2,15 @@ import { readdir } from "node:fs/promises";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { NAME_RULE, SERVICE_NAME } from "../sent.ts";
-import {
-  type Environment,
-  findUnknownVariables,
-  readConfig,
-  readReplyMode,
-  type SettingName,
-} from "../settings.ts";
-import { loadState, parseText, SIZE_LIMIT } from "../state/file.ts";
+import { type Environment, findDoubts, readConfig, readReplyMode } from "../settings.ts";
+import { loadState, parseText, SIZE_LIMIT } from "../state/read.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { type State, StateError } from "../state/state.ts";
-import { suggest } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 import { findSettings, findUnitLimit, type Settings } from "./installation.ts";
 
 /** Stands for standard input in place of a file's name. */
 const STDIN = "-";
-
-/** Variables that do nothing unless one of these is set too. */
-const NEEDS: Readonly<Partial<Record<SettingName, readonly SettingName[]>>> = {
-  HAPGENT_SOCKET_MODE: ["HAPGENT_SOCKET"],
-  HAPGENT_POLLERS: ["HAPGENT_SOCKET", "HAPGENT_STOP_STATUS"],
-  HAPGENT_FORGET: ["HAPGENT_SOCKET", "HAPGENT_STOP_STATUS"],
-  HAPGENT_STOP_GRACE: ["HAPGENT_STOP_STATUS"],
-};
 
 /** A file to read, and where its name comes from if not the command line. */
 interface Source {
@@ -81,17 +66,6 @@ export async function runLint(args: Arguments, env: Environment): Promise<number
   return isGood ? EXIT.ok : EXIT.failure;
 }
 
-/** What in an environment is valid and still not what its author may expect, in words. */
-export function findDoubts(env: Environment): string[] {
-  const unknown = findUnknownVariables(env).map(
-    ({ name, nearest }) => `unknown variable ${name}${suggest(nearest)}`,
-  );
-  const idle = Object.entries(NEEDS)
-    .filter(([name, needed]) => env[name] !== undefined && needed.every((one) => !env[one]))
-    .map(([name, needed]) => `${name} does nothing without ${needed.join(" or ")}`);
-  return [...unknown, ...idle];
-}
-
 /** The state files that the agent reads: its own, and those of its services. */
 async function listSources(settings: Settings): Promise<Source[]> {
   const { installation } = settings;
@@ -133,7 +107,7 @@ async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
   }
   try {
     const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
-    const reply = formatReply(state, mode).trimEnd();
+    const reply = formatReply([state], mode).trimEnd();
     const warnings = [...findWarnings(state, mode), ...(limit === undefined ? [] : [limit])];
     return { reply, warnings, problems: [] };
   } catch (error) {

@@ -1,4 +1,5 @@
 import { version } from "../../package.json";
+import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { ConfigError, type Environment } from "../settings.ts";
 import { COMMANDS, type CommandName, formatUsage } from "../spec.ts";
@@ -31,11 +32,11 @@ export async function runCommand(args: readonly string[], env: Environment): Pro
   try {
     return await dispatch(args, env);
   } catch (error) {
-    const isMistake = error instanceof ConfigError || error instanceof UsageError;
-    if (isMistake && isProbe(args)) {
-      console.log(`UNKNOWN: ${error.message}`);
+    if (isProbe(args)) {
+      console.log(`UNKNOWN: ${describeError(error)}`);
       return EXIT.unknown;
     }
+    const isMistake = error instanceof ConfigError || error instanceof UsageError;
     if (isMistake) console.error(`hapgent: ${error.message}`);
     else console.error("hapgent: unexpected error, please report it:", error);
     if (error instanceof UsageError) console.error(formatUsageOf(args));

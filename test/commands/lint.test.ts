@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { findDoubts, findWarnings } from "../../src/commands/lint.ts";
+import { findWarnings } from "../../src/commands/lint.ts";
 import { NAME_RULE } from "../../src/sent.ts";
 import type { ReplyMode } from "../../src/state/reply.ts";
 import type { State } from "../../src/state/state.ts";
@@ -113,21 +113,6 @@ test.each(["/", "/dev/zero"])("%s is no state file", async (file) => {
 test("the state that is shipped has no warning", async () => {
   const printed = { code: 0, out: "UP", err: "" };
   expect(await run(`check ${ROOT}deploy/state.json`)).toEqual(printed);
-});
-
-test("what is valid and still not what may be meant is said", () => {
-  expect(findDoubts({ HAPGENT_SOKET: "/run/a", HAPGENT_COLOUR: "red" })).toEqual([
-    "unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
-    "unknown variable HAPGENT_COLOUR",
-  ]);
-  const env = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_STOP_GRACE: "5", HAPGENT_FORGET: "60" };
-  expect(findDoubts(env)).toEqual([
-    "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
-    "HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
-    "HAPGENT_STOP_GRACE does nothing without HAPGENT_STOP_STATUS",
-  ]);
-  const beside = { HAPGENT_SOCKET: "/run/a", HAPGENT_STOP_STATUS: "DOWN" };
-  expect(findDoubts({ ...env, ...beside })).toEqual([]);
 });
 
 test("without a file the agent's own is checked, and those of its services", async () => {
