@@ -24,6 +24,21 @@ test.each<[string, number, "stdout" | "stderr", string]>([
   expect({ exitCode, other: Object.values(other) }).toEqual({ exitCode: code, other: [""] });
 });
 
+// A path of other bytes would become the path of another file, to which a signal would save.
+test.each([[[]], [["check", "--config"]]])(
+  "a path that is not UTF-8 ends hapgent %p",
+  async (args) => {
+    const script = 'HAPGENT_STATE_FILE=$(printf "/srv/st\\377te.json") exec "$@"';
+    const command = ["sh", "-c", script, "sh", EXECUTABLE, ...args];
+    expect(await outcome(command, { isClean: true })).toEqual({
+      stdout: "",
+      stderr:
+        "hapgent: HAPGENT_STATE_FILE: expected a path in UTF-8, " + 'got "/srv/st\ufffdte.json"\n',
+      exitCode: 2,
+    });
+  },
+);
+
 test("check reads files and standard input in one run", async () => {
   const run = await outcome([EXECUTABLE, "check", STATE, "-"], {
     input: '\ufeff{"status":"DOWN","weight":0}',

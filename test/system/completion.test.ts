@@ -15,10 +15,10 @@ const TYPED: [typed: string, words: string[]][] = [
   ["status --expect MA\t", ["status", "--expect", "MAINT"]],
   ["help st\t", ["help", "status"]],
   ["ctl sh\tser\t", ["ctl", "show", "services"]],
-  ["ctl se\tst\tMA\t", ["ctl", "set", "status", "MAINT"]],
+  ["ctl se\tstatu\tMA\t", ["ctl", "set", "status", "MAINT"]],
   ["ctl --js\tse\twe\t", ["ctl", "--json", "set", "weight"]],
   ["ctl --instance web rel\t", ["ctl", "--instance", "web", "reload"]],
-  ["ctl @web se\tst\tDR\t", ["ctl", "@web", "set", "status", "DRAIN"]],
+  ["ctl @web se\tstatu\tDR\t", ["ctl", "@web", "set", "status", "DRAIN"]],
   ["ctl wait 5\t", ["ctl", "wait", "5"]],
 ];
 
@@ -56,10 +56,12 @@ describe("fish", () => {
     ["status --expect MA", ["MAINT"]],
     ["check --", ["--config", "--instance", "--json"]],
     ["help ct", ["ctl"]],
-    ["ctl ", ["forget", "help", "reload", "set", "show", "wait"]],
+    ["ctl ", ["change", "follow", "forget", "help", "hold", "reload", "set", "show", "wait"]],
     ["ctl --j", ["--json"]],
-    ["ctl @web --instance api set ", ["maxconn", "status", "weight"]],
+    ["ctl @web --instance api set ", ["maxconn", "state", "status", "weight"]],
     ["ctl set status DR", ["DRAIN"]],
+    ["ctl change MA", ["MAINT"]],
+    ["ctl forget ", ["silent"]],
     ["ctl wait ", []],
     ["ctl check ", []],
   ])("offers after %j %j", async (typed, offers) => {
