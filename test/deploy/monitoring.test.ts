@@ -71,7 +71,7 @@ test.each([
   const command = line
     .replace(/^(\S+ ){6}/, "")
     .replace("/var/lib/prometheus/node-exporter", directory.path)
-    .replace("hapgent status", `${EXECUTABLE} status 127.0.0.1:${agent.port}`);
+    .replace("hapgent status", `'${EXECUTABLE}' status 127.0.0.1:${agent.port}`);
   await output(["sh", "-c", command]);
   const text = readFileSync(join(directory.path, "hapgent.prom"), "utf8");
   expect(text).toBe(`hapgent_in_rotation ${value}\n`);

@@ -89,8 +89,8 @@ describe.concurrent("hapgent check", () => {
   });
 
   test("reads no more of standard input than a state file may have", async () => {
-    const command = `${EXECUTABLE} check - < /dev/zero`;
-    expect(await outcome(["sh", "-c", command], { isClean: true, limit: 10 })).toEqual({
+    const command = '"$0" check - < /dev/zero';
+    expect(await outcome(["sh", "-c", command, EXECUTABLE], { isClean: true, limit: 10 })).toEqual({
       stdout: "",
       stderr: "-: expected at most 65536 bytes, got more\n",
       exitCode: 1,
