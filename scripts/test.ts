@@ -21,6 +21,7 @@ const SYSTEM_TOOLS = {
   unshare: "util-linux",
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
   ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
+  ...{ dash: "dash", git: "git" },
 };
 
 const FAULT_TOOLS = {
@@ -39,8 +40,10 @@ const FAULT_TOOLS = {
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
-  ...{ mmdebstrap: "mmdebstrap", debootstrap: "debootstrap", ip: "iproute2", git: "git" },
+  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2" },
+  patchelf: "patchelf",
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
+  ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },
   ...{ "podman-compose": "podman-compose", iptables: "iptables" },
@@ -57,6 +60,8 @@ interface Suite {
   readonly jobs?: number;
   /** A file that runs beside all others, because it takes as long as they do. */
   readonly beside?: string;
+  /** Variables that its tests read. */
+  readonly env?: Record<string, string>;
   /** The commands that it needs; such a suite runs the compiled executable. */
   readonly tools?: Record<string, string>;
   /** Whether it boots machines, which only the lab can take down again. */
@@ -65,9 +70,22 @@ interface Suite {
 
 const SUITES: Record<string, Suite> = {
   check: { directories: [] },
-  unit: { directories: ["test", "test/state", "test/agent", "test/commands"], jobs: 2 },
+  unit: {
+    directories: [
+      "test",
+      "test/state",
+      "test/agent",
+      "test/commands",
+      "test/simulator",
+      "test/contract",
+    ],
+    timeout: 60_000,
+    jobs: 2,
+  },
   system: {
-    directories: ["test/system"],
+    // The contract once more, against the executable.
+    directories: ["test/contract", "test/system"],
+    env: { HAPGENT_TEST_DRIVER: "executable" },
     timeout: 180_000,
     jobs: 2,
     tools: SYSTEM_TOOLS,

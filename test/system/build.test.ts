@@ -5,7 +5,8 @@ import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { version } from "../../package.json";
 import { runAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { capture, ROOT } from "../../scripts/lib/shell.ts";
+import { readCommit } from "../../scripts/lib/git.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
 /**
@@ -31,9 +32,7 @@ test("the same sources give the same executable in any directory", async () => {
 
 test("the executable names the commit that it was built from", async () => {
   const { stdout } = await runAgent(["--version"]);
-  // A source archive has no commit to name, and git may not be there.
-  const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
-  expect(stdout.trim()).toEndWith(`(${commit})`);
+  expect(stdout.trim()).toEndWith(`(${readCommit().slice(0, 12)})`);
 });
 
 test("an empty working directory and environment are enough to run it", async () => {

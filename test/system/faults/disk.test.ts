@@ -186,7 +186,7 @@ test.each(["off", "on"])(
     const executable = executableForAll();
     await using agent = await startAgent({ stateFile, executable, launcher, socket: true, env });
     const { stderr } = await agent.ctl("set", "status", "DOWN", "x".repeat(100));
-    expect(stderr).toStartWith("error: not saved: too large for the file system (EFBIG)");
+    expect(stderr).toStartWith("error: not saved: file too large (EFBIG)");
     expect(agent.file()).toBe(OLD);
     // What was taken back is no edit.
     for (let i = 0; i < 3; i += 1) expect(await agent.ask()).toStartWith("DOWN 42% #xxx");
