@@ -6,7 +6,7 @@ import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { UNPRIVILEGED } from "./faults/launchers.ts";
+import { executableForAll, UNPRIVILEGED } from "./faults/launchers.ts";
 
 const STATE = `${ROOT}deploy/state.json`;
 
@@ -82,7 +82,7 @@ describe("status", () => {
 test("ctl tells a user who may not open the socket what helps", async () => {
   using directory = temporaryDirectory();
   const HAPGENT_SOCKET = `${directory.path}/sock`;
-  const command = [...UNPRIVILEGED, EXECUTABLE, "ctl", "reload"];
+  const command = [...UNPRIVILEGED, executableForAll(), "ctl", "reload"];
   expect(await outcome(command, { env: { HAPGENT_SOCKET }, isClean: true })).toEqual({
     stdout: "",
     stderr:

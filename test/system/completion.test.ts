@@ -42,8 +42,8 @@ async function type(shell: string, setup: string): Promise<string[][]> {
 }
 
 test.each([
-  ["bash", "bash --norc --noprofile -i", `. ${COMPLETION}/hapgent.bash`],
-  ["zsh", "zsh -f -i", `autoload -Uz compinit; compinit -u -D; . ${COMPLETION}/_hapgent`],
+  ["bash", "bash --norc --noprofile -i", `. '${COMPLETION}/hapgent.bash'`],
+  ["zsh", "zsh -f -i", `autoload -Uz compinit; compinit -u -D; . '${COMPLETION}/_hapgent'`],
 ])("%s completes what is typed", async (_, shell, setup) => {
   expect(await type(shell, setup)).toEqual(TYPED.map(([, words]) => words));
 });
@@ -66,7 +66,7 @@ describe("fish", () => {
     ["ctl check ", []],
   ])("offers after %j %j", async (typed, offers) => {
     using directory = temporaryDirectory();
-    const script = `source ${COMPLETION}/hapgent.fish; complete -C 'hapgent ${typed}'`;
+    const script = `source '${COMPLETION}/hapgent.fish'; complete -C 'hapgent ${typed}'`;
     const { stdout, stderr } = await outcome(["fish", "--no-config", "-c", script], {
       env: { HOME: directory.path },
       isClean: true,
