@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
-import type { AgentProcess } from "../../../scripts/lib/agent.ts";
-import { until } from "../../../scripts/lib/until.ts";
+import type { AgentProcess } from "../../scripts/lib/agent.ts";
+import { until } from "../../scripts/lib/until.ts";
 
 /** As the shipped launchers start it: no signal can end it before its handlers are set. */
 export const SIGNALS_BLOCKED = ["env", "--block-signal=HUP,USR1,USR2"];
