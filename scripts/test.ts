@@ -91,7 +91,7 @@ const SUITES: Record<string, Suite> = {
     tools: SYSTEM_TOOLS,
   },
   // One after another: they measure, or load the machine.
-  faults: { directories: ["test/system/faults"], timeout: 180_000, tools: FAULT_TOOLS },
+  faults: { directories: ["test/faults"], timeout: 180_000, tools: FAULT_TOOLS },
   deploy: {
     directories: ["test/deploy"],
     timeout: 900_000,
