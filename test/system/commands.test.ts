@@ -6,7 +6,7 @@ import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { executableForAll, UNPRIVILEGED } from "./faults/launchers.ts";
+import { executableForAll, UNPRIVILEGED } from "../faults/launchers.ts";
 
 const STATE = `${ROOT}deploy/state.json`;
 
