@@ -16,8 +16,10 @@ export interface Command {
   /** What comes after the name and the options. */
   readonly operands?: string;
   readonly options?: readonly Option[];
-  /** Whether everything from the first operand on is an operand. */
+  /** Whether everything from the first operand on is an operand, after an `@SERVICE` of its own. */
   readonly isVerbatim?: true;
+  /** Whether its operands end in a command line of another program, which has its own options. */
+  readonly runsCommand?: true;
   readonly meaning: string;
 }
 
@@ -87,6 +89,48 @@ export const COMMANDS: readonly Command[] = [
     options: [INSTANCE_OPTION, JSON_OPTION],
     isVerbatim: true,
     meaning: "send a command to the control socket",
+  },
+  {
+    name: "deploy",
+    operands: "[@SERVICE] REASON COMMAND [ARGUMENT...]",
+    options: [
+      { name: "url", value: "URL", meaning: "put it back only once this URL answers" },
+      {
+        name: "until",
+        value: "COMMAND",
+        meaning: "put it back only once this shell command succeeds",
+      },
+      { name: "status", value: "STATUS", meaning: "DRAIN, or MAINT where sessions stick (DRAIN)" },
+      {
+        name: "drain",
+        value: "S",
+        meaning: "wait up to S seconds for the connections to --port to end",
+      },
+      { name: "port", value: "PORT", meaning: "the service's port on this machine, for --drain" },
+      { name: "wait", value: "S", meaning: "seconds that every load balancer has to ask (30)" },
+      { name: "answer", value: "S", meaning: "seconds that the service has to answer (60)" },
+      {
+        name: "settle",
+        value: "S",
+        meaning: "seconds to stay out once it answers: `rise` times `inter` (5)",
+      },
+      {
+        name: "pollers",
+        value: "N",
+        meaning: "there are at least N load balancers; 0: perhaps none",
+      },
+      {
+        name: "forget-silent",
+        value: "S",
+        meaning: "load balancers that are silent for S seconds are gone",
+      },
+      { name: "from-any", meaning: "begin from any status, not only from UP and READY" },
+      { name: "young", meaning: "believe an agent that has just started" },
+      INSTANCE_OPTION,
+    ],
+    isVerbatim: true,
+    runsCommand: true,
+    meaning: "take the service out of rotation, run a command, put it back",
   },
   {
     name: "help",
@@ -184,6 +228,7 @@ export const EXIT_CODES: readonly Entry[] = [
   { term: "0", meaning: "stopped by a signal; valid; a well-formed reply; ok" },
   { term: "1", meaning: "cannot listen; invalid; no well-formed reply; an error" },
   { term: "2", meaning: "a wrong argument or variable; with --expect, another status" },
+  { term: "3", meaning: "a deploy was refused: nothing was changed" },
 ];
 
 export const EXAMPLES: readonly Entry[] = [

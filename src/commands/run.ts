@@ -26,6 +26,7 @@ const RUNS: Readonly<Record<string, () => Promise<Run>>> = {
   check: async () => (await import("./check.ts")).runCheck,
   status: async () => (await import("./status.ts")).runStatus,
   ctl: async () => (await import("./ctl.ts")).runCtl,
+  deploy: async () => (await import("./deploy.ts")).runDeploy,
 };
 
 /**
@@ -38,7 +39,8 @@ export async function runCommand(args: readonly string[], env: Environment): Pro
   } catch (error) {
     if (error instanceof ConfigError || error instanceof UsageError) {
       console.error(`hapgent: ${error.message}`);
-      if (error instanceof ConfigError) return EXIT.usage;
+      // A deploy's mistakes are one line each, in the logs of whatever runs it.
+      if (error instanceof ConfigError || args[0] === "deploy") return EXIT.usage;
       console.error((await import("./help.ts")).formatSynopsis());
       return EXIT.usage;
     }
@@ -59,6 +61,7 @@ async function dispatch(args: readonly string[], env: Environment): Promise<numb
   const command = COMMANDS.find((each) => each.name === name);
   const load = RUNS[name];
   if (!command || !load) throw refuse(name, args);
+  (await import("./signals.ts")).outliveSignals(name);
   const parsed = parseArguments(command, rest);
   if (parsed.flags.has("help")) return await printHelp([name]);
   return await (await load())(parsed, env);
