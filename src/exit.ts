@@ -10,6 +10,8 @@ export const EXIT = {
   critical: 2,
   /** A deploy was refused: nothing was changed. */
   refused: 3,
+  /** A probe that does not know: it was called with wrong arguments or settings. */
+  unknown: 3,
 } as const;
 
 /** A wrong command line: the message names what was expected and what came. */

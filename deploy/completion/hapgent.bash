@@ -29,9 +29,10 @@ _hapgent() {
         esac
       done
       case $said in
-        "") words="show set reload wait forget help" ;;
+        "") words="show set change follow hold reload wait forget help" ;;
         "show") words="state services pollers" ;;
-        "set") words="status weight maxconn" ;;
+        "set") words="status weight maxconn state" ;;
+        "forget") words="silent" ;;
         "set status") words="UP DOWN READY DRAIN FAIL MAINT STOPPED" ;;
       esac
       [[ -z $said && $current == -* ]] && words="--instance --json"

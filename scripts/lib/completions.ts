@@ -17,8 +17,8 @@ const FOLLOWING: ReadonlyMap<string, readonly string[]> = listFollowing();
 
 function listFollowing(): Map<string, string[]> {
   const following = new Map<string, string[]>();
-  for (const { usage } of CONTROL_COMMANDS) {
-    const words = usage.match(/(?<=^| )[a-z]+/g) ?? [];
+  for (const { name } of CONTROL_COMMANDS) {
+    const words = name.split(" ");
     for (const [i, word] of words.entries()) {
       const before = words.slice(0, i).join(" ");
       const known = following.get(before) ?? [];

@@ -1,3 +1,4 @@
+import { WAIT_LIMIT } from "../spec.ts";
 import { parseField, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import type { Execute } from "./control-socket.ts";
@@ -5,9 +6,6 @@ import type { Events } from "./events.ts";
 import { POLLER_LIMIT, type PollerReport, type Pollers, type WaitResult } from "./pollers.ts";
 import type { Outcome, Service } from "./service.ts";
 import type { Services } from "./services.ts";
-
-/** The longest `wait`, in seconds. */
-const WAIT_LIMIT = 86_400;
 
 /** How many pollers an answer names. */
 const NAMED_LIMIT = 8;
@@ -48,7 +46,7 @@ const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
   ["reload", withoutWords(reload)],
   ["wait", wait],
   ["forget", forget],
-  ["help", withoutWords(async () => `ok ${(await import("./refusal.ts")).listCommands()}`)],
+  ["help", withoutWords(async () => (await import("../spec.ts")).explainControls(""))],
 ]);
 
 /** Makes the function that executes lines of the control socket: `[@SERVICE] COMMAND`. */
@@ -64,7 +62,7 @@ export function createExecute(context: ControlContext): Execute {
     const words = one ? all.slice(1) : rest;
     try {
       const answer = await run?.({ ...context, words, service, isWanted });
-      return answer ?? (await import("./refusal.ts")).refuse(line);
+      return answer ?? (await import("../spec.ts")).refuseControl(line);
     } catch (error) {
       if (error instanceof StateError) return `error: ${error.message}`;
       throw error;

@@ -1,7 +1,7 @@
 import type { Socket, SocketHandler } from "bun";
 import { formatAddress, type ListenAddress } from "../address.ts";
 import { codeOf, describeError } from "../errors.ts";
-import { PROBE_MARK } from "../question.ts";
+import { PROBE_MARK } from "../sent.ts";
 import { type Answer, type Check, type ClosedCheck, describeClosed, expire } from "./check.ts";
 import type { Descriptors } from "./descriptors.ts";
 

@@ -1,16 +1,16 @@
 import { version } from "../../package.json";
 import { formatAddress } from "../address.ts";
+import { describeError } from "../errors.ts";
+import { EXIT } from "../exit.ts";
+import { leaveTerminal, log, logged } from "../log.ts";
+import { PROBE_MARK } from "../sent.ts";
 import {
   type Config,
   ConfigError,
   type Environment,
   findUnknownVariables,
   readConfig,
-} from "../config.ts";
-import { describeError } from "../errors.ts";
-import { EXIT } from "../exit.ts";
-import { leaveTerminal, log, logged } from "../log.ts";
-import { PROBE_MARK } from "../question.ts";
+} from "../settings.ts";
 import { Descriptors } from "./descriptors.ts";
 import { Events } from "./events.ts";
 import { type Listener, listen } from "./listener.ts";
@@ -88,7 +88,7 @@ class Agent {
     const {
       socket,
       services: directory,
-      listen: address,
+      listen: [address = { fd: 3 }],
       stateFile,
       reply,
       stop,
@@ -125,7 +125,8 @@ class Agent {
   #listen(watcher: Watcher | undefined): Listener {
     const services = this.#services;
     const pollers = this.#pollers;
-    return listen<Reply>(this.#config.listen, {
+    const [address = { fd: 3 }] = this.#config.listen;
+    return listen<Reply>(address, {
       descriptors: this.#descriptors,
       answer: (sent) => services.answer(sent),
       refresh: watcher && ((sent) => watcher.refresh(sent)),

@@ -1,6 +1,6 @@
 import { describeError } from "../errors.ts";
 import { type LogFields, log } from "../log.ts";
-import { PROBE_MARK, SERVICE_NAME } from "../question.ts";
+import { nameIn, SERVICE_NAME } from "../sent.ts";
 import { limitRead } from "../state/deadline.ts";
 import { identify } from "../state/file.ts";
 import type { ReplyMode } from "../state/reply.ts";
@@ -229,16 +229,6 @@ export class Services {
   #whileStopping(state: State): State {
     return this.#stopStatus ? withStatus(this.#stopStatus)(state) : state;
   }
-}
-
-/**
- * The service that a check names: up to the first space. The rest tells apart lines that ask for
- * the same service.
- */
-function nameIn(sent: string): string {
-  const line = sent.startsWith(PROBE_MARK) ? sent.slice(PROBE_MARK.length) : sent;
-  const end = line.indexOf(" ");
-  return end > 0 ? line.slice(0, end) : line;
 }
 
 /** What is in a directory by names without their ending, sorted. */

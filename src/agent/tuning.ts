@@ -1,4 +1,4 @@
-import type { Environment } from "../config.ts";
+import type { Environment } from "../settings.ts";
 
 /**
  * The environment in which the runtime is smallest and calmest; it reads these variables once, when
@@ -74,6 +74,11 @@ export function becomeTuned(env: Environment): Untuned | undefined {
     return { message: "not tuned: more memory, more threads", program, error };
   }
   return undefined;
+}
+
+/** An environment without what is for the runtime of an agent: that of the programs of a command. */
+export function withoutTuned(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => TUNED[name] !== value));
 }
 
 /** Why the program cannot execute itself once more; undefined when it can. */

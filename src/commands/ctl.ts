@@ -1,6 +1,6 @@
-import type { Environment } from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
+import type { Environment } from "../settings.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 import { ask } from "./conversation.ts";

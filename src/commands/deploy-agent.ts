@@ -76,7 +76,7 @@ export class DeployAgent {
     conversation.close();
     const text = cut(answer);
     if (text.startsWith("held by ")) throw new Taken(`another deploy is under way: ${text}`);
-    const isOld = /^(expected|unknown)/.test(text);
+    const isOld = /^(expected|no such command)/.test(text);
     throw new Problem(
       isOld ? `the agent does not know \`hold\`: upgrade it first (${text})` : text,
     );

@@ -1,6 +1,6 @@
-import type { Environment } from "../config.ts";
 import { UsageError } from "../exit.ts";
-import { SERVICE_NAME } from "../question.ts";
+import { SERVICE_NAME } from "../sent.ts";
+import type { Environment } from "../settings.ts";
 import { quote } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 

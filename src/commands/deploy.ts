@@ -1,8 +1,8 @@
 import { writeSync } from "node:fs";
 import { resolve } from "node:path";
-import type { Environment } from "../config.ts";
 import { codeOf } from "../errors.ts";
 import { EXIT } from "../exit.ts";
+import type { Environment } from "../settings.ts";
 import type { Arguments } from "./arguments.ts";
 import { readPlan } from "./deploy-plan.ts";
 import { deploy } from "./deploy-steps.ts";

@@ -1,5 +1,5 @@
-import { ConfigError, type Environment, readSetting, type SettingName } from "../config.ts";
 import { codeOf, describeError } from "../errors.ts";
+import { ConfigError, type Environment, readSetting, type SettingName } from "../settings.ts";
 import { quote } from "../text.ts";
 
 /** Where an installed agent keeps its files; only this module and the installers know. */

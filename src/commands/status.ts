@@ -1,8 +1,8 @@
 import { type Address, formatAddress, parseAddress } from "../address.ts";
-import type { Environment } from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { PROBE_MARK, SERVICE_NAME } from "../question.ts";
+import { PROBE_MARK, SERVICE_NAME } from "../sent.ts";
+import type { Environment } from "../settings.ts";
 import { STATUSES, type Status } from "../state/state.ts";
 import { findNearest, printableAscii, quote, suggest } from "../text.ts";
 import type { Arguments } from "./arguments.ts";

@@ -8,7 +8,7 @@ import { createExecute } from "../../src/agent/control-commands.ts";
 import { Events } from "../../src/agent/events.ts";
 import { Pollers } from "../../src/agent/pollers.ts";
 import { Services } from "../../src/agent/services.ts";
-import { CONTROL_COMMANDS } from "../../src/spec.ts";
+import { listControls } from "../../src/spec.ts";
 import { formatState, STATUSES, type State } from "../../src/state/state.ts";
 
 /** A host with this state, and what the control socket answers. */
@@ -128,7 +128,7 @@ describe("a control command", () => {
     using directory = temporaryDirectory();
     const { answer } = await startService(directory, { status: "UP" });
     const help = await answer("help");
-    for (const { usage } of CONTROL_COMMANDS) expect(help).toContain(usage);
+    for (const { term } of listControls()) expect(help).toContain(term);
   });
 
   test("whatever comes, one line answers it, and only good commands change anything", async () => {

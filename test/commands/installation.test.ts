@@ -5,7 +5,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { findSettings, parseSettings } from "../../src/commands/installation.ts";
-import type { Environment, SettingName } from "../../src/config.ts";
+import type { Environment, SettingName } from "../../src/settings.ts";
 
 /** A root directory in which these files are, and directories where a path ends with a slash. */
 function makeRoot(files: Record<string, string>) {

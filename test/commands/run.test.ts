@@ -6,7 +6,7 @@ import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { runCommand } from "../../src/commands/run.ts";
-import { NAME_RULE } from "../../src/question.ts";
+import { NAME_RULE } from "../../src/sent.ts";
 
 let out: Mock<typeof console.log>;
 let err: Mock<typeof console.error>;
@@ -144,20 +144,36 @@ describe("hapgent status", () => {
     ["a --timeout x", '--timeout: expected seconds from 0 to 99999, got "x"'],
     ["a --wait -1", "Option '--wait' argument is ambiguous"],
     ["a --send ../a", '--send: expected the name of a service, got "../a"'],
-    [
-      "a --expect UP,MIANT",
-      '--expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "MIANT" (did you mean MAINT?)',
-    ],
-    [
-      "a --expect ON",
-      '--expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "ON"',
-    ],
   ])("refuses %j", async (line, message) => {
     const { code, err: said } = await run(`status ${line}`);
     expect({ code, said: said.split("\n")[0] }).toEqual({
       code: 2,
       said: `hapgent: status: ${message}`,
     });
+  });
+
+  test.each<[string, Record<string, string>, string]>([
+    [
+      "a --expect UP,MIANT",
+      {},
+      "status: --expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, " +
+        'got "MIANT" (did you mean MAINT?)',
+    ],
+    [
+      "a --expect=ON",
+      {},
+      'status: --expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "ON"',
+    ],
+    ["--expect UP --frob", {}, "status: Unknown option '--frob'"],
+    ["--expect UP a b", {}, 'status: expected one HOST[:PORT], got "a b"'],
+    [
+      "--expect UP",
+      { HAPGENT_STATE_FILE: "a", HAPGENT_PORT: "0" },
+      'HAPGENT_PORT: expected an integer from 1 to 65535, got "0"',
+    ],
+  ])("is a probe that does not know, of %j with %j", async (line, env, message) => {
+    const unknown = { code: 3, out: `UNKNOWN: ${message}`, err: "" };
+    expect(await run(`status ${line}`, env)).toEqual(unknown);
   });
 
   test("tries again for --wait, and no longer", async () => {
@@ -359,7 +375,12 @@ describe("hapgent check", () => {
 
   test("with --config checks the variables as a start would, and no file", async () => {
     const env = { HAPGENT_STATE_FILE: "/nowhere", LISTEN_PID: "a socket's, meant for the agent" };
-    expect(await run("check --config", env)).toEqual({ code: 0, out: "", err: "" });
+    expect(await run("check --config", env)).toEqual({ code: 0, out: "ok", err: "" });
+    expect(await run("check --config", { ...env, HAPGENT_FORGET: "60" })).toEqual({
+      code: 0,
+      out: "ok",
+      err: "warning: HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
+    });
     expect(await run("check --config", { ...env, HAPGENT_PORT: "0" })).toEqual({
       code: 2,
       out: "",

@@ -51,7 +51,8 @@ complete -c hapgent -n '__hapgent_runs status' -l json -d 'print JSON in place o
 complete -c hapgent -n '__hapgent_said' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
 complete -c hapgent -n '__hapgent_said' -l json -d 'print JSON in place of text'
 complete -c hapgent -n '__hapgent_runs check' -F
-complete -c hapgent -n '__hapgent_said' -a 'show set reload wait forget help'
+complete -c hapgent -n '__hapgent_said' -a 'show set change follow hold reload wait forget help'
 complete -c hapgent -n '__hapgent_said show' -a 'state services pollers'
-complete -c hapgent -n '__hapgent_said set' -a 'status weight maxconn'
+complete -c hapgent -n '__hapgent_said set' -a 'status weight maxconn state'
+complete -c hapgent -n '__hapgent_said forget' -a 'silent'
 complete -c hapgent -n '__hapgent_said set status' -a 'UP DOWN READY DRAIN FAIL MAINT STOPPED'

@@ -1,14 +1,8 @@
 import { readdir } from "node:fs/promises";
-import {
-  describeUnknown,
-  type Environment,
-  findUnknownVariables,
-  readConfig,
-  readReplyMode,
-} from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { NAME_RULE, SERVICE_NAME } from "../question.ts";
+import { NAME_RULE, SERVICE_NAME } from "../sent.ts";
+import { type Environment, findDoubts, readConfig, readReplyMode } from "../settings.ts";
 import { loadState, parseText, SIZE_LIMIT } from "../state/file.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { type State, StateError } from "../state/state.ts";
@@ -42,7 +36,7 @@ interface Finding {
  * @returns the exit code: 0, or 1 when a file is not valid.
  * @throws {ConfigError} when a variable is invalid.
  */
-export async function runCheck(args: Arguments, env: Environment): Promise<number> {
+export async function runLint(args: Arguments, env: Environment): Promise<number> {
   const { flags, operands, values } = args;
   const settings = await findSettings(env, values["instance"]);
   if (flags.has("config")) {
@@ -51,9 +45,8 @@ export async function runCheck(args: Arguments, env: Environment): Promise<numbe
     }
     // A socket that systemd passes is meant for the agent.
     settings.use((environment) => readConfig({ ...environment, LISTEN_PID: undefined }));
-    for (const unknown of findUnknownVariables(settings.environment)) {
-      console.error(`warning: ${describeUnknown(unknown)}`);
-    }
+    for (const warning of findDoubts(settings.environment)) console.error(`warning: ${warning}`);
+    console.log("ok");
     return EXIT.ok;
   }
   const mode = settings.use(readReplyMode);

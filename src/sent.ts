@@ -12,3 +12,13 @@ export const NAME_RULE =
  * service is called so, and nobody gives a server line of HAProxy such an agent-send.
  */
 export const PROBE_MARK = "#hapgent:";
+
+/**
+ * The name in what a check sent: up to the first space. The rest tells apart lines of HAProxy that
+ * ask for the same service.
+ */
+export function nameIn(sent: string): string {
+  const line = sent.startsWith(PROBE_MARK) ? sent.slice(PROBE_MARK.length) : sent;
+  const end = line.indexOf(" ");
+  return end > 0 ? line.slice(0, end) : line;
+}

@@ -1,7 +1,7 @@
 // `check` warns where HAProxy reads a state differently from what its author may expect.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { findWarnings } from "../../src/commands/check.ts";
+import { findWarnings } from "../../src/commands/lint.ts";
 import type { ReplyMode } from "../../src/state/reply.ts";
 import type { State } from "../../src/state/state.ts";
 import { anyState } from "../arbitraries.ts";
