@@ -4,6 +4,8 @@ const args = process.argv.slice(2);
 
 // A command: run it and be gone.
 if (args.length > 0) {
+  const { outliveSignals } = await import("./commands/signals.ts");
+  outliveSignals(`hapgent-${args[0]}`);
   const { runCommand } = await import("./commands/run.ts");
   process.exit(await runCommand(args, withoutTuned(process.env)));
 }

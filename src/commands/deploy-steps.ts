@@ -56,8 +56,8 @@ export async function deploy(plan: Plan, world: World): Promise<End> {
 
 /** A deploy that has all it needs: from here on it changes the state. */
 class Deploy {
-  /** The state that it has set last. */
-  #mine: Setting;
+  /** The state that it has set last, or tried to. */
+  #last: Setting;
   /** Whether every load balancer knows, in words. */
   #known = "";
 
@@ -68,7 +68,7 @@ class Deploy {
     readonly start: Start,
     readonly startedAt: number,
   ) {
-    this.#mine = start.settings.from;
+    this.#last = start.settings.from;
   }
 
   async carryOut(): Promise<End> {
@@ -83,8 +83,8 @@ class Deploy {
   /** Takes the server out of rotation; returns once every load balancer knows. */
   async #takeOut(): Promise<void> {
     const { plan, world, agent } = this;
-    const { out } = this.start.settings;
-    await this.#change(out);
+    const { from, out } = this.start.settings;
+    await this.#change(from, out);
     refuseYoung(plan, await this.#wait("is out"));
     if (plan.drain) await this.#drain(plan.drain);
     // Nobody may have let traffic in meanwhile.
@@ -127,7 +127,8 @@ class Deploy {
     const from = world.now();
     const failed = await world.run();
     if (failed !== undefined) {
-      await attempt(() => this.#change(this.start.settings.failed));
+      const { out, failed: marked } = this.start.settings;
+      await attempt(() => this.#change(out, marked));
       throw new Problem(`the command failed (${failed}): ${formatCommand(plan.command)}`);
     }
     world.say(`it has ended after ${formatSeconds(world.now() - from)}`);
@@ -159,15 +160,17 @@ class Deploy {
     if (isSame(shown, from)) return;
     const way = listWayBack(shown, settings);
     if (way.length === 0) throw new Taken("it is not put back");
+    let now: Setting = shown;
     for (const to of way) {
-      await this.#change(to);
+      await this.#change(now, to);
+      now = to;
       if (to === back || back === undefined) await this.#wait("is back");
     }
   }
 
-  async #change(to: Setting): Promise<void> {
-    await this.agent.change(this.#mine, to);
-    this.#mine = to;
+  async #change(now: Setting, to: Setting): Promise<void> {
+    this.#last = to;
+    await this.agent.change(now, to);
     this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 
@@ -187,15 +190,16 @@ class Deploy {
     world.resume();
     const words = [failure ?? `done in ${formatSeconds(world.now() - this.startedAt)}`];
     const shown = await agent.show().catch(() => undefined);
-    const isBack = shown !== undefined && isSame(shown, start.settings.from);
-    const isOwn = shown === undefined || isBack || isSame(shown, this.#mine);
+    const { settings } = start;
+    const isBack = shown !== undefined && isSame(shown, settings.from);
+    const next = formatNext(shown ?? this.#last, settings, plan);
+    const isOwn = shown === undefined || isBack || next !== undefined;
     if (!shown) words.push("the agent does not answer");
     else if (isOwn) words.push(`the agent says ${shown.reply}`);
     else words.push(`somebody has set it: it is ${describe(shown)}, and stays so`);
     if (isOwn && this.#known) words.push(this.#known);
     const host = await this.#findHost();
     if (host) words.push(`but the host is ${describe(host)}: the server is out`);
-    const next = formatNext(shown ?? this.#mine, start.settings, plan);
     if (next !== undefined) words.push(next);
     const isGood = failure === undefined && isBack && !host;
     return { code: isGood ? EXIT.ok : EXIT.failure, line: words.join("; ") };

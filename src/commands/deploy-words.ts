@@ -43,7 +43,7 @@ export function listWayBack(now: Setting, { from, out, failed, back }: Settings)
   return [];
 }
 
-/** The command that goes on from here; undefined when there is nothing to do, or it is not ours. */
+/** The commands that go on from here, and what for; undefined when there is nothing to do, or it is not ours. */
 export function formatNext(now: Setting, settings: Settings, plan: Plan): string | undefined {
   const way = listWayBack(now, settings);
   if (way.length === 0) return undefined;
@@ -59,7 +59,8 @@ export function formatNext(now: Setting, settings: Settings, plan: Plan): string
     steps.push(`change ${quoteSetting(before)} to ${quoteSetting(to)}`);
     before = to;
   }
-  return steps.map((step) => `${ctl.join(" ")} ${step}`).join(" && ");
+  const commands = steps.map((step) => `${ctl.join(" ")} ${step}`).join(" && ");
+  return `${isReady ? "to finish" : "to put it back"}: ${commands}`;
 }
 
 /** A state as a shell takes it: `DRAIN 'deploying v42 [4711]'`. */

@@ -2,7 +2,7 @@
 import { describeError } from "../errors.ts";
 import { printable, quote } from "../text.ts";
 import { type PortUse, readPortUse } from "./connections.ts";
-import { type Conversation, converse } from "./conversation.ts";
+import { type Conversation, converse, NoAnswerError } from "./conversation.ts";
 import type { Line } from "./deploy-agent.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { findPlace, findProgram, type Place, startCommand, startShell } from "./programs.ts";
@@ -81,8 +81,14 @@ export class RealWorld implements World {
   }
 
   async send(command: string, seconds: number): Promise<Conversation> {
+    const { socket: path } = this.#options;
     const { signal } = this.#interruption;
-    return await converse({ path: this.#options.socket, command, seconds, signal });
+    try {
+      return await converse({ path, command, seconds, signal });
+    } catch (error) {
+      if (!(error instanceof NoAnswerError)) throw error;
+      throw new NoAnswerError(`no answer from ${path}: ${error.message}`);
+    }
   }
 
   async usePort(port: number): Promise<PortUse> {

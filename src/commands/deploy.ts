@@ -8,7 +8,7 @@ import { readPlan } from "./deploy-plan.ts";
 import { deploy } from "./deploy-steps.ts";
 import { RealWorld } from "./deploy-world.ts";
 import { findSettings } from "./installation.ts";
-import { listIgnored } from "./signals.ts";
+import { handle } from "./signals.ts";
 
 /** The variables through which the runtime would ask a proxy. */
 const PROXIES = ["http_proxy", "https_proxy", "all_proxy"];
@@ -34,10 +34,8 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
   const { HAPGENT_TUNE: _, ...inherited } = env;
   const world = new RealWorld({ plan, socket: resolve(socket), env: inherited, print });
   if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) leaveProxies();
-  const ignored = listIgnored();
-  for (const name of ["INT", "TERM"] as const) {
-    if (!ignored.includes(name)) process.on(`SIG${name}`, () => world.interrupt());
-  }
+  handle("INT", () => world.interrupt());
+  handle("TERM", () => world.interrupt());
   // The command may remove the directory that it was called in.
   process.chdir("/");
   const { code, line } = await deploy(plan, world);

@@ -54,7 +54,6 @@ async function dispatch(args: readonly string[], env: Environment): Promise<numb
   const name = word === "--help" || word === "-h" ? "help" : word;
   const command = COMMANDS.find((each) => each.name === name);
   if (!command) throw refuseCommand(args.join(" "));
-  (await import("./signals.ts")).outliveSignals(name);
   const parsed = parseArguments(command, rest);
   if (parsed.flags.has("help")) return await runHelp({ ...parsed, operands: [name] });
   const run = await RUNS[command.name]();

@@ -10,27 +10,32 @@ const NUMBERS = { HUP: 1, INT: 2, QUIT: 3, USR1: 10, USR2: 12, TERM: 15 } as con
 export type SignalName = keyof typeof NUMBERS;
 
 /**
- * Makes a command outlive the signals of an agent. It gets another name (`hapgent-ctl`), which
+ * Makes a command outlive the signals of an agent. It gets a name of its own, which
  * `pkill -x hapgent` and `killall hapgent` pass by. SIGUSR1, SIGUSR2 and SIGHUP change nothing,
  * with handlers: whatever a command executes would inherit that they are ignored. A SIGHUP that
  * comes because the terminal is gone ends it, as SIGTERM does. The first 8 ms of the process, before
  * this runs, are not covered.
  */
-export function outliveSignals(command: string): void {
+export function outliveSignals(name: string): void {
   try {
     // The kernel keeps 15 bytes (proc(5)).
-    writeFileSync("/proc/self/comm", `hapgent-${command}`);
+    writeFileSync("/proc/self/comm", name);
   } catch {
     // Only the name stays as it is.
   }
-  process.on("SIGUSR1", () => undefined);
-  process.on("SIGUSR2", () => undefined);
-  // nohup has it ignored already.
-  if (listIgnored().includes("HUP")) return;
   const hadTerminal = hasTerminal();
-  process.on("SIGHUP", () => {
-    if (hadTerminal && !hasTerminal() && !process.emit("SIGTERM")) process.exit(EXIT.failure);
+  handle("USR1", () => undefined);
+  handle("USR2", () => undefined);
+  handle("HUP", () => {
+    if (!hadTerminal || hasTerminal()) return;
+    // As SIGTERM does: a deploy has a handler, and a last line to say.
+    if (!process.emit("SIGTERM")) process.exit(EXIT.failure);
   });
+}
+
+/** Sets a handler, unless whoever started this process has it ignore the signal (nohup). */
+export function handle(name: SignalName, run: () => void): void {
+  if (!listIgnored().includes(name)) process.on(`SIG${name}`, run);
 }
 
 /** The signals that whoever started this process has it ignore. */
