@@ -116,3 +116,26 @@ export class ScriptedAgent {
     return entry;
   }
 }
+
+/** Serves what a new one says at a path, as an agent does: one command a connection. */
+export function serveScripted(path: string): { agent: ScriptedAgent; stop: () => void } {
+  const agent = new ScriptedAgent();
+  const server = Bun.listen<{ close?: () => void }>({
+    unix: path,
+    socket: {
+      open(client) {
+        client.data = {};
+      },
+      async data(client, chunk) {
+        const { answer, close } = await agent.send(chunk.toString().trim());
+        client.data.close = close;
+        client.write(`${answer}\n`);
+        if (answer !== "ok held") client.end();
+      },
+      close(client) {
+        client.data.close?.();
+      },
+    },
+  });
+  return { agent, stop: () => server.stop(true) };
+}
