@@ -2,7 +2,7 @@
 import { EXIT } from "../exit.ts";
 import { NoAnswerError } from "./conversation.ts";
 import { type DeployAgent, describe, Problem, type Shown, Taken } from "./deploy-agent.ts";
-import { type Balancers, isYoung, readBalancers, waitForAll } from "./deploy-balancers.ts";
+import { findSlowest, isYoung, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { isInRotation, makeSettings, type Settings } from "./deploy-words.ts";
 import type { World } from "./deploy-world.ts";
@@ -17,18 +17,12 @@ export class Refusal extends Error {
   }
 }
 
-/** What a deploy knows when it begins. */
-export interface Start {
-  readonly settings: Settings;
-  readonly balancers: Balancers;
-}
-
 /**
  * Takes hold of the service, and looks whether all is there that a deploy needs.
  *
  * @throws {Refusal} when it is not, with the exit code.
  */
-export async function prepare(plan: Plan, world: World, agent: DeployAgent): Promise<Start> {
+export async function prepare(plan: Plan, world: World, agent: DeployAgent): Promise<Settings> {
   const obstacle = world.findObstacle();
   if (obstacle !== undefined) throw new Refusal(obstacle, EXIT.usage);
   if (plan.drain && !(await world.usePort(plan.drain.port)).isListening) {
@@ -43,12 +37,11 @@ export async function prepare(plan: Plan, world: World, agent: DeployAgent): Pro
   }
 }
 
-async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start> {
+async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Settings> {
   const from = await agent.show();
   refuseOutOfRotation(plan, "the server", from);
   if (plan.service !== undefined) refuseOutOfRotation(plan, "the host", await agent.show(true));
-  const balancers = readBalancers(await agent.ask("show pollers"));
-  const { slowest } = balancers;
+  const slowest = findSlowest(await agent.ask("show pollers"));
   if (slowest && slowest.interval > plan.wait) {
     const { address, interval } = slowest;
     const got = `--wait ${plan.wait} is too short: ${address} asks every ${interval} s`;
@@ -59,7 +52,7 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start
   world.say(answer);
   // Full replies are in lower case.
   const isFull = /^[a-z]/.test(from.reply);
-  return { settings: makeSettings(plan, from, isFull, world.pid), balancers };
+  return makeSettings(plan, from, isFull, world.pid);
 }
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {

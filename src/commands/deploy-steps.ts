@@ -1,7 +1,6 @@
 // The steps of a deploy, one after another. It fails before it changes anything, or it finishes, or
 // its last line says what state the server is in, and the command that goes on from there.
 import { EXIT } from "../exit.ts";
-import { NoAnswerError } from "./conversation.ts";
 import {
   DeployAgent,
   describe,
@@ -11,15 +10,16 @@ import {
   type Shown,
   Taken,
 } from "./deploy-agent.ts";
-import { countConnections, isNobody, waitForAll } from "./deploy-balancers.ts";
+import { isNobody, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
-import { prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
+import { prepare, Refusal, refuseYoung } from "./deploy-prepare.ts";
 import {
   formatCommand,
   formatNext,
   formatSeconds,
   isInRotation,
   listWayBack,
+  type Settings,
 } from "./deploy-words.ts";
 import { Interruption, type World } from "./deploy-world.ts";
 
@@ -43,8 +43,8 @@ export async function deploy(plan: Plan, world: World): Promise<End> {
     patience: Math.max(plan.wait, 30),
   });
   try {
-    const start = await prepare(plan, world, agent);
-    return await new Deploy(plan, world, agent, start, startedAt).carryOut();
+    const settings = await prepare(plan, world, agent);
+    return await new Deploy(plan, world, agent, settings, startedAt).carryOut();
   } catch (error) {
     if (error instanceof Refusal) {
       return { code: error.code, line: `nothing was changed: ${error.message}` };
@@ -65,10 +65,10 @@ class Deploy {
     readonly plan: Plan,
     readonly world: World,
     readonly agent: DeployAgent,
-    readonly start: Start,
+    readonly settings: Settings,
     readonly startedAt: number,
   ) {
-    this.#last = start.settings.from;
+    this.#last = settings.from;
   }
 
   async carryOut(): Promise<End> {
@@ -83,10 +83,10 @@ class Deploy {
   /** Takes the server out of rotation; returns once every load balancer knows. */
   async #takeOut(): Promise<void> {
     const { plan, world, agent } = this;
-    const { from, out } = this.start.settings;
+    const { from, out } = this.settings;
     await this.#change(from, out);
     refuseYoung(plan, await this.#wait("is out"));
-    if (plan.drain) await this.#drain(plan.drain);
+    if (plan.drain) await drain(plan.drain, world);
     // Nobody may have let traffic in meanwhile.
     const shown = await agent.show();
     if (!isSame(shown, out)) throw new Taken(`it is ${describe(shown)}`);
@@ -96,29 +96,10 @@ class Deploy {
   /** Nothing was deployed: puts the server back, unless a person has ended it or set the state. */
   async #turnBack(obstacle: Error): Promise<End> {
     const why = `nothing was deployed: ${obstacle.message}`;
-    const isOwn = obstacle instanceof Problem || obstacle instanceof NoAnswerError;
-    if (!isOwn) return await this.#end(why);
+    if (obstacle instanceof Taken || obstacle instanceof Interruption) return await this.#end(why);
     this.world.say(why);
     const problem = await attempt(() => this.#putBack());
     return await this.#end(problem ? `${why}; ${problem.message}` : why);
-  }
-
-  /** Waits until the requests under way have ended, or the time is over. */
-  async #drain({ seconds, port }: { seconds: number; port: number }): Promise<void> {
-    const { world, start } = this;
-    const from = world.now();
-    for (;;) {
-      const { peers } = await world.usePort(port);
-      const left = countConnections(peers, start.balancers);
-      const passed = world.now() - from;
-      if (left === 0)
-        return world.say(`no connection to port ${port} after ${formatSeconds(passed)}`);
-      if (passed >= seconds * 1000) {
-        const connections = left === 1 ? "1 connection" : `${left} connections`;
-        return world.say(`${connections} to port ${port} left after ${seconds} s`);
-      }
-      await world.sleep(COUNT_MS);
-    }
   }
 
   /** Runs the command, and waits until the service answers and has settled. */
@@ -127,25 +108,13 @@ class Deploy {
     const from = world.now();
     const failed = await world.run();
     if (failed !== undefined) {
-      const { out, failed: marked } = this.start.settings;
+      const { out, failed: marked } = this.settings;
       await attempt(() => this.#change(out, marked));
       throw new Problem(`the command failed (${failed}): ${formatCommand(plan.command)}`);
     }
     world.say(`it has ended after ${formatSeconds(world.now() - from)}`);
-    const end = world.now() + plan.answer * 1000;
-    for (;;) {
-      const silence = await world.probe();
-      if (silence === undefined) break;
-      if (world.now() >= end) {
-        throw new Problem(`the service does not answer within ${plan.answer} s: ${silence}`);
-      }
-      await world.sleep(PROBE_MS);
-    }
-    const isAsked = plan.url !== undefined || plan.until !== undefined;
-    if (isAsked || plan.settle > 0) {
-      const answers = isAsked ? "the service answers; " : "";
-      world.say(`${answers}settling for ${plan.settle} s`);
-    }
+    await waitForService(plan, world);
+    world.say(`settling for ${plan.settle} s`);
     await world.sleep(plan.settle * 1000);
   }
 
@@ -154,7 +123,7 @@ class Deploy {
    * load balancer has seen READY.
    */
   async #putBack(): Promise<void> {
-    const { settings } = this.start;
+    const { settings } = this;
     const { from, back } = settings;
     const shown = await this.agent.show();
     if (isSame(shown, from)) return;
@@ -186,11 +155,10 @@ class Deploy {
 
   /** The last line: what was done, what the agent says, who knows, and what to type next. */
   async #end(failure?: string): Promise<End> {
-    const { plan, world, agent, start } = this;
+    const { plan, world, agent, settings } = this;
     world.resume();
     const words = [failure ?? `done in ${formatSeconds(world.now() - this.startedAt)}`];
     const shown = await agent.show().catch(() => undefined);
-    const { settings } = start;
     const isBack = shown !== undefined && isSame(shown, settings.from);
     const next = formatNext(shown ?? this.#last, settings, plan);
     const isOwn = shown === undefined || isBack || next !== undefined;
@@ -213,16 +181,46 @@ class Deploy {
   }
 }
 
+/** Waits until the requests under way have ended, or the time is over. */
+async function drain({ seconds, port }: { seconds: number; port: number }, world: World) {
+  const from = world.now();
+  for (;;) {
+    const { peers } = await world.usePort(port);
+    const passed = world.now() - from;
+    if (peers.length === 0) {
+      return world.say(`no connection to port ${port} after ${formatSeconds(passed)}`);
+    }
+    if (passed >= seconds * 1000) {
+      const connections = peers.length === 1 ? "1 connection" : `${peers.length} connections`;
+      return world.say(`${connections} to port ${port} left after ${seconds} s`);
+    }
+    await world.sleep(COUNT_MS);
+  }
+}
+
+/** Waits until the service answers. @throws {Problem} when it does not in time. */
+async function waitForService({ url, until, answer }: Plan, world: World): Promise<void> {
+  if (url === undefined && until === undefined) return;
+  const from = world.now();
+  for (;;) {
+    const silence = await world.probe();
+    const passed = world.now() - from;
+    if (silence === undefined) {
+      return world.say(`the service answers after ${formatSeconds(passed)}`);
+    }
+    if (passed >= answer * 1000) {
+      throw new Problem(`the service does not answer within ${answer} s: ${silence}`);
+    }
+    await world.sleep(PROBE_MS);
+  }
+}
+
 /** Runs a step; returns why it failed, or undefined. */
 async function attempt(step: () => Promise<void>): Promise<Error | undefined> {
   try {
     await step();
     return undefined;
   } catch (error) {
-    const isKnown = [NoAnswerError, Problem, Taken, Interruption].some(
-      (each) => error instanceof each,
-    );
-    if (isKnown && error instanceof Error) return error;
-    throw error;
+    return error instanceof Error ? error : new Error(String(error));
   }
 }

@@ -1,5 +1,6 @@
 // What a deploy does to the world, beside what it says to the agent.
 import { describeError } from "../errors.ts";
+import type { NamedPollers } from "../named-pollers.ts";
 import { printable, quote } from "../text.ts";
 import { type PortUse, readPortUse } from "./connections.ts";
 import { type Conversation, converse, NoAnswerError } from "./conversation.ts";
@@ -16,6 +17,7 @@ export interface World extends Line {
   run(): Promise<string | undefined>;
   /** Asks the service once; returns how it does not answer, or undefined. */
   probe(): Promise<string | undefined>;
+  /** What is open at a port: the connections that may carry requests. */
   usePort(port: number): Promise<PortUse>;
   /** Shows a step. */
   say(text: string): void;
@@ -34,6 +36,8 @@ export interface WorldOptions {
   readonly plan: Plan;
   /** The path of the control socket. */
   readonly socket: string;
+  /** The load balancers (HAPGENT_POLLERS): without names requests may come from anybody. */
+  readonly named: NamedPollers | undefined;
   /** The environment of the command: the caller's. */
   readonly env: Record<string, string | undefined>;
   /** Shows a line. */
@@ -92,7 +96,9 @@ export class RealWorld implements World {
   }
 
   async usePort(port: number): Promise<PortUse> {
-    return await readPortUse(port);
+    const { named } = this.#options;
+    const { isListening, peers } = await readPortUse(port);
+    return { isListening, peers: peers.filter((peer) => !named || named.find(peer)) };
   }
 
   findObstacle(): string | undefined {

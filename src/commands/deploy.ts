@@ -32,7 +32,8 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
     return EXIT.refused;
   }
   const { HAPGENT_TUNE: _, ...inherited } = env;
-  const world = new RealWorld({ plan, socket: resolve(socket), env: inherited, print });
+  const named = settings.read("HAPGENT_POLLERS");
+  const world = new RealWorld({ plan, socket: resolve(socket), named, env: inherited, print });
   if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) leaveProxies();
   handle("INT", () => world.interrupt());
   handle("TERM", () => world.interrupt());

@@ -257,7 +257,13 @@ describe.concurrent("a signal", () => {
   test("a second one ends it at once", async () => {
     using deployed = start();
     const { child, log } = await deployed.spawn(`echo $$ > ${deployed.path}/pid; exec sleep 30`);
-    const pid = await until("its id", () => Number(readFileSync(`${deployed.path}/pid`, "utf8")));
+    const pid = await until("its id", async () =>
+      Number(
+        await Bun.file(`${deployed.path}/pid`)
+          .text()
+          .catch(() => ""),
+      ),
+    );
     process.kill(child.pid, "SIGTERM");
     await until("it says so", () => log.some((line) => line.includes("again")));
     process.kill(child.pid, "SIGTERM");

@@ -22,7 +22,7 @@ export class ScriptedAgent {
   reply: "exact" | "full" = "exact";
   pollers: object[] = [];
   /** The answer to `forget silent`. */
-  silent = "error: no load balancer is silent for 5 s";
+  silent = "ok forgotten: 0 pollers silent for 5 s";
   /** Who holds the service, apart from the deploy. */
   holder: string | undefined;
   /** Answers by line, of an agent that differs from this one. */
@@ -84,7 +84,9 @@ export class ScriptedAgent {
     if (command === "show pollers") return JSON.stringify(this.pollers);
     if (command.startsWith("forget silent ")) return this.silent;
     if (command.startsWith("wait ")) {
-      return this.waits.shift() ?? `ok served to all of 2 load balancers: ${this.#format(entry)}`;
+      return (
+        this.waits.shift() ?? `ok served to all of 2 pollers after 2.6 s: ${this.#format(entry)}`
+      );
     }
     if (command.startsWith("hold ")) {
       if (this.holder !== undefined) return `error: held by ${this.holder} since 14:02:11`;
