@@ -8,6 +8,8 @@ export interface Option {
   readonly name: string;
   /** The name of its value; an option without one takes none. */
   readonly value?: string;
+  /** What the value may be, or be made of, for completions. */
+  readonly words?: readonly string[];
   readonly meaning: string;
 }
 
@@ -74,6 +76,7 @@ const TABLE = [
       {
         name: "expect",
         value: "LIST",
+        words: STATUSES,
         meaning: "be a monitor's probe: exit 2 unless the status is in LIST",
       },
       { name: "timeout", value: "S", meaning: "give up a check after S seconds (2)" },
@@ -106,7 +109,12 @@ const TABLE = [
         value: "S",
         meaning: "seconds to stay out after that: rise times inter (5)",
       },
-      { name: "status", value: "STATUS", meaning: "DRAIN, or MAINT where sessions stick (DRAIN)" },
+      {
+        name: "status",
+        value: "STATUS",
+        words: ["DRAIN", "MAINT"],
+        meaning: "DRAIN, or MAINT where sessions stick (DRAIN)",
+      },
       { name: "drain", value: "S", meaning: "let requests under way end, for up to S seconds" },
       { name: "port", value: "PORT", meaning: "the port of the service, for --drain" },
       { name: "wait", value: "S", meaning: "seconds that every load balancer has to ask (30)" },
