@@ -11,8 +11,8 @@ if (args.length > 0) {
 }
 
 // The agent, in the process that suits it.
-const untuned = becomeTuned(process.env);
+const obstacle = becomeTuned(process.env);
 
 // Its modules are loaded only now.
 const { serve } = await import("./agent/serve.ts");
-await serve(process.env, untuned);
+await serve(process.env, obstacle);

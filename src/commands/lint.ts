@@ -3,7 +3,7 @@ import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { NAME_RULE, SERVICE_NAME } from "../sent.ts";
 import { type Environment, findDoubts, readConfig, readReplyMode } from "../settings.ts";
-import { loadState, parseText, SIZE_LIMIT } from "../state/file.ts";
+import { loadState, parseText, SIZE_LIMIT } from "../state/read.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { type State, StateError } from "../state/state.ts";
 import type { Arguments } from "./arguments.ts";
@@ -100,7 +100,7 @@ async function checkSource({ file, isIgnored }: Source, mode: ReplyMode): Promis
   }
   try {
     const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
-    const reply = formatReply(state, mode).trimEnd();
+    const reply = formatReply([state], mode).trimEnd();
     return { reply, warnings: findWarnings(state, mode), problems: [] };
   } catch (error) {
     const problems = error instanceof StateError ? error.problems : [describeError(error)];

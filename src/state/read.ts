@@ -1,5 +1,4 @@
 import { codeOf, describeError } from "../errors.ts";
-import { limitRead } from "./deadline.ts";
 import { JsonError, parseState, type State, StateError } from "./state.ts";
 
 /** A state file is read up to this many bytes; a larger one is invalid. */
@@ -8,45 +7,46 @@ export const SIZE_LIMIT = 64 * 1024;
 /** How long a version counts as young, in milliseconds: some file systems keep whole seconds. */
 const YOUNG_MS = 2000;
 
+/** What a file holds: a state, or why it holds none. */
+export type Found = { readonly state: State } | { readonly problem: string };
+
+/** A read that its caller may give up. */
+export interface Reading {
+  isGivenUp: boolean;
+  /** After EAGAIN the runtime never comes back by itself, and keeps a core busy. */
+  cancel?: () => void;
+}
+
+/** Reads a state file; nothing that it may hold or be makes this throw. */
+export async function findState(path: string, reading?: Reading): Promise<Found> {
+  try {
+    return { state: await loadState(path, reading) };
+  } catch (error) {
+    return { problem: describeError(error) };
+  }
+}
+
 /**
- * Reads and parses the state file.
+ * Reads and parses a state file.
  *
  * @throws {StateError} when it is no regular file, is larger than 64 KiB or holds no valid state.
- * @throws {LateError} when the disk does not answer.
  * @throws the system's error when it cannot be read.
  */
-export async function loadState(path: string): Promise<State> {
-  const reading: Reading = { isLate: false };
-  const late = () => {
-    reading.isLate = true;
-    // After EAGAIN the runtime never comes back by itself, and keeps a core busy.
-    void reading.reader?.cancel();
-  };
-  return await parseText(await limitRead(readText(path, reading), late));
-}
-
-/** A read that may be given up. */
-interface Reading {
-  isLate: boolean;
-  reader?: { cancel(): Promise<void> };
-}
-
-async function readText(path: string, reading: Reading): Promise<string> {
+export async function loadState(path: string, reading?: Reading): Promise<State> {
   const stat = await Bun.file(path).stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
   if (!stat.isFile()) throw new StateError(["expected a regular file"]);
   if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  if (reading.isLate) return "";
-  return await readStart(path, reading);
+  return await parseText(reading?.isGivenUp ? "" : await readStart(path, reading));
 }
 
 /** Reads the first 64 KiB of a file, as a stream: reading it at once would cost 40 KB of memory. */
-export async function readStart(path: string, reading?: Reading): Promise<string> {
+async function readStart(path: string, reading?: Reading): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const reader = Bun.file(path).slice(0, SIZE_LIMIT).stream().getReader();
-  if (reading) reading.reader = reader;
+  if (reading) reading.cancel = () => void reader.cancel();
   for (;;) {
     const { done, value } = await reader.read();
     // Decoded as a file is: without its byte order mark.
@@ -82,6 +82,8 @@ export interface Identity {
   /** Times of the last change of the text and of anything, in milliseconds with a fraction. */
   readonly modified?: number;
   readonly changed?: number;
+  /** How many names it has: 0 where a bind mount shows a file that was replaced. */
+  readonly links?: number;
   /** Whether it is so new that a change since then may have left all of the above as it is. */
   readonly isYoung?: boolean;
   readonly error?: string;
@@ -90,13 +92,14 @@ export interface Identity {
 /** Looks at a file without reading it. */
 export async function identify(path: string): Promise<Identity> {
   try {
-    const { dev, ino, size, mtimeMs, ctimeMs } = await Bun.file(path).stat();
+    const { dev, ino, size, mtimeMs, ctimeMs, nlink } = await Bun.file(path).stat();
     return {
       device: dev,
       inode: ino,
       size,
       modified: mtimeMs,
       changed: ctimeMs,
+      links: nlink,
       isYoung: Date.now() - ctimeMs < YOUNG_MS,
     };
   } catch (error) {
