@@ -63,6 +63,8 @@ export interface Check {
   isSent: boolean;
   /** Whether the client has closed its side: before its reply is whole, it is no load balancer. */
   hasEnded: boolean;
+  /** Whether the agent has given it up. */
+  isExpired: boolean;
   naming: Timer | undefined;
   reply: Reply | undefined;
   /** Whether all of it was taken by the kernel. */
@@ -117,7 +119,7 @@ export class Checks {
       timeout: (client) => {
         // The first sweep may come right after the opening; the next one is 4 s later.
         if (this.#options.now() - client.data.openedAt < LINGER_MS) client.timeout(1);
-        else client.terminate();
+        else this.#expire(client);
       },
       // Without `data` what arrives is discarded without a copy. One of the two must be there.
       ...(areNamed || pollers ? { data: (client, chunk) => this.#read(client, chunk) } : {}),
@@ -148,6 +150,7 @@ export class Checks {
       sent: "",
       isSent: false,
       hasEnded: false,
+      isExpired: false,
       naming: undefined,
       reply: undefined,
       isWhole: false,
@@ -181,7 +184,7 @@ export class Checks {
       for (const client of this.#naming) {
         if (this.#naming.size <= CHECK_LIMIT || client.data.turn > this.#turn - 2) break;
         this.#naming.delete(client);
-        client.terminate();
+        this.#expire(client);
       }
       if (this.#naming.size > CHECK_LIMIT) this.#makeRoom();
     });
@@ -277,6 +280,12 @@ export class Checks {
     check.written = pollers.written(asker, reply.text, now());
   }
 
+  /** Closes a connection whose client does not. */
+  #expire(client: Client): void {
+    client.data.isExpired = true;
+    client.terminate();
+  }
+
   /** The client has closed its side, perhaps before its reply is whole. */
   #end(client: Client): void {
     const check = client.data;
@@ -304,9 +313,9 @@ export class Checks {
    */
   #noteClosed(check: Check, written: Written, error: Error | undefined): void {
     const { pollers, now } = this.#options;
-    const { address = "", sent, reply, isWhole, isExtra, hasEnded, wasSilent } = check;
+    const { address = "", sent, reply, isWhole, isExtra, isExpired, wasSilent } = check;
     if (!pollers || !reply) return;
-    const isServed = isWhole && hasEnded && error === undefined;
+    const isServed = isWhole && !isExpired && error === undefined;
     pollers.closed(written, isServed && !wasSilent, now());
     if (!wasSilent || isExtra) return;
     const own = pollers.written({ address, sent }, reply.text, now());
