@@ -173,7 +173,7 @@ ${specs("ctl").join("\n")}
     "argument deploy")
       _arguments \\
 ${specs("deploy").join("\n")}
-        '1:reason: ' '*::command:_normal'
+        '1:reason:()' '*::command:_normal'
       ;;
     "argument help") ((CURRENT == 2)) && _describe command commands ;;
   esac

@@ -78,12 +78,11 @@ listen be
   const balancers = await Promise.all(
     BALANCERS.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  const asks = hosts.flatMap(({ name }) =>
-    balancers.map((each) =>
-      until("a check", async () => (await each.server(`be/${name}`)).agent_status),
-    ),
-  );
-  await Promise.all(asks);
+  const know =
+    ({ agent }: Host) =>
+    async () =>
+      (await agent.ctl("wait", "0")).exitCode === 0;
+  await Promise.all(hosts.map((each) => until("every load balancer knows", know(each), 30_000)));
   const [host] = hosts;
   if (!host) throw new Error("no host");
   return { hosts, host, balancers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
@@ -142,7 +141,15 @@ export async function startDeploy(
   const lines: string[] = [];
   const ended = collectLines(process.stderr, lines);
   const reach = (what: RegExp) =>
-    until(`${what} in ${lines.join("|")}`, () => lines.some((line) => what.test(line)), 30_000);
+    until(
+      `${what}`,
+      () => {
+        if (lines.some((line) => what.test(line))) return true;
+        if (process.exitCode !== null) throw new Error(`not ${what}, but ${lines.join("\n")}`);
+        return false;
+      },
+      30_000,
+    );
   await reach(pattern);
   return {
     process,
