@@ -1,7 +1,5 @@
 // Logs each line of standard input, and says so on standard output: logging it held up nothing.
-import { leaveTerminal, log, logged } from "../src/log.ts";
-
-await leaveTerminal({ TERM: process.env["TERM"] });
+import { log, logged } from "../src/log.ts";
 
 for await (const line of console) {
   log(line);

@@ -64,8 +64,13 @@ export function run(command: string[], cwd = ROOT): void {
   process.exit(1);
 }
 
-/** What a command prints, without white space around it; empty when it fails. */
+/**
+ * What a command prints, without white space around it.
+ *
+ * @throws when it fails.
+ */
 export function capture(command: string[]): string {
-  const { exitCode, stdout } = Bun.spawnSync(command, { cwd: ROOT, stderr: "ignore" });
-  return exitCode === 0 ? stdout.toString().trim() : "";
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd: ROOT });
+  if (exitCode === 0) return stdout.toString().trim();
+  throw new Error(`exit code ${exitCode}: ${command.join(" ")}\n${stdout}${stderr}`);
 }

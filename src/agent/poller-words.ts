@@ -150,7 +150,8 @@ function describeAsking(gone: readonly Poller[], now: number): string {
   if (!last) return "";
   const every = last.interval > 0 ? `, every ${toSeconds(last.interval)} s` : "";
   const subject = gone.length === 1 ? "it" : describeAsker(last);
-  return `; ${subject} still asks (${ago(now - last.askedAt)}${every}), and counts again when it does`;
+  const asked = ago(now - last.askedAt);
+  return `; ${subject} still asks (${asked}${every}), and counts again when it does`;
 }
 
 function listReplies(replies: readonly (string | undefined)[]): string[] {

@@ -32,22 +32,28 @@ export interface Process {
   readonly exit: (code: number) => void;
 }
 
+/** The process that runs this program. */
+const PROCESS: Process = {
+  signals: process,
+  now: () => performance.now(),
+  exit: (code) => process.exit(code),
+};
+
 /**
  * Runs the agent of this process; returns once it answers. An error before that ends it.
  *
  * @param obstacle why the process is not the tuned one.
  */
-export async function serve(env: Environment, obstacle?: string): Promise<void> {
+export async function serve(env: Environment, obstacle?: string, on = PROCESS): Promise<void> {
   if (obstacle) log(`not tuned, it needs more memory and threads: ${obstacle}`);
   try {
     const config = readConfig(env);
     for (const doubt of findDoubts(env)) log(doubt);
-    const { exit } = process;
-    await new Agent(config, { signals: process, now: () => performance.now(), exit }).start();
+    await new Agent(config, on).start();
   } catch (error) {
     log(describeError(error));
     await within(STOP_MS, logged());
-    process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
+    on.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
   }
 }
 

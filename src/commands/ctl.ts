@@ -1,6 +1,7 @@
-import { describeError } from "../errors.ts";
-import { EXIT } from "../exit.ts";
+import { codeOf, describeError } from "../errors.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
+import { WAIT_LIMIT } from "../spec.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 import { ask } from "./conversation.ts";
@@ -10,8 +11,8 @@ import { formatTable } from "./table.ts";
 /** Seconds that an answer may take, beyond those that a `wait` asks for. */
 const PATIENCE = 10;
 
-/** The longest `wait` that the control socket takes, in seconds; more is refused at once. */
-const WAIT_LIMIT = 86_400;
+/** What helps a user who may not open the control socket. */
+const RIGHTS = "use sudo, or HAPGENT_SOCKET_MODE=0660 and the group of the socket's directory";
 
 /**
  * `hapgent ctl [@SERVICE] COMMAND...`: sends a command to the control socket and prints the answer;
@@ -26,6 +27,7 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     .join(" ")
     .replaceAll(/[\r\n]+/g, " ")
     .trim();
+  if (command === "") throw new UsageError("ctl: expected a control command");
   const settings = await findSettings(env, values["instance"]);
   const path = settings.read("HAPGENT_SOCKET");
   if (path === undefined) {
@@ -43,7 +45,8 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
     const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;
-    const problem = `no answer from ${where}: ${describeError(error)}`;
+    const hint = codeOf(error) === "EACCES" ? `; ${RIGHTS}` : "";
+    const problem = `no answer from ${where}: ${describeError(error)}${hint}`;
     if (flags.has("json")) printJson(`error: ${problem}`);
     else console.error(`hapgent ctl: ${problem}`);
     return EXIT.failure;

@@ -3,7 +3,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import { ConfigError, type Environment } from "../settings.ts";
 import { COMMANDS, type CommandName, formatUsage } from "../spec.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
-import { formatSynopsis, refuseCommand, runHelp } from "./help.ts";
+import { formatCommandHelp, formatSynopsis, refuseCommand, runHelp } from "./help.ts";
 
 /**
  * The commit that this executable was built from; the build defines it, `bun src/main.ts` does not.
@@ -39,7 +39,7 @@ export async function runCommand(args: readonly string[], env: Environment): Pro
     else console.error("hapgent: unexpected error, please report it:", error);
     // A deploy's mistake is one line, in the log of whatever calls it.
     const isOneLine = args[0] === "deploy" && args.length > 1;
-    if (error instanceof UsageError && !isOneLine) console.error(formatUsageOf(args[0]));
+    if (error instanceof UsageError && !isOneLine) console.error(formatUsageOf(args));
     return isMistake ? EXIT.usage : EXIT.failure;
   }
 }
@@ -65,8 +65,9 @@ function isProbe([name, ...rest]: readonly string[]): boolean {
   return name === "status" && rest.some((arg) => /^--expect(=|$)/.test(arg));
 }
 
-/** The usage of the command that was called wrongly, or of all. */
-function formatUsageOf(name: string | undefined): string {
+/** The usage of the command that was called wrongly; its whole help when it was called alone. */
+function formatUsageOf([name, ...rest]: readonly string[]): string {
   const command = COMMANDS.find((each) => each.name === name && name !== "help");
-  return command ? `usage: ${formatUsage(command)}` : formatSynopsis();
+  if (!command) return formatSynopsis();
+  return `usage: ${rest.length > 0 ? formatUsage(command) : formatCommandHelp(command)}`;
 }

@@ -109,7 +109,7 @@ export class ScriptedAgent {
 
   #format({ status, reason }: Setting): string {
     const state = reason === undefined ? { status } : { status, reason };
-    return formatReply(state, this.reply).trim();
+    return formatReply([state], this.reply).trim();
   }
 
   #find(name: string): Entry {

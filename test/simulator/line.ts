@@ -37,7 +37,7 @@ export class Line {
   heard: Heard = nothing();
   /** When its load balancer was restarted last. */
   startedAt = Number.NEGATIVE_INFINITY;
-  /** When a check that failed has begun. */
+  /** When the last check has begun of which anything was lost on its way. */
   failedAt = Number.NEGATIVE_INFINITY;
   #epoch = 0;
 
@@ -86,10 +86,8 @@ export class Line {
     const arrival = SYNS.map((delay) => start + delay).find(
       (at) => !this.#isLost(at) && !this.#isLost(at + trip),
     );
-    if (arrival === undefined || arrival + trip > start + this.plan.timeout) {
-      this.failedAt = start;
-      return;
-    }
+    if (arrival !== start) this.failedAt = start;
+    if (arrival === undefined || arrival + trip > start + this.plan.timeout) return;
     this.world.timeline.at(arrival + 1.5 * trip, (now) => this.#accept(start, now));
   }
 
@@ -123,8 +121,8 @@ export class Line {
     const read = (sent ?? Number.POSITIVE_INFINITY) + trip / 2;
     const expiry = now + random.between(1000, 5000);
     const epoch = this.#epoch;
+    if (sent !== now) this.failedAt = start;
     if (read >= timedOut) {
-      this.failedAt = start;
       const isLost = this.#isLost(timedOut);
       close(isLost ? expiry : Math.min(expiry, timedOut + trip / 2), false);
       return;

@@ -41,7 +41,7 @@ describe("the command line", () => {
 
   test.each([
     ["127.0.0.1", "the port is in use (EADDRINUSE)"],
-    ["192.0.2.1", "no such address on this machine (EADDRNOTAVAIL)"],
+    ["192.0.2.1", "address not available (EADDRNOTAVAIL)"],
   ])("an address that cannot be bound (%s) ends it with exit code 1", async (ip, reason) => {
     using directory = temporaryDirectory();
     writeFileSync(`${directory.path}/state.json`, '{"status":"UP"}');

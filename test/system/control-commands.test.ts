@@ -118,7 +118,7 @@ describe.concurrent("the control socket", () => {
     const mount = `mount --bind ${stateFile} ${stateFile}; exec "$@"`;
     const launcher = ["unshare", "--mount", "--propagation=private", "sh", "-ec", mount, "sh"];
     await using agent = await startAgent({ stateFile, socket: true, launcher, env: TUNED });
-    const answer = good("ok saved in place: in use, or a mount point (EBUSY): DOWN");
+    const answer = good("ok saved in place: resource busy or locked (EBUSY): DOWN");
     expect(await agent.ctl("set", "status", "DOWN")).toEqual(answer);
     expect(agent.file()).toBe(formatState({ status: "DOWN" }));
   });

@@ -19,7 +19,7 @@ import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { Client } from "./client.ts";
 import { startControlled } from "./control.ts";
-import { UNPRIVILEGED } from "./faults/launchers.ts";
+import { executableForAll, UNPRIVILEGED } from "./faults/launchers.ts";
 
 describe.concurrent("the control socket", () => {
   test("has mode 0600 whatever the umask, is in the log, is gone after SIGTERM", async () => {
@@ -75,6 +75,7 @@ describe.concurrent("the control socket", () => {
     chmodSync(live.directory.path, 0o777);
     const start = startAgent({
       env: { ...TUNED, HAPGENT_SOCKET: live.socket },
+      executable: executableForAll(),
       launcher: UNPRIVILEGED,
     });
     await expect(start).rejects.toThrow(`${live.socket}: permission denied (EACCES)`);
@@ -133,6 +134,7 @@ async function refuse(path: string): Promise<string> {
   using directory = temporaryDirectory();
   const env = {
     ...TUNED,
+    HAPGENT_IP: "127.0.0.1",
     HAPGENT_PORT: String(freePort()),
     HAPGENT_SOCKET: path,
     HAPGENT_STATE_FILE: stateIn(directory.path),

@@ -11,6 +11,7 @@ import { TUNED } from "../../../src/agent/tuning.ts";
 import { formatState } from "../../../src/state/state.ts";
 import {
   BOUND_BY_PERMISSIONS,
+  executableForAll,
   injectInto,
   inMounts,
   inShell,
@@ -131,7 +132,8 @@ test.each(FAULTS)("$name: answers on, logs it once, leaves one whole state", asy
   using directory = temporaryDirectory();
   const path = `${directory.path}/state.json`;
   const launcher = fault.launcher(directory.path);
-  await using agent = await startAgent({ stateFile: path, launcher, env: TUNED });
+  const executable = executableForAll();
+  await using agent = await startAgent({ stateFile: path, executable, launcher, env: TUNED });
   expect(await agent.ask()).toBe("UP 42%\n");
   agent.signal("SIGUSR2");
   await agent.answers("DOWN 42%\n");
@@ -159,7 +161,10 @@ test("what can be neither read nor set aside is not lost by a save", async () =>
     `chmod 200 ${stateFile}; chmod 555 ${directory.path}`,
     BOUND_BY_PERMISSIONS,
   );
-  await using agent = await startAgent({ stateFile, launcher, socket: true, env: TUNED });
+  const executable = executableForAll();
+  await using agent = await startAgent({
+    ...{ stateFile, executable, launcher, socket: true, env: TUNED },
+  });
   expect((await agent.ctl("set", "status", "UP")).stderr).toBe(
     "error: not saved: what is there can be neither read nor set aside: " +
       "permission denied (EACCES); the reply is UP\n",
@@ -178,9 +183,10 @@ test.each(["off", "on"])(
       ...limit,
     ];
     const env = { ...TUNED, HAPGENT_WATCH: watch };
-    await using agent = await startAgent({ stateFile, launcher, socket: true, env });
+    const executable = executableForAll();
+    await using agent = await startAgent({ stateFile, executable, launcher, socket: true, env });
     const { stderr } = await agent.ctl("set", "status", "DOWN", "x".repeat(100));
-    expect(stderr).toStartWith("error: not saved: too large for the file system (EFBIG)");
+    expect(stderr).toStartWith("error: not saved: file too large (EFBIG)");
     expect(agent.file()).toBe(OLD);
     // What was taken back is no edit.
     for (let i = 0; i < 3; i += 1) expect(await agent.ask()).toStartWith("DOWN 42% #xxx");
