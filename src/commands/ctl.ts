@@ -4,6 +4,7 @@ import type { Environment } from "../settings.ts";
 import { WAIT_LIMIT } from "../spec.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
+import { ask } from "./conversation.ts";
 import { findSettings } from "./installation.ts";
 import { formatTable } from "./table.ts";
 
@@ -35,7 +36,8 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
   }
   const [, seconds = "0"] = /^(?:@\S+\s+)?wait\s+(\d+)/.exec(command) ?? [];
   try {
-    const answer = await ask(path, command, Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE);
+    const patience = Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE;
+    const answer = await ask({ path, command, seconds: patience });
     const isError = answer.startsWith("error:");
     if (flags.has("json")) printJson(answer);
     else if (isError) console.error(printable(answer));
@@ -58,29 +60,4 @@ function printJson(text: string): void {
     ? { ok: false, problems: [words] }
     : { ok: true, answer: /^[[{]/.test(text) ? JSON.parse(text) : words, problems: [] };
   console.log(printable(JSON.stringify(outcome)));
-}
-
-async function ask(path: string, command: string, seconds: number): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const decoder = new TextDecoder();
-  let answer = "";
-  const timer = setTimeout(() => reject(new Error(`nothing within ${seconds} s`)), seconds * 1000);
-  const connection = Bun.connect({
-    unix: path,
-    socket: {
-      open(socket) {
-        socket.write(`${command}\n`);
-      },
-      data(socket, chunk) {
-        answer += decoder.decode(chunk, { stream: true });
-        if (!answer.includes("\n")) return;
-        resolve(answer.slice(0, answer.indexOf("\n")));
-        socket.end();
-      },
-      close: () => reject(new Error("closed without an answer")),
-      error: (_, error) => reject(error),
-    },
-  });
-  connection.catch(reject);
-  return await promise.finally(() => clearTimeout(timer));
 }

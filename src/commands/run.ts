@@ -21,6 +21,8 @@ const RUNS: Readonly<Record<CommandName, Run>> = {
   check: runLint,
   status: runStatus,
   ctl: runCtl,
+  // As large as the others together, and loaded only when it runs.
+  deploy: async (args, env) => await (await import("./deploy.ts")).runDeploy(args, env),
   help: runHelp,
 };
 
@@ -39,7 +41,9 @@ export async function runCommand(args: readonly string[], env: Environment): Pro
     const isMistake = error instanceof ConfigError || error instanceof UsageError;
     if (isMistake) console.error(`hapgent: ${error.message}`);
     else console.error("hapgent: unexpected error, please report it:", error);
-    if (error instanceof UsageError) console.error(formatUsageOf(args));
+    // A deploy's mistake is one line, in the log of whatever calls it.
+    const isOneLine = args[0] === "deploy" && args.length > 1;
+    if (error instanceof UsageError && !isOneLine) console.error(formatUsageOf(args));
     return isMistake ? EXIT.usage : EXIT.failure;
   }
 }

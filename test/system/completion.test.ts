@@ -20,6 +20,8 @@ const TYPED: [typed: string, words: string[]][] = [
   ["ctl --instance web rel\t", ["ctl", "--instance", "web", "reload"]],
   ["ctl @web se\tstatu\tDR\t", ["ctl", "@web", "set", "status", "DRAIN"]],
   ["ctl wait 5\t", ["ctl", "wait", "5"]],
+  ["dep\t--sta\tMA\t", ["deploy", "--status", "MAINT"]],
+  ["deploy --dr\t5 --por\t", ["deploy", "--drain", "5", "--port"]],
 ];
 
 /** Types the command lines into an interactive shell, and returns the words that it made of each. */
@@ -50,7 +52,9 @@ test.each([
 
 describe("fish", () => {
   test.each([
-    ["", ["check", "ctl", "help", "status"]],
+    ["", ["check", "ctl", "deploy", "help", "status"]],
+    ["deploy --fr", ["--from-any"]],
+    ["deploy --status ", ["DRAIN", "MAINT"]],
     ["--v", ["--version"]],
     ["status --e", ["--expect"]],
     ["status --expect MA", ["MAINT"]],
