@@ -1,6 +1,6 @@
 import { nameIn } from "../sent.ts";
 import { formatReply, type ReplyMode } from "../state/reply.ts";
-import { FAILED, formatState, type State, type Status } from "../state/state.ts";
+import { FAILED, isSameState, type State, type Status } from "../state/state.ts";
 
 /** A reply as bytes for the wire and as text for people, without its newline. */
 export interface Reply {
@@ -82,7 +82,7 @@ export class Host {
   /** Sets a state, and adds the service if it is new. The same state as before changes nothing. */
   put(name: string | undefined, state: State, by: string, now: number): void {
     const old = this.find(name);
-    if (old && formatState(old.state) === formatState(state)) return;
+    if (old && isSameState(old.state, state)) return;
     const entry = { state, since: now, by, addedAt: old?.addedAt ?? now };
     if (name === undefined) this.#own = entry;
     else this.#services.set(name, entry);
