@@ -28,6 +28,7 @@ const FAULT_TOOLS = {
   faketime: "faketime",
   ...DISK_TOOLS,
   fincore: "util-linux",
+  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux" },
   strace: "strace",
   unshare: "util-linux",
 };
