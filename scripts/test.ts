@@ -16,9 +16,12 @@ const SYSTEM_TOOLS = {
   socat: "socat",
   prlimit: "util-linux",
   setpriv: "util-linux",
+  script: "bsdutils",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
+  ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
+  ...{ dash: "dash", git: "git" },
 };
 
 const FAULT_TOOLS = {
@@ -27,9 +30,8 @@ const FAULT_TOOLS = {
   setfattr: "attr",
   faketime: "faketime",
   ...DISK_TOOLS,
-  fincore: "util-linux",
+  fincore: "util-linux-extra",
   strace: "strace",
-  unshare: "util-linux",
 };
 
 /**
@@ -38,8 +40,10 @@ const FAULT_TOOLS = {
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
-  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git" },
+  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2" },
+  patchelf: "patchelf",
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
+  ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },
   ...{ "podman-compose": "podman-compose", iptables: "iptables" },
@@ -65,8 +69,16 @@ interface Suite {
 }
 
 const SUITES: Record<string, Suite> = {
+  check: { directories: [] },
   unit: {
-    directories: ["test", "test/state", "test/agent", "test/commands", "test/contract"],
+    directories: [
+      "test",
+      "test/state",
+      "test/agent",
+      "test/commands",
+      "test/simulator",
+      "test/contract",
+    ],
     timeout: 60_000,
     jobs: 2,
   },
@@ -79,7 +91,7 @@ const SUITES: Record<string, Suite> = {
     tools: SYSTEM_TOOLS,
   },
   // One after another: they measure, or load the machine.
-  faults: { directories: ["test/system/faults"], timeout: 180_000, tools: FAULT_TOOLS },
+  faults: { directories: ["test/faults"], timeout: 180_000, tools: FAULT_TOOLS },
   deploy: {
     directories: ["test/deploy"],
     timeout: 900_000,
@@ -98,11 +110,15 @@ const { values: options, positionals: names } = parseArgs({
 });
 // The tests inherit it.
 if (options.full) process.env["HAPGENT_TEST_FULL"] = "1";
+const suites = new Map(names.map((name) => [name, findSuite(name)]));
+// All that is missing is said before anything runs.
+const tools = Object.assign({}, ...[...suites.values()].map((suite) => suite.tools ?? {}));
+await needTools(tools, `the tests of ${names.join(", ")}`);
 run(["bun", "install", "--frozen-lockfile", "--silent"]);
 const results: Result[] = [];
-for (const name of names) {
+for (const [name, suite] of suites) {
   const start = performance.now();
-  const result = name === "check" ? await check() : await runSuite(name);
+  const result = name === "check" ? await check() : await runSuite(name, suite);
   if (result === undefined) continue;
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${name}: ${result.passed} passed, ${result.failed} failed in ${seconds} s\n`);
@@ -122,16 +138,15 @@ async function check(): Promise<Result> {
   return { passed: 0, failed: 1 };
 }
 
-/** Prepares a suite and, when not only that is wanted, runs it. */
-async function runSuite(name: string): Promise<Result | undefined> {
+function findSuite(name: string): Suite {
   const suite = SUITES[name];
-  if (!suite) {
-    throw new Error(`expected a suite of check, ${Object.keys(SUITES).join(", ")}, got ${name}`);
-  }
-  if (suite.tools) {
-    await needTools(suite.tools, `the ${name} tests`);
-    run(["bun", "scripts/build.ts"]);
-  }
+  if (suite) return suite;
+  throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
+}
+
+/** Prepares a suite and, when not only that is wanted, runs it. */
+async function runSuite(name: string, suite: Suite): Promise<Result | undefined> {
+  if (suite.tools) run(["bun", "scripts/build.ts"]);
   if (options.prepare) return undefined;
   if (suite.isInLab && process.env["LAB_GROUPS"] === undefined) {
     throw new Error(`expected to run in the lab, as bun run test:${name} does`);

@@ -8,6 +8,8 @@ export interface Option {
   readonly name: string;
   /** The name of its value; an option without one takes none. */
   readonly value?: string;
+  /** What the value may be, or be made of, for completions. */
+  readonly words?: readonly string[];
   readonly meaning: string;
 }
 
@@ -17,8 +19,10 @@ export interface Command {
   /** What comes after the name and the options. */
   readonly operands?: string;
   readonly options?: readonly Option[];
-  /** Whether everything from the first operand on is an operand. */
+  /** Whether everything from the first operand on is an operand, after an `@SERVICE` of its own. */
   readonly isVerbatim?: true;
+  /** Whether its operands end in a command line of another program, which has its own options. */
+  readonly runsCommand?: true;
   readonly meaning: string;
 }
 
@@ -72,6 +76,7 @@ const TABLE = [
       {
         name: "expect",
         value: "LIST",
+        words: STATUSES,
         meaning: "be a monitor's probe: exit 2 unless the status is in LIST",
       },
       { name: "timeout", value: "S", meaning: "give up a check after S seconds (2)" },
@@ -87,6 +92,49 @@ const TABLE = [
     options: [INSTANCE_OPTION, JSON_OPTION],
     isVerbatim: true,
     meaning: "send a command to the control socket",
+  },
+  {
+    name: "deploy",
+    operands: "[@SERVICE] REASON COMMAND [ARGUMENT...]",
+    options: [
+      { name: "url", value: "URL", meaning: "put it back only once this URL answers" },
+      {
+        name: "until",
+        value: "COMMAND",
+        meaning: "put it back only once this shell command succeeds",
+      },
+      { name: "answer", value: "S", meaning: "seconds that the service has to answer (60)" },
+      {
+        name: "settle",
+        value: "S",
+        meaning: "seconds to stay out after that: rise times inter (5)",
+      },
+      {
+        name: "status",
+        value: "STATUS",
+        words: ["DRAIN", "MAINT"],
+        meaning: "DRAIN, or MAINT where sessions stick (DRAIN)",
+      },
+      { name: "drain", value: "S", meaning: "let requests under way end, for up to S seconds" },
+      { name: "port", value: "PORT", meaning: "the port of the service, for --drain" },
+      { name: "wait", value: "S", meaning: "seconds that every load balancer has to ask (30)" },
+      {
+        name: "pollers",
+        value: "N",
+        meaning: "there are at least N load balancers, 0: maybe none",
+      },
+      {
+        name: "forget-silent",
+        value: "S",
+        meaning: "load balancers silent for S seconds are gone",
+      },
+      { name: "from-any", meaning: "begin from any status, not only UP and READY" },
+      { name: "young", meaning: "believe an agent that has just started" },
+      INSTANCE_OPTION,
+    ],
+    isVerbatim: true,
+    runsCommand: true,
+    meaning: "take the service out of rotation, run a command, put it back",
   },
   {
     name: "help",
@@ -152,7 +200,7 @@ export const EXIT_CODES: readonly Entry[] = toEntries({
   0: "stopped by a signal; valid; a well-formed reply; ok",
   1: "cannot listen; invalid; no well-formed reply; an error",
   2: "a wrong argument or variable; with --expect, another status",
-  3: "with --expect, a wrong argument or variable",
+  3: "a deploy that was refused; with --expect, a wrong argument or variable",
 });
 
 export const EXAMPLES: readonly Entry[] = toEntries({

@@ -15,6 +15,12 @@ const SETTINGS =
   "places that FILES names. An environment with HAPGENT_STATE_FILE is that of an agent: nothing " +
   "is added to it.";
 
+const COPYRIGHT =
+  "hapgent is under the MIT license. Its executable holds the Bun runtime and libraries under other " +
+  "licenses, the LGPL among them. THIRD_PARTY_NOTICES, in /usr/share/doc/hapgent or " +
+  "/usr/local/share/doc/hapgent and beside the source, has their texts, and says where their source " +
+  "is and how to relink them.";
+
 /** The man page of this version; its date is that of the version in the text of the changelog. */
 export function formatManPage(changelog: string): string {
   const { COMMANDS, EXAMPLES, EXIT_CODES, SIGNALS, STATE_FIELDS } = spec;
@@ -24,7 +30,7 @@ export function formatManPage(changelog: string): string {
     ".SH NAME",
     "hapgent \\- answers HAProxy's agent checks",
     ".SH SYNOPSIS",
-    ...spec.listUsages().flatMap(({ term }) => [`.B ${roff(term)}`, ".br"]),
+    ...spec.listUsages().flatMap(({ term }, i) => [...(i > 0 ? [".br"] : []), `.B ${roff(term)}`]),
     ".SH DESCRIPTION",
     roff(DESCRIPTION),
     section("COMMANDS", spec.listUsages()),
@@ -38,7 +44,11 @@ export function formatManPage(changelog: string): string {
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
     section("EXAMPLES", EXAMPLES),
+    ".SH COPYRIGHT",
+    roff(COPYRIGHT),
     ".SH SEE ALSO",
+    ".BR hapgent\\-deploy (8),",
+    ".BR hapgent\\-load (8),",
     ".BR haproxy (1)",
   ].join("\n")}\n`;
 }

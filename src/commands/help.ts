@@ -37,7 +37,7 @@ export function refuseCommand(
 ): UsageError {
   const [word = ""] = text.split(" ");
   const names = [...known.map(({ name }) => name), "--help", "--version"];
-  const nearest = findNearest(word, names);
+  const nearest = findControls(word).length > 0 ? `ctl ${word}` : findNearest(word, names);
   const hint = suggest(nearest === word ? undefined : nearest);
   const got = quote(text);
   return new UsageError(`expected a command, --help, --version or nothing, got ${got}${hint}`);
