@@ -3,14 +3,15 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
-import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { serveScripted } from "./scripted-agent.ts";
+import { serveScripted } from "../commands/scripted-agent.ts";
 
-const PROGRAM = [process.execPath, `${ROOT}src/main.ts`, "deploy"];
+const PROGRAM = [EXECUTABLE, "deploy"];
 
 /** An agent that says what a deploy hears, at a socket in a directory of its own. */
 function start() {
