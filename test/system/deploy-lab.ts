@@ -78,14 +78,21 @@ listen be
   const balancers = await Promise.all(
     BALANCERS.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  const know =
-    ({ agent }: Host) =>
-    async () =>
-      (await agent.ctl("wait", "0")).exitCode === 0;
-  await Promise.all(hosts.map((each) => until("every load balancer knows", know(each), 30_000)));
+  await Promise.all(hosts.map(settle));
   const [host] = hosts;
   if (!host) throw new Error("no host");
   return { hosts, host, balancers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Waits until every load balancer knows, and none is taken for one that asks seldom. */
+async function settle({ agent }: Host): Promise<void> {
+  const asksOften = async () => {
+    const { stdout } = await agent.ctl("show", "pollers");
+    const rows: { interval: number | null }[] = JSON.parse(stdout);
+    return rows.every(({ interval }) => interval !== null && interval < 1);
+  };
+  await until("all ask often", asksOften, 30_000);
+  await until("all know", async () => (await agent.ctl("wait", "0")).exitCode === 0, 30_000);
 }
 
 /** A web server that somebody may restart with a command. */
