@@ -19,9 +19,9 @@ const SYSTEM_TOOLS = {
   script: "bsdutils",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
-  ...{ busybox: "busybox", dash: "dash" },
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
   ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
+  ...{ dash: "dash", git: "git" },
 };
 
 const FAULT_TOOLS = {
@@ -40,7 +40,7 @@ const FAULT_TOOLS = {
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
-  ...{ mmdebstrap: "mmdebstrap", debootstrap: "debootstrap", ip: "iproute2", git: "git" },
+  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2" },
   patchelf: "patchelf",
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
@@ -91,7 +91,7 @@ const SUITES: Record<string, Suite> = {
     tools: SYSTEM_TOOLS,
   },
   // One after another: they measure, or load the machine.
-  faults: { directories: ["test/system/faults"], timeout: 180_000, tools: FAULT_TOOLS },
+  faults: { directories: ["test/faults"], timeout: 180_000, tools: FAULT_TOOLS },
   deploy: {
     directories: ["test/deploy"],
     timeout: 900_000,

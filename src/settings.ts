@@ -141,16 +141,13 @@ export function readConfig(env: Environment): Config {
 }
 
 /**
- * Reads how replies are written: whole by default where there are several services or a stop
- * status. What sticks in HAProxy would break both: a host that was DOWN would leave its services
- * DOWN.
+ * Reads how replies are written: full by default where there are several services or a stop status.
  *
  * @throws {ConfigError} as `readConfig` does.
  */
 export function readReplyMode(env: Environment): ReplyMode {
-  const { HAPGENT_REPLY, HAPGENT_SERVICES, HAPGENT_STOP_STATUS } = env;
-  const needsFull = (HAPGENT_SERVICES ?? HAPGENT_STOP_STATUS) !== undefined;
-  return HAPGENT_REPLY === undefined && needsFull ? "full" : readSetting(env, "HAPGENT_REPLY");
+  const isFull = env["HAPGENT_REPLY"] === undefined && findFullReason(env) !== undefined;
+  return isFull ? "full" : readSetting(env, "HAPGENT_REPLY");
 }
 
 /**
@@ -171,23 +168,24 @@ export function readSetting<N extends SettingName>(env: Environment, name: N): V
   throw wrong(env, name, expected);
 }
 
-/** Finds variables that may be mistyped, each with the one that may be meant. */
-export function findUnknownVariables(env: Environment) {
-  const isKnown = (name: string) => name in SETTINGS || isLink(name, env[name]);
-  return Object.keys(env)
-    .filter((name) => name.startsWith("HAPGENT_") && !isKnown(name))
-    .map((name) => ({ name, nearest: findNearest(name, Object.keys(SETTINGS)) }));
-}
-
 /** What in an environment is valid and still not what its author may expect, in words. */
 export function findDoubts(env: Environment): string[] {
-  const unknown = findUnknownVariables(env).map(
-    ({ name, nearest }) => `unknown variable ${name}${suggest(nearest)}`,
-  );
+  const isKnown = (name: string) => name in SETTINGS || isLink(name, env[name]);
+  const unknown = Object.keys(env)
+    .filter((name) => name.startsWith("HAPGENT_") && !isKnown(name))
+    .map((name) => `unknown variable ${name}${suggest(findNearest(name, Object.keys(SETTINGS)))}`);
   const idle = Object.entries(NEEDS)
     .filter(([name, needed]) => env[name] !== undefined && needed.every((one) => !env[one]))
     .map(([name, needed]) => `${name} does nothing without ${needed.join(" or ")}`);
-  return [...unknown, ...idle];
+  const beside = env["HAPGENT_REPLY"] === "exact" ? findFullReason(env) : undefined;
+  const sticky = `HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`;
+  return [...unknown, ...idle, ...(beside === undefined ? [] : [sticky])];
+}
+
+/** Why replies are full by default: what sticks in HAProxy would break services and stop status. */
+function findFullReason(env: Environment): SettingName | undefined {
+  const names = ["HAPGENT_SERVICES", "HAPGENT_STOP_STATUS"] as const;
+  return names.find((name) => env[name] !== undefined);
 }
 
 /**

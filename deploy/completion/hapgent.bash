@@ -50,6 +50,7 @@ _hapgent() {
         "set") words="status weight maxconn state" ;;
         "forget") words="silent" ;;
         "set status") words="UP DOWN READY DRAIN FAIL MAINT STOPPED" ;;
+        "change") words="UP DOWN READY DRAIN FAIL MAINT STOPPED" ;;
       esac
       [[ -z $said && $current == -* ]] && words="--instance --json"
       ;;

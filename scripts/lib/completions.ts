@@ -25,7 +25,7 @@ function listFollowing(): Map<string, string[]> {
       if (!known.includes(word)) following.set(before, [...known, word]);
     }
   }
-  return following.set("set status", [...STATUSES]);
+  return following.set("set status", [...STATUSES]).set("change", [...STATUSES]);
 }
 
 function optionsOf(name: string): readonly Option[] {

@@ -4,8 +4,11 @@ import type { Files } from "./files.ts";
 import type { Host, Reply } from "./host.ts";
 import type { Pollers, Written } from "./pollers.ts";
 
-/** The most checks whose end is waited for; the agent needs some 300 open files with them. */
-const CHECK_LIMIT = 256;
+/** The most checks that wait for their client; while there are more, the oldest give way. */
+const WAITING_LIMIT = 256;
+
+/** How many turns of the event loop each has at least: one in which what it has sent is read. */
+const TURNS = 2;
 
 /** A client that does not close is closed at a sweep, every 4 s, once it is this old. */
 const LINGER_MS = 1000;
@@ -50,11 +53,9 @@ type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
 /** A check: a connection from its opening to its close. */
 export interface Check {
   phase: Phase;
-  readonly openedAt: number;
-  /** The turn of the event loop in which it was accepted, counted while there are too many. */
-  readonly turn: number;
-  /** Whether there was no room left: it is closed with its reply, and tells nothing. */
-  readonly isExtra: boolean;
+  /** Since when it waits for its client (ms); and since which turn of the event loop. */
+  since: number;
+  turn: number;
   /** Undefined where nobody wants to know. */
   readonly address: string | undefined;
   /** What the client sent so far: up to the first CR or LF, at most 73 bytes. */
@@ -85,16 +86,17 @@ const NEWLINE = new TextEncoder().encode("\n");
  *
  * The connection is then only half closed, and what arrives is discarded until the client closes:
  * closing with unread bytes would make the kernel send a reset, which can destroy the reply on its
- * way. A client that never closes is closed after 1 to 5 s.
+ * way. A client that never closes is closed after 1 to 5 s, and earlier where there are too many.
  */
 export class Checks {
   readonly #options: ChecksOptions;
-  /** How many checks are open, without those that were too many. */
+  /** How many are open. */
   #count = 0;
-  /** Those that wait for what their client sends, the oldest first. */
-  readonly #naming = new Set<Client>();
+  /** Those that wait for their client, the oldest first: `naming` and `lingering`. */
+  readonly #waiting = new Set<Client>();
   /** Those whose reply lacks its end, the oldest first, and when that is due. */
   readonly #finishing: { readonly client: Client; readonly due: number }[] = [];
+  /** Counts turns of the event loop while too many wait. */
   #turn = 0;
   #isTurning: boolean = false;
   #resolveClosed: (() => void) | undefined;
@@ -113,14 +115,10 @@ export class Checks {
   handler(): SocketHandler<Check> {
     const { areNamed, pollers } = this.#options;
     return {
-      open: (client) => this.#open(client),
+      open: (client) => this.#accept(client),
       end: (client) => this.#end(client),
       close: (client, error) => this.#close(client, error),
-      timeout: (client) => {
-        // The first sweep may come right after the opening; the next one is 4 s later.
-        if (this.#options.now() - client.data.openedAt < LINGER_MS) client.timeout(1);
-        else this.#expire(client);
-      },
+      timeout: (client) => this.#sweep(client),
       // Without `data` what arrives is discarded without a copy. One of the two must be there.
       ...(areNamed || pollers ? { data: (client, chunk) => this.#read(client, chunk) } : {}),
       drain() {},
@@ -137,14 +135,12 @@ export class Checks {
     });
   }
 
-  #open(client: Client): void {
+  #accept(client: Client): void {
     const { areNamed, pollers, now } = this.#options;
-    const isExtra = this.#count >= CHECK_LIMIT;
     client.data = {
       phase: areNamed ? "naming" : "looking",
-      openedAt: now(),
+      since: now(),
       turn: this.#turn,
-      isExtra,
       // Read now: a connection that is shut down has no address any more.
       address: pollers && unmap(client.remoteAddress),
       sent: "",
@@ -157,36 +153,42 @@ export class Checks {
       written: undefined,
       wasSilent: true,
     };
-    if (!isExtra) {
-      this.#count += 1;
-      client.timeout(1);
-    }
+    this.#count += 1;
+    client.timeout(1);
     if (!areNamed) {
       this.#look(client);
       return;
     }
     client.data.naming = setTimeout(() => this.#lookOnce(client), NAMING_MS);
-    this.#naming.add(client);
-    if (this.#naming.size > CHECK_LIMIT) this.#makeRoom();
+    this.#await(client, "naming");
   }
 
-  /**
-   * Closes those that have been silent for longest: HAProxy names a service with its first packet.
-   * Each has a turn of the event loop to be read in. They get no reply, because nobody knows of
-   * which service, and no reply changes nothing at HAProxy.
-   */
+  /** From now on it is the client's turn. */
+  #await(client: Client, phase: "naming" | "lingering"): void {
+    client.data.phase = phase;
+    client.data.since = this.#options.now();
+    client.data.turn = this.#turn;
+    this.#waiting.add(client);
+    if (this.#waiting.size > WAITING_LIMIT) this.#makeRoom();
+  }
+
+  /** Closes the oldest, once they have had their turns: an honest client is done by then. */
   #makeRoom(): void {
     if (this.#isTurning) return;
     this.#isTurning = true;
     setImmediate(() => {
       this.#isTurning = false;
       this.#turn += 1;
-      for (const client of this.#naming) {
-        if (this.#naming.size <= CHECK_LIMIT || client.data.turn > this.#turn - 2) break;
-        this.#naming.delete(client);
-        this.#expire(client);
+      for (const client of this.#waiting) {
+        const { phase, turn } = client.data;
+        if (this.#waiting.size <= WAITING_LIMIT || this.#turn - turn < TURNS) break;
+        this.#waiting.delete(client);
+        client.data.isExpired = true;
+        // Who named no service gets no reply: that changes nothing at HAProxy.
+        if (phase === "naming") client.terminate();
+        else client.end();
       }
-      if (this.#naming.size > CHECK_LIMIT) this.#makeRoom();
+      if (this.#waiting.size > WAITING_LIMIT) this.#makeRoom();
     });
   }
 
@@ -215,8 +217,8 @@ export class Checks {
     const { host, watched } = this.#options;
     check.phase = "looking";
     clearTimeout(check.naming);
-    this.#naming.delete(client);
-    if (watched === undefined || check.isExtra) this.#reply(client);
+    this.#waiting.delete(client);
+    if (watched === undefined) this.#reply(client);
     else void watched.look(host.nameIn(check.sent)).then(() => this.#reply(client));
   }
 
@@ -226,12 +228,8 @@ export class Checks {
     const { host, pollers, now } = this.#options;
     const reply = host.replyTo(check.sent);
     check.reply = reply;
-    if (check.isExtra) {
-      check.phase = "lingering";
-      client.end(reply.bytes);
-      this.#note(check);
-    } else if (pollers === undefined || check.hasEnded) {
-      check.phase = "lingering";
+    if (pollers === undefined || check.hasEnded) {
+      this.#await(client, "lingering");
       client.write(reply.bytes);
       client.shutdown();
       if (check.hasEnded) client.end();
@@ -259,7 +257,7 @@ export class Checks {
 
   #finish(client: Client): void {
     const check = client.data;
-    check.phase = "lingering";
+    this.#await(client, "lingering");
     const isWritten = client.write(NEWLINE) === NEWLINE.length;
     check.isWhole &&= isWritten;
     client.shutdown();
@@ -270,17 +268,23 @@ export class Checks {
 
   /** Notes that the reply may be heard from now on. */
   #note(check: Check): void {
-    const { address = "", sent, reply, isExtra } = check;
+    const { address = "", sent, reply } = check;
     const { pollers, now } = this.#options;
     if (!pollers || !reply) return;
-    check.wasSilent = sent === "";
     // Nothing was sent, or it has not come yet: that is known when the client has closed.
-    const isUnknown = check.wasSilent || (isExtra && !check.isSent);
-    const asker = { address, sent: isUnknown ? undefined : sent };
+    check.wasSilent = sent === "";
+    const asker = { address, sent: check.wasSilent ? undefined : sent };
     check.written = pollers.written(asker, reply.text, now());
   }
 
-  /** Closes a connection whose client does not. */
+  /** Closes a connection whose client does not; one that waits for the agent has its time yet. */
+  #sweep(client: Client): void {
+    const { since } = client.data;
+    // The first sweep may come at once; the next one is 4 s later.
+    if (!this.#waiting.has(client) || this.#options.now() - since < LINGER_MS) client.timeout(1);
+    else this.#expire(client);
+  }
+
   #expire(client: Client): void {
     client.data.isExpired = true;
     client.terminate();
@@ -300,9 +304,8 @@ export class Checks {
     const { written } = check;
     check.phase = "closed";
     clearTimeout(check.naming);
-    this.#naming.delete(client);
+    this.#waiting.delete(client);
     if (written) this.#noteClosed(check, written, error);
-    if (check.isExtra) return;
     this.#count -= 1;
     if (this.#count === 0) this.#resolveClosed?.();
   }
@@ -313,11 +316,11 @@ export class Checks {
    */
   #noteClosed(check: Check, written: Written, error: Error | undefined): void {
     const { pollers, now } = this.#options;
-    const { address = "", sent, reply, isWhole, isExtra, isExpired, wasSilent } = check;
+    const { address = "", sent, reply, isWhole, isExpired, wasSilent } = check;
     if (!pollers || !reply) return;
     const isServed = isWhole && !isExpired && error === undefined;
     pollers.closed(written, isServed && !wasSilent, now());
-    if (!wasSilent || isExtra) return;
+    if (!wasSilent) return;
     const own = pollers.written({ address, sent }, reply.text, now());
     pollers.closed(own, isServed, now());
   }

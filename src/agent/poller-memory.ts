@@ -67,7 +67,6 @@ export class PollerMemory {
 
   /** Remembers one as a load balancer: it makes room for nobody. */
   keep(poller: Poller): void {
-    if (poller.isKept) return;
     poller.isKept = true;
     const key = keyOf(poller.address, poller.sent);
     if (this.#others.delete(key)) this.#balancers.set(key, poller);

@@ -138,6 +138,7 @@ export class Pollers {
 
   /** Whether it is a load balancer from now on; or a stranger that should perhaps be one. */
   #judge(poller: Poller): void {
+    if (poller.isKept) return;
     const mayCount = !this.options.named || poller.named !== undefined;
     if (isBalancer(poller.named) || (mayCount && poller.isKnown)) this.memory.keep(poller);
     if (mayCount || poller.isLogged || poller.serves < KNOWN_AFTER) return;

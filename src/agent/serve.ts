@@ -90,11 +90,7 @@ export class Agent {
    * @throws {ListenError} {ControlSocketError} when an address or the socket is not to be had.
    */
   async start(): Promise<void> {
-    const { listen: addresses, socket, stateFile, services, stop, reply } = this.#config;
-    if (reply === "exact" && (services || stop)) {
-      const beside = services ? "HAPGENT_SERVICES" : "HAPGENT_STOP_STATUS";
-      log(`HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`);
-    }
+    const { listen: addresses, socket, stateFile, services, stop } = this.#config;
     const deadline = setTimeout(() => this.#giveUp(), START_MS);
     // First, so that what signals ask for is done to the file's state, not in its place.
     const started = this.#files.start(() => clearTimeout(deadline));

@@ -56,15 +56,18 @@ function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
     case "recent": {
       const names = list(recent.map(describeAsker));
       const age = `the agent started ${toSeconds(now - start)} s ago`;
-      return `${age}, and does not know yet whether these are load balancers: ${names}`;
+      const hint = "`wait SECONDS COUNT` says how many there are";
+      return `${age}, and does not know yet whether these are load balancers: ${names}; ${hint}`;
     }
     case "unsettled": {
       const interval = `${toSeconds(Math.max(ALIKE_MS, slowest?.interval ?? 0))} s`;
       const passed = `less than one check interval (${interval}) has passed since the change`;
       return `${passed}${suggestTime(wait, end)}`;
     }
-    default:
-      return "no load balancer has asked";
+    default: {
+      const hint = "; with `wait SECONDS 0` that is no error";
+      return `no load balancer has asked${now - start < LEARNING_MS ? "" : hint}`;
+    }
   }
 }
 

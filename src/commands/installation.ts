@@ -180,14 +180,14 @@ interface Assignment {
 /**
  * The agent's variables in the text of a settings file: `NAME=value`, with quotes where the value
  * has blanks or special characters. systemd reads the file as EnvironmentFile=, the init script
- * with a shell: a line that the two read differently is refused, but for a carriage return at its
- * end, which systemd takes for an end of the line. Nothing is executed or expanded; other lines are
- * ignored.
+ * with a shell: a line that the two read differently is refused. Nothing is executed or expanded;
+ * other lines are ignored.
  *
  * @throws {ConfigError} naming file and line.
  */
 export function parseSettings(text: string, file: string): Assignment[] {
-  return text.split(/\r?\n|\r/).flatMap((content, i) => {
+  // systemd takes a carriage return for the end of a line, too.
+  return text.split(/\r\n|[\r\n]/).flatMap((content, i) => {
     const [, before = "", name, assignment = ""] =
       /^\s*(export\s+)?(HAPGENT_\w+)(\s*=[\s\S]*)$/.exec(content) ?? [];
     if (name === undefined) return [];

@@ -112,7 +112,7 @@ test.each(["/", "/dev/zero"])("%s is no state file", async (file) => {
 
 test("the state that is shipped has no warning", async () => {
   const printed = { code: 0, out: "UP", err: "" };
-  expect(await run(`check ${ROOT}deploy/state.json`)).toEqual(printed);
+  expect(await run(["check", `${ROOT}deploy/state.json`])).toEqual(printed);
 });
 
 test("without a file the agent's own is checked, and those of its services", async () => {

@@ -63,7 +63,7 @@ class World {
     this.#agent = new Agent(this.#host, plan, -(plan.age ?? 0));
     this.#quietAt = plan.end;
     const surroundings = {
-      ...{ timeline: this.#timeline, random: this.#random, end: plan.end },
+      ...{ timeline: this.#timeline, random: this.#random, end: plan.end, forget: plan.forget },
       agent: () => this.#agent,
       heard: (line: Line, reply: string) => this.#hear(line, reply),
     };

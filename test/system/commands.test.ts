@@ -6,7 +6,7 @@ import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { UNPRIVILEGED } from "./faults/launchers.ts";
+import { executableForAll, UNPRIVILEGED } from "../faults/launchers.ts";
 
 const STATE = `${ROOT}deploy/state.json`;
 
@@ -23,6 +23,21 @@ test.each<[string, number, "stdout" | "stderr", string]>([
   expect(said).toStartWith(start);
   expect({ exitCode, other: Object.values(other) }).toEqual({ exitCode: code, other: [""] });
 });
+
+// A path of other bytes would become the path of another file, to which a signal would save.
+test.each([[[]], [["check", "--config"]]])(
+  "a path that is not UTF-8 ends hapgent %p",
+  async (args) => {
+    const script = 'HAPGENT_STATE_FILE=$(printf "/srv/st\\377te.json") exec "$@"';
+    const command = ["sh", "-c", script, "sh", EXECUTABLE, ...args];
+    expect(await outcome(command, { isClean: true })).toEqual({
+      stdout: "",
+      stderr:
+        "hapgent: HAPGENT_STATE_FILE: expected a path in UTF-8, " + 'got "/srv/st\ufffdte.json"\n',
+      exitCode: 2,
+    });
+  },
+);
 
 test("check reads files and standard input in one run", async () => {
   const run = await outcome([EXECUTABLE, "check", STATE, "-"], {
@@ -67,7 +82,7 @@ describe("status", () => {
 test("ctl tells a user who may not open the socket what helps", async () => {
   using directory = temporaryDirectory();
   const HAPGENT_SOCKET = `${directory.path}/sock`;
-  const command = [...UNPRIVILEGED, EXECUTABLE, "ctl", "reload"];
+  const command = [...UNPRIVILEGED, executableForAll(), "ctl", "reload"];
   expect(await outcome(command, { env: { HAPGENT_SOCKET }, isClean: true })).toEqual({
     stdout: "",
     stderr:

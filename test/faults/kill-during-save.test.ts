@@ -2,11 +2,11 @@
 // outlives the next save.
 import { expect, test } from "bun:test";
 import { chmodSync, readdirSync, writeFileSync } from "node:fs";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import { parseState, type State } from "../../../src/state/state.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { parseState, type State } from "../../src/state/state.ts";
 import { BOUND_BY_PERMISSIONS, executableForAll, withInjected } from "./launchers.ts";
 import { times } from "./scale.ts";
 

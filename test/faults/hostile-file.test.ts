@@ -1,9 +1,9 @@
 // Whatever is in place of the state file is refused within 100 ms, and costs no memory.
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
-import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
-import { readUsage } from "../../../scripts/lib/proc.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { readUsage } from "../../scripts/lib/proc.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { GROWTH_LIMIT, untilClosed } from "./memory.ts";
 import { times } from "./scale.ts";
 

@@ -5,11 +5,11 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { cpuTime } from "../../../scripts/lib/proc.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import { formatState } from "../../../src/state/state.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { cpuTime } from "../../scripts/lib/proc.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState } from "../../src/state/state.ts";
 import { injectInto, withInjected } from "./launchers.ts";
 
 const STATE = { status: "UP", weight: 42 } as const;

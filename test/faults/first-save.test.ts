@@ -1,11 +1,11 @@
 // The first save loads a part of the runtime, and holds up no check: not even that of a HAProxy that
 // waits no longer than 10 ms.
 import { expect, test } from "bun:test";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { startHaproxy } from "../../../scripts/lib/haproxy.ts";
-import { freePort } from "../../../scripts/lib/port.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { freePort } from "../../scripts/lib/port.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { times } from "./scale.ts";
 
 const SAVES = times(1000, 20);

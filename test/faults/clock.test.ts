@@ -1,14 +1,14 @@
 // No step of the clock stops, hurries or confuses the agent.
 import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { EXECUTABLE } from "../../../scripts/lib/executable.ts";
-import { Load } from "../../../scripts/lib/load.ts";
-import { cpuTime } from "../../../scripts/lib/proc.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import { formatState } from "../../../src/state/state.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { Load } from "../../scripts/lib/load.ts";
+import { cpuTime } from "../../scripts/lib/proc.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState } from "../../src/state/state.ts";
 import { runClients, stubborn } from "./clients.ts";
 
 const DAY_MS = 24 * 60 * 60 * 1000;

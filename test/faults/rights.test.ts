@@ -3,11 +3,11 @@
 // - what cannot be kept (owner, group rights) goes, and is logged.
 import { expect, test } from "bun:test";
 import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { capture } from "../../../scripts/lib/shell.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import { formatState } from "../../../src/state/state.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { capture } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState } from "../../src/state/state.ts";
 import { executableForAll, inShell, UNPRIVILEGED } from "./launchers.ts";
 
 /** Rights of a file, by setfacl's words. */

@@ -3,12 +3,12 @@
 import { expect, test } from "bun:test";
 import { chmodSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
-import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import type { State, Status } from "../../../src/state/state.ts";
-import { anyState } from "../../arbitraries.ts";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import type { State, Status } from "../../src/state/state.ts";
+import { anyState } from "../arbitraries.ts";
 import { BOUND_BY_PERMISSIONS } from "./launchers.ts";
 import { times } from "./scale.ts";
 

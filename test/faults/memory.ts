@@ -1,7 +1,7 @@
-import type { AgentProcess } from "../../../scripts/lib/agent.ts";
-import { Load } from "../../../scripts/lib/load.ts";
-import { countSockets, isOpen, readUsage, type Usage } from "../../../scripts/lib/proc.ts";
-import { until } from "../../../scripts/lib/until.ts";
+import type { AgentProcess } from "../../scripts/lib/agent.ts";
+import { Load } from "../../scripts/lib/load.ts";
+import { countSockets, isOpen, readUsage, type Usage } from "../../scripts/lib/proc.ts";
+import { until } from "../../scripts/lib/until.ts";
 
 /** Checks after which buffers have the size that they keep. */
 const CHECKS = 500;

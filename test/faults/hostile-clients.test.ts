@@ -1,10 +1,10 @@
 // Hostile clients cost honest ones nothing, leave no memory behind, and never hold more
 // connections than may linger.
 import { expect, test } from "bun:test";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { Load } from "../../../scripts/lib/load.ts";
-import { countSockets, readUsage } from "../../../scripts/lib/proc.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { Load } from "../../scripts/lib/load.ts";
+import { countSockets, readUsage } from "../../scripts/lib/proc.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { dripping, flooding, halfClosing, resetting, runClients, silent } from "./clients.ts";
 import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 import { times } from "./scale.ts";

@@ -1,7 +1,7 @@
 // Whatever a client sends with its check, and when, it reads the whole reply and is never reset.
 import { expect, test } from "bun:test";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { times } from "./scale.ts";
 
 const CHECKS = times(2000, 200);

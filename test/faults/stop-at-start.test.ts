@@ -2,10 +2,10 @@
 // nothing of it stays: no socket, no temporary file, no stack trace.
 import { expect, test } from "bun:test";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
-import { EXECUTABLE } from "../../../scripts/lib/executable.ts";
-import { freePort } from "../../../scripts/lib/port.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { freePort } from "../../scripts/lib/port.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { times } from "./scale.ts";
 
 const STARTS = times(300, 100);

@@ -1,11 +1,11 @@
 // Whatever happens to HAProxy, no check fails on the agent's account, and the agent holds
 // afterwards what it held before.
 import { expect, test } from "bun:test";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { startHaproxy } from "../../../scripts/lib/haproxy.ts";
-import { readUsage } from "../../../scripts/lib/proc.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { readUsage } from "../../scripts/lib/proc.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 import { times } from "./scale.ts";
 

@@ -9,13 +9,13 @@ import {
   readSync,
   writeSync,
 } from "node:fs";
-import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
-import { Load } from "../../../scripts/lib/load.ts";
-import { cpuTime, readUsage } from "../../../scripts/lib/proc.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import { formatState } from "../../../src/state/state.ts";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { Load } from "../../scripts/lib/load.ts";
+import { cpuTime, readUsage } from "../../scripts/lib/proc.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState } from "../../src/state/state.ts";
 import { inMounts, inShell } from "./launchers.ts";
 import { GROWTH_LIMIT } from "./memory.ts";
 import { times } from "./scale.ts";

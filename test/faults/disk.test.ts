@@ -4,11 +4,11 @@
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import { formatState } from "../../../src/state/state.ts";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState } from "../../src/state/state.ts";
 import {
   BOUND_BY_PERMISSIONS,
   executableForAll,
@@ -298,7 +298,7 @@ test("a directory that was deleted fails the saves until it is there again", asy
 test("an executable and a working directory that were deleted do not keep it from saving", async () => {
   using directory = temporaryDirectory();
   const executable = `${directory.path}/hapgent`;
-  Bun.spawnSync(["cp", "--reflink=auto", `${import.meta.dir}/../../../dist/hapgent`, executable]);
+  Bun.spawnSync(["cp", "--reflink=auto", `${import.meta.dir}/../../dist/hapgent`, executable]);
   const launcher = inShell(`mkdir ${directory.path}/cwd; cd ${directory.path}/cwd`);
   await using agent = await startAgent({ state: OLD, executable, launcher, env: TUNED });
   rmSync(directory.path, { recursive: true });

@@ -3,9 +3,9 @@
 // - on a file system that keeps coarse times, one edit after another within one tick.
 import { expect, test } from "bun:test";
 import { rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
-import { type AgentProcess, startAgent } from "../../../scripts/lib/agent.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { inMounts, inside } from "./launchers.ts";
 import { times } from "./scale.ts";
 

@@ -1,11 +1,11 @@
 // Under a storm of signals no check is missed, and memory, file and reply agree at its end.
 import { expect, test } from "bun:test";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { Load } from "../../../scripts/lib/load.ts";
-import { readPendingSignals, readUsage } from "../../../scripts/lib/proc.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
-import { formatState } from "../../../src/state/state.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { Load } from "../../scripts/lib/load.ts";
+import { readPendingSignals, readUsage } from "../../scripts/lib/proc.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { formatState } from "../../src/state/state.ts";
 import { GROWTH_LIMIT, settle, warmUp } from "./memory.ts";
 
 const SIGNALS = 10_000;

@@ -3,14 +3,14 @@
 // it, and commands beside it are answered.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { startAgent } from "../../../scripts/lib/agent.ts";
-import { findMemoryController, MemoryGroup } from "../../../scripts/lib/cgroup.ts";
-import { Disk } from "../../../scripts/lib/disk.ts";
-import { EXECUTABLE } from "../../../scripts/lib/executable.ts";
-import { Load } from "../../../scripts/lib/load.ts";
-import { outcome, output, ROOT } from "../../../scripts/lib/shell.ts";
-import { until } from "../../../scripts/lib/until.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { findMemoryController, MemoryGroup } from "../../scripts/lib/cgroup.ts";
+import { Disk } from "../../scripts/lib/disk.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { Load } from "../../scripts/lib/load.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 
 const CHECKS = 10_000;
 const MEGABYTE = 2 ** 20;

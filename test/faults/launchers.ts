@@ -1,8 +1,8 @@
 import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
-import type { AgentProcess } from "../../../scripts/lib/agent.ts";
-import { EXECUTABLE } from "../../../scripts/lib/executable.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { until } from "../../../scripts/lib/until.ts";
+import type { AgentProcess } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 
 let copy: string | undefined;
 

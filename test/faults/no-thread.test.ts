@@ -1,10 +1,10 @@
 // Where no thread or process can be had, a start says why and ends, however it was launched.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { freePort } from "../../../scripts/lib/port.ts";
-import { outcome } from "../../../scripts/lib/shell.ts";
-import { temporaryDirectory } from "../../../scripts/lib/temporary.ts";
-import { TUNED } from "../../../src/agent/tuning.ts";
+import { freePort } from "../../scripts/lib/port.ts";
+import { outcome } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { executableForAll, withInjected } from "./launchers.ts";
 
 /** Old container engines refuse a call that they do not know, and not in the way glibc expects. */
