@@ -15,6 +15,8 @@ const BALANCERS = ["127.0.7.1", "127.0.7.2"];
 export interface LabOptions {
   /** The hosts' names; each has an agent and a web server. */
   readonly hosts?: readonly string[];
+  /** The addresses that the load balancers ask from; two when not given. */
+  readonly balancers?: readonly string[];
   /** Further variables of the agents. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further lines of the backend. */
@@ -48,7 +50,9 @@ export interface Lab extends AsyncDisposable {
 
 /** Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { hosts: names = ["one"], backend = "", env = {}, send } = options;
+  const { hosts: names = ["one"], balancers: sources = BALANCERS, backend = "", send } = options;
+  // Where there are names, an agent need not learn who its load balancers are.
+  const known = sources.length > 0 ? { HAPGENT_POLLERS: sources.join(" ") } : {};
   const stack = new AsyncDisposableStack();
   const start = async (name: string): Promise<Host> => {
     const agent = stack.use(
@@ -56,7 +60,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         state: options.state ?? { status: "UP" },
         socket: true,
         hostname: QUIET,
-        env: { ...TUNED, HAPGENT_POLLERS: BALANCERS.join(" "), ...env },
+        env: { ...TUNED, ...known, ...options.env },
       }),
     );
     return { name, agent, ...startRestartable(name, options, stack) };
@@ -76,9 +80,9 @@ listen be
   ${lines.join("\n  ")}
 `;
   const balancers = await Promise.all(
-    BALANCERS.map(async (source) => stack.use(await startHaproxy(configure(source)))),
+    sources.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  await Promise.all(hosts.map(settle));
+  if (known.HAPGENT_POLLERS !== undefined) await Promise.all(hosts.map(settle));
   const [host] = hosts;
   if (!host) throw new Error("no host");
   return { hosts, host, balancers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
