@@ -54,7 +54,7 @@ function complete(line: string): string[] {
 }
 
 test.each([
-  ["hapgent ", ["check", "status", "ctl", "help", "--help", "--version"]],
+  ["hapgent ", ["check", "status", "ctl", "deploy", "help", "--help", "--version"]],
   ["hapgent st", ["status"]],
   ["hapgent status --", ["--send", "--expect", "--timeout", "--wait", "--instance", "--json"]],
   ["hapgent help c", ["check", "ctl"]],
