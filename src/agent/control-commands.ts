@@ -1,5 +1,10 @@
+import {
+  type ControlCommandName,
+  explainControls,
+  refuseControl,
+  WAIT_LIMIT,
+} from "../controls.ts";
 import { log } from "../log.ts";
-import { type ControlCommandName, explainControls, refuseControl, WAIT_LIMIT } from "../spec.ts";
 import { parseText } from "../state/read.ts";
 import { isReasonShown, type ReplyMode } from "../state/reply.ts";
 import {
