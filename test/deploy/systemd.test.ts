@@ -88,6 +88,9 @@ test("a start is over when it answers, as an unprivileged user", async () => {
   expect(status).toMatch(/^NoNewPrivs:\t1$/m);
   expect(status).toMatch(/^Seccomp:\t2$/m);
   expect(status).toMatch(/^Threads:\t3$/m);
+  // The agent keeps up to 256 checks and 16 clients open.
+  const limits = await machine.read(`/proc/${await mainPid()}/limits`);
+  expect(limits).toMatch(/^Max open files +1024 +1024 /m);
 });
 
 test("a start that cannot answer fails", async () => {
