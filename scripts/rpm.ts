@@ -2,10 +2,10 @@
 // dist/hapgent-VERSION-1.ARCHITECTURE.rpm. With --built the executables are those in dist/; --fast
 // compresses as little as possible, and --release N makes a later package of the same version, for
 // tests.
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { author, version } from "../package.json";
+import { author, license, version } from "../package.json";
 import { toRpmVersion } from "./lib/rpm-version.ts";
 import { capture, output, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
@@ -14,9 +14,9 @@ import { needTools } from "./lib/tools.ts";
 /** The target of the executable, by the name of the architecture. */
 const TARGETS: Record<string, string> = { x86_64: "linux-x64", aarch64: "linux-arm64" };
 
-/** What the package holds, beside the executable. */
+/** What the package holds, beside the executable, of what there is. */
 const SOURCES = [
-  ...["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"],
+  ...["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "THIRD_PARTY_NOTICES"],
   ...["completion", "haproxy", "man", "monitoring", "nftables", "scripts", "systemd"].map(
     (name) => `deploy/${name}`,
   ),
@@ -41,7 +41,7 @@ async function build(architecture: string, target: string): Promise<void> {
   if (!options.built) run(["bun", "scripts/build.ts", target]);
   using directory = temporaryDirectory();
   const sources = join(directory.path, "SOURCES");
-  for (const name of SOURCES) {
+  for (const name of SOURCES.filter((path) => existsSync(ROOT + path))) {
     cpSync(ROOT + name, join(sources, name), { recursive: true, dereference: true });
   }
   cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(sources, "hapgent"));
@@ -70,6 +70,7 @@ function fillSpec(time: number): string {
   const [weekday, day, month, year] = new Date(time * 1000).toUTCString().split(/,? /);
   const fields = {
     AUTHOR: author,
+    LICENSE: license,
     DATE: `${weekday} ${month} ${day} ${year}`,
     VERSION: RPM_VERSION,
     RELEASE: options.release,
