@@ -96,7 +96,7 @@ const OWN = () => ({
   ...{ hapgent_state_file: "/var/lib/hapgent/state.json", hapgent_status: "UP" },
   ...{ hapgent_socket: "/run/hapgent/hapgent.sock", hapgent_watch: true },
   ...{ hapgent_stop_status: "DOWN", hapgent_stop_grace: 2, hapgent_port: 9888 },
-  ...{ hapgent_socket_activation: true },
+  ...{ hapgent_socket_activation: true, hapgent_socket_mode: "0660" },
 });
 
 /** Variables as they come from `-e NAME=VALUE`: texts, whatever they mean. */
@@ -224,6 +224,8 @@ test("all options together, as texts or not, with the address held by systemd", 
   expect(Object.keys(STRINGS()).toSorted()).toEqual(Object.keys(others).toSorted());
   await apply({}, ...asStrings(STRINGS()));
   await machine.answers("ready up 100%", 9888);
+  const socket = "/run/hapgent/hapgent.sock";
+  expect(await machine.run(`stat --format=%U:%G:%a ${socket}`)).toBe("hapgent:hapgent:660");
   expect(await machine.run("systemctl is-active hapgent.socket")).toBe("active");
   expect(await apply(OWN())).toBe(0);
   await using poller = await startPoller(machine, 9888);
