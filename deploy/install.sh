@@ -53,10 +53,14 @@ has() {
 list_files() {
   cat <<END
 hapgent $BIN/hapgent 755
+LICENSE $DOC/LICENSE 644
+THIRD_PARTY_NOTICES $DOC/THIRD_PARTY_NOTICES 644
 deploy/scripts/hapgent-deploy $BIN/hapgent-deploy 755
 deploy/scripts/hapgent-load $BIN/hapgent-load 755
 deploy/scripts/hapgent-load.cron $DOC/hapgent-load.cron 644
 deploy/man/hapgent.8 $SHARE/man/man8/hapgent.8 644
+deploy/man/hapgent-deploy.8 $SHARE/man/man8/hapgent-deploy.8 644
+deploy/man/hapgent-load.8 $SHARE/man/man8/hapgent-load.8 644
 deploy/completion/hapgent.bash $SHARE/bash-completion/completions/hapgent 644
 deploy/completion/_hapgent $SHARE/zsh/site-functions/_hapgent 644
 deploy/completion/hapgent.fish $SHARE/fish/vendor_completions.d/hapgent.fish 644

@@ -1,7 +1,8 @@
 // Prints the release notes of this version: its section of CHANGELOG.md, and how to verify the
 // files.
 import { version } from "../package.json";
-import { capture, ROOT } from "./lib/shell.ts";
+import { readCommit } from "./lib/git.ts";
+import { ROOT } from "./lib/shell.ts";
 import { NAMESPACE, SIGNER } from "./sign.ts";
 
 if (import.meta.main) console.log(await formatNotes());
@@ -20,7 +21,6 @@ export function readSection(changelog: string, name: string): string | undefined
 export async function formatNotes(): Promise<string> {
   const verify = `ssh-keygen -Y verify -f allowed_signers -I ${SIGNER} -n ${NAMESPACE}`;
   const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
-  const commit = capture(["git", "rev-parse", "HEAD"]) || "unknown";
   return `${readSection(changelog, version) ?? readSection(changelog, "Unreleased") ?? ""}
 
 ### Verify
@@ -31,6 +31,6 @@ Put \`SHA256SUMS\`, \`SHA256SUMS.sig\` and the files that you want in one direct
     ${verify} -s SHA256SUMS.sig <SHA256SUMS
     sha256sum --check --ignore-missing SHA256SUMS
 
-Built by Bun ${Bun.version} from commit ${commit}; the same commit gives the same files.
+Built by Bun ${Bun.version} from commit ${readCommit()}; the same commit gives the same files.
 `;
 }

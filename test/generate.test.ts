@@ -8,8 +8,8 @@ import { formatManPage } from "../scripts/lib/man-page.ts";
 import { CHOSEN, EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { findInstallation } from "../src/commands/installation.ts";
-import { readConfig } from "../src/config.ts";
-import { COMMANDS, VARIABLES } from "../src/spec.ts";
+import { listVariables, readConfig } from "../src/settings.ts";
+import { COMMANDS } from "../src/spec.ts";
 
 test.each(Object.entries(GENERATED))(
   "%s is what scripts/generate.ts writes",
@@ -19,8 +19,8 @@ test.each(Object.entries(GENERATED))(
 );
 
 test("the man page names every variable, the files and examples", () => {
-  for (const { name } of VARIABLES)
-    expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${name}\n`);
+  for (const { term } of listVariables())
+    expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${term}\n`);
   const { stateFile, settingsFile, controlSocket } = findInstallation();
   for (const path of [stateFile, settingsFile, controlSocket])
     expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${path}\n`);
@@ -54,7 +54,7 @@ function complete(line: string): string[] {
 }
 
 test.each([
-  ["hapgent ", ["check", "status", "ctl", "help", "--help", "--version"]],
+  ["hapgent ", ["check", "status", "ctl", "deploy", "help", "--help", "--version"]],
   ["hapgent st", ["status"]],
   ["hapgent status --", ["--send", "--expect", "--timeout", "--wait", "--instance", "--json"]],
   ["hapgent help c", ["check", "ctl"]],
@@ -64,9 +64,9 @@ test.each([
   ["hapgent ctl @web --json show s", ["state", "services"]],
   ["hapgent ctl wait ", [""]],
   ["hapgent ctl check ", [""]],
-  ["hapgent ctl ", ["show", "set", "reload", "wait", "forget", "help"]],
+  ["hapgent ctl ", ["show", "set", "change", "follow", "hold", "reload", "wait", "forget", "help"]],
   ["hapgent ctl show ", ["state", "services", "pollers"]],
-  ["hapgent ctl set ", ["status", "weight", "maxconn"]],
+  ["hapgent ctl set ", ["status", "weight", "maxconn", "state"]],
   ["hapgent ctl set status D", ["DOWN", "DRAIN"]],
 ])("bash completes %j", (line, offers) => {
   expect(complete(line)).toEqual(offers);
@@ -86,12 +86,12 @@ const SETTINGS = [...formatSettings().matchAll(/^#?(HAPGENT_\w+)=(.*)$/gm)].map(
 
 test("the settings file names every variable that an installed agent has a use for", () => {
   const named = SETTINGS.map(([name]) => name);
-  const variables = VARIABLES.map(({ name }) => name);
+  const variables = listVariables().map(({ term }) => term);
   expect(named).toEqual(variables.filter((name) => name !== "HAPGENT_TUNE"));
 });
 
 test.each(SETTINGS.filter(([name]) => !(name in EXAMPLES || name in CHOSEN)))(
-  "%s=%s is its default",
+  "%s=%s, uncommented alone, is its default",
   (name, value) => {
     expect(readConfig({ ...INSTALLED, [name]: value })).toEqual(readConfig(INSTALLED));
   },

@@ -1,5 +1,5 @@
 import { findInstallation } from "../../src/commands/installation.ts";
-import { VARIABLES } from "../../src/spec.ts";
+import { listVariables } from "../../src/settings.ts";
 
 const { directory, stateFile, controlSocket } = findInstallation();
 
@@ -12,6 +12,8 @@ export const INSTALLED: Readonly<Record<string, string>> = {
 /** What is off unless it is set, with a value to begin with. */
 export const EXAMPLES: Readonly<Record<string, string>> = {
   HAPGENT_SERVICES: `${directory}/services`,
+  HAPGENT_POLLERS: "192.0.2.1,192.0.2.2",
+  HAPGENT_FORGET: "600",
   HAPGENT_STOP_STATUS: "DOWN",
 };
 
@@ -76,14 +78,14 @@ export function formatSettingsTemplate(): string {
 
 /** A comment and a line for each setting, which is commented out unless `set` makes another. */
 function format(head: string, set: (name: string, line: string) => string): string {
-  const entries = VARIABLES.filter(({ name }) => !UNUSED.has(name)).map(
-    ({ name, meaning, fallback }) => {
-      const example = EXAMPLES[name];
+  const entries = listVariables()
+    .filter(({ term }) => !UNUSED.has(term))
+    .map(({ term, meaning, fallback }) => {
+      const example = EXAMPLES[term];
       const text =
-        meaning.replaceAll("`", "") + (example ? "; off when unset" : "") + (NOTES[name] ?? "");
-      const line = `#${name}=${example ?? INSTALLED[name] ?? fallback}`;
-      return `\n# ${text}\n${set(name, line)}\n`;
-    },
-  );
+        meaning.replaceAll("`", "") + (example ? "; off when unset" : "") + (NOTES[term] ?? "");
+      const line = `#${term}=${example ?? INSTALLED[term] ?? fallback}`;
+      return `\n# ${text}\n${set(term, line)}\n`;
+    });
   return `${head}\n${entries.join("")}`;
 }

@@ -9,6 +9,7 @@ import { ask } from "../../scripts/lib/check.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { licenseExpression } from "../../scripts/lib/third-party.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { baseRoot, bootMachine, type Machine } from "./machine.ts";
@@ -239,7 +240,7 @@ test("the image says what it is and is tuned", async () => {
   const labels = JSON.parse(await inspect(IMAGE, "json .Labels")) as Record<string, string>;
   expect(labels["org.opencontainers.image.version"]).toBe(version);
   expect(labels["org.opencontainers.image.revision"]).toMatch(/^[0-9a-f]{40}$/);
-  expect(labels["org.opencontainers.image.licenses"]).toBe("MIT");
+  expect(labels["org.opencontainers.image.licenses"]).toBe(licenseExpression());
   expect(`sha256:${await inspect(IMAGE, ".Id")}`).toBe(await imageId("amd64"));
   console.log(
     `${(statSync(ARCHIVE).size / 1e6).toFixed(1)} MB as an archive of both architectures`,
@@ -253,12 +254,35 @@ test("the archive has an image for each architecture", async () => {
   expect(found).toEqual(["linux/amd64", "linux/arm64"]);
 });
 
+async function unpackImage(architecture: string, root: string): Promise<void> {
+  const { layers } = await readImage(architecture);
+  const unpack = 'tar -xOf "$0" "$1" | tar -C "$2" -xz';
+  for (const layer of layers) await output(["sh", "-c", unpack, ARCHIVE, blob(layer), root]);
+}
+
+test.each(["amd64", "arm64"])(
+  "the image for %s says what it holds, and by which terms",
+  async (name) => {
+    using directory = temporaryDirectory();
+    await unpackImage(name, directory.path);
+    const read = (path: string) => readFileSync(join(directory.path, path), "utf8");
+    for (const file of ["LICENSE", "THIRD_PARTY_NOTICES"]) {
+      expect(read(`usr/share/doc/hapgent/${file}`)).toBe(readFileSync(ROOT + file, "utf8"));
+    }
+    expect(read("usr/share/doc/libc6/copyright")).toContain("GNU C Library");
+    expect(read("usr/lib/os-release")).toContain("ID=debian\n");
+    const status = read("var/lib/dpkg/status.d/libc6");
+    expect(status).toMatch(/^Package: libc6\n/);
+    expect(status).toContain(`\nArchitecture: ${name}\n`);
+    expect(status).toMatch(/^Version: 2\.\d+-[0-9a-z+]+$/m);
+    expect(status).not.toContain("cross");
+  },
+);
+
 test("the image for arm64 holds all that it needs", async () => {
   using directory = temporaryDirectory();
   const root = directory.path;
-  const { layers } = await readImage("arm64");
-  const unpack = 'tar -xOf "$0" "$1" | tar -C "$2" -xz';
-  for (const layer of layers) await output(["sh", "-c", unpack, ARCHIVE, blob(layer), root]);
+  await unpackImage("arm64", root);
   const port = freePort();
   const agent = Bun.spawn(["qemu-aarch64-static", "-L", root, join(root, "usr/bin/hapgent")], {
     env: {

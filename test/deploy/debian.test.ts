@@ -3,13 +3,15 @@
 import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { author, version } from "../../package.json";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { packageVersion } from "../../scripts/lib/version.ts";
 import { baseRoot, bootMachine, type Machine, startPoller } from "./machine.ts";
+import { unpackPackages } from "./unpack.ts";
 
-const NEXT = `${version}+next`;
+const NEXT = `${packageVersion()}+next`;
 const STATE = "/var/lib/hapgent/state.json";
 let architecture: string;
 let packageFile: string;
@@ -18,7 +20,7 @@ let nextFile: string;
 beforeAll(async () => {
   await output(["bun", "scripts/deb.ts"], { cwd: ROOT, limit: 600 });
   architecture = await output(["dpkg", "--print-architecture"]);
-  packageFile = `${ROOT}dist/hapgent_${version}_${architecture}.deb`;
+  packageFile = `${ROOT}dist/hapgent_${packageVersion()}_${architecture}.deb`;
   nextFile = await makeNextVersion();
 });
 
@@ -28,7 +30,7 @@ async function makeNextVersion(): Promise<string> {
   await output(["dpkg-deb", "--raw-extract", packageFile, join(directory, "root")]);
   const control = join(directory, "root/DEBIAN/control");
   const text = readFileSync(control, "utf8");
-  writeFileSync(control, text.replace(`Version: ${version}`, `Version: ${NEXT}`));
+  writeFileSync(control, text.replace(`Version: ${packageVersion()}`, `Version: ${NEXT}`));
   const file = join(directory, "next.deb");
   await output([
     "dpkg-deb",
@@ -59,11 +61,27 @@ async function mainPid(machine: Machine): Promise<string> {
   return await machine.property("hapgent", "MainPID");
 }
 
+const LINTIAN = ["lintian", "--allow-root", "--display-info", "--fail-on=error,warning,info"];
+const CLEAN = { stdout: "", stderr: "", exitCode: 0 };
+
 test("lintian finds nothing that is not explained", async () => {
-  const tags = ["lintian", "--allow-root", "--display-info", "--fail-on=error,warning,info"];
-  const { stdout, stderr, exitCode } = await outcome([...tags, packageFile], { limit: 120 });
-  expect({ stdout, stderr, exitCode }).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  expect(await outcome([...LINTIAN, packageFile], { limit: 120 })).toEqual(CLEAN);
 });
+
+test.concurrent.each(["trixie", "forky"])(
+  "neither does the lintian of %s",
+  async (suite) => {
+    const root = await unpackPackages(suite, "lintian", "?essential");
+    // The mounts are this command's alone.
+    const script = `mkdir -p "$0/srv" && mount -t tmpfs tmpfs "$0/srv" &&
+      mount -t tmpfs tmpfs "$0/tmp" && ln -sf debian "$0/etc/dpkg/origins/default" &&
+      cp "$1" "$0/srv/" && shift && exec chroot "$0" "$@"`;
+    const file = `/srv/${basename(packageFile)}`;
+    const command = ["unshare", "--mount", "sh", "-ec", script, root, packageFile];
+    expect(await outcome([...command, ...LINTIAN, file], { limit: 300 })).toEqual(CLEAN);
+  },
+  900_000,
+);
 
 test("the executable in the package is the one that was built", async () => {
   const directory = mkdtempSync(join(tmpdir(), "deb-"));
@@ -72,6 +90,15 @@ test("the executable in the package is the one that was built", async () => {
   const built = `${ROOT}dist/hapgent-${version}-${target}`;
   await output(["cmp", built, join(directory, "usr/bin/hapgent")]);
   await output(["rm", "-r", directory]);
+});
+
+test.each([
+  ["1.0.0-rc.1", "lt", "1.0.0"],
+  ["1.0.0-rc.1", "lt", "1.0.0-rc.2"],
+  ["1.0.0-rc.1", "gt", "0.9.9"],
+])("of dpkg's mind %s is %s %s", async (one, relation, other) => {
+  const versions = [packageVersion(one), relation, packageVersion(other)];
+  await output(["dpkg", "--compare-versions", ...versions]);
 });
 
 test("its maintainer is the author of the project", async () => {
@@ -87,19 +114,23 @@ test("it has what the installer and the role install, and the samples", async ()
     "./etc/default/hapgent",
     "./etc/init.d/hapgent",
     "./etc/logrotate.d/hapgent",
-    "./lib/systemd/system/hapgent-load.service",
-    "./lib/systemd/system/hapgent-load.timer",
-    "./lib/systemd/system/hapgent.service",
-    "./lib/systemd/system/hapgent.socket",
-    "./lib/systemd/system/hapgent@.service",
-    "./lib/systemd/system/hapgent@.socket",
     "./usr/bin/hapgent",
     "./usr/bin/hapgent-deploy",
     "./usr/bin/hapgent-load",
+    "./usr/lib/systemd/system/hapgent-load.service",
+    "./usr/lib/systemd/system/hapgent-load.timer",
+    "./usr/lib/systemd/system/hapgent.service",
+    "./usr/lib/systemd/system/hapgent.socket",
+    "./usr/lib/systemd/system/hapgent@.service",
+    "./usr/lib/systemd/system/hapgent@.socket",
+    "./usr/lib/sysusers.d/hapgent.conf",
+    "./usr/lib/tmpfiles.d/hapgent.conf",
     "./usr/share/bash-completion/completions/hapgent",
     "./usr/share/fish/vendor_completions.d/hapgent.fish",
     "./usr/share/hapgent/state.json",
     "./usr/share/lintian/overrides/hapgent",
+    "./usr/share/man/man8/hapgent-deploy.8.gz",
+    "./usr/share/man/man8/hapgent-load.8.gz",
     "./usr/share/man/man8/hapgent.8.gz",
     "./usr/share/zsh/vendor-completions/_hapgent",
   ]);

@@ -138,6 +138,7 @@ const INSTALLED = [
   ...[
     "man/man8/hapgent.8",
     "bash-completion/completions/hapgent",
+    "doc/hapgent/THIRD_PARTY_NOTICES",
     "doc/hapgent/haproxy/haproxy.cfg",
     "doc/hapgent/monitoring/alerts.yml",
   ].map((path) => `/usr/local/share/${path}`),

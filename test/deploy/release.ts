@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
+import { git } from "../../scripts/lib/git.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
+import { readSection } from "../../scripts/notes.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
 
 /** The only author of a copy, always at the same time. */
@@ -29,15 +30,17 @@ export async function releaseKey(): Promise<Key> {
 async function baseTree(): Promise<string> {
   const directory = join(tmpdir(), "release-tree");
   if (existsSync(directory)) return directory;
-  await needTools({ git: "git" });
   mkdirSync(directory);
-  const copy = `git ls-files -z --cached --others --exclude-standard |
-    tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$0"`;
-  await output(["sh", "-c", copy, directory], { cwd: ROOT });
+  const files = git("ls-files", "-z", "--cached", "--others", "--exclude-standard");
+  const copy = `tar --create --null --ignore-failed-read --files-from=- |
+    tar --extract --directory="$0"`;
+  await output(["sh", "-c", copy, directory], { cwd: ROOT, input: files });
   const changelog = Bun.file(join(directory, "CHANGELOG.md"));
   const text = await changelog.text();
-  if (!text.includes(`## [${version}]`)) {
-    await changelog.write(text.replace("## [Unreleased]\n", `$&\n## [${version}] - 2026-01-01\n`));
+  // What is unreleased becomes this version's.
+  if (readSection(text, "Unreleased") !== undefined) {
+    const headings = `## [Unreleased]\n\n## [${version}] - 2026-01-01\n`;
+    await changelog.write(text.replace("## [Unreleased]\n", () => headings));
   }
   const { signers } = await releaseKey();
   await output(["sh", "-c", `cat "$0" >>deploy/allowed_signers`, signers], { cwd: directory });

@@ -98,7 +98,7 @@ test("a start that cannot answer fails", async () => {
   await machine.run("systemctl stop hapgent");
   await machine.write("/etc/default/hapgent", "HAPGENT_IP=192.0.2.1\n");
   expect((await machine.try("systemctl start hapgent")).exitCode).not.toBe(0);
-  expect(await machine.journal("hapgent")).toContain("192.0.2.1:9777: no such address");
+  expect(await machine.journal("hapgent")).toContain("192.0.2.1:9777: address not available");
 });
 
 test("a variable of the runtime that would run other code does not reach it", async () => {

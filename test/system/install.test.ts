@@ -13,7 +13,6 @@ import {
 import { join } from "node:path";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { type Key, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
 const SCRIPT = `${ROOT}deploy/install.sh`;
@@ -30,11 +29,6 @@ let key: Key;
 let other: Key;
 
 beforeAll(async () => {
-  await needTools({
-    ...{ "ssh-keygen": "openssh-client", zstd: "zstd", gzip: "gzip", shellcheck: "shellcheck" },
-    ...{ curl: "curl", wget: "wget", busybox: "busybox", openssl: "openssl" },
-    ...{ unshare: "util-linux", mount: "mount" },
-  });
   [key, other] = await Promise.all([makeKey(shared.path), makeKey(shared.path, "other")]);
   for (const target of TARGETS) await addArchives(`hapgent-1.2.3-${target}`);
 }, 30_000);
