@@ -46,6 +46,15 @@ test("it has executables, archives, packages, an image, checksums and signatures
   );
 });
 
+test("the steps of the workflow made it, as root in a workspace of another user", () => {
+  const played = readFileSync(join(tmpdir(), "release-played"), "utf8");
+  for (const step of ["release --check", "test", "benchmark --check", "release", "sign"]) {
+    expect(played).toContain(`: bun run ${step}\n`);
+  }
+  expect(played).toMatch(/^publish: actions\/attest .*"sbom-path"/m);
+  expect(played).toEndWith('publish: stops at "bun run publish --image": the rest needs GitHub');
+});
+
 test("another directory, umask, time zone and language give the same files", async () => {
   const directory = join(tmpdir(), "release-again/elsewhere");
   const env = { TZ: "Asia/Kathmandu", LC_ALL: "C.UTF-8", LANG: "tr_TR.UTF-8" };
