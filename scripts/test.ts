@@ -39,6 +39,7 @@ const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
   ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git", patchelf: "patchelf" },
+  ...{ mandoc: "mandoc", yamllint: "yamllint" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },
