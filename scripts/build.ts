@@ -4,12 +4,10 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { compile, TARGETS } from "./lib/executable.ts";
-import { hasGit, readCommit } from "./lib/git.ts";
+import { readCommit } from "./lib/git.ts";
 import { findRuntime, type Target } from "./lib/runtime.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
-import { needTools } from "./lib/tools.ts";
 
-if (hasGit()) await needTools({ git: "git" });
 const commit = readCommit().slice(0, 12);
 const named = process.argv.slice(2);
 const { path: directory } = temporaryDirectory();

@@ -1,32 +1,33 @@
-// Writes what comes from one source: from src/spec.ts the man page, the completions and the tables
-// of the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
+// Writes what comes from one source: from src/spec.ts and src/settings.ts the man page, the
+// completions and the tables of the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
 // compares all of them with what is committed.
-import { readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
+import { listVariables } from "../src/settings.ts";
 import * as spec from "../src/spec.ts";
 import { formatBash, formatFish, formatZsh } from "./lib/completions.ts";
 import { formatLaunchers } from "./lib/launchers.ts";
 import { formatManPage } from "./lib/man-page.ts";
 import { formatNotices } from "./lib/notices.ts";
-import { COPIES, listCopies } from "./lib/role.ts";
 import { formatSettings, formatSettingsTemplate } from "./lib/settings.ts";
 import { ROOT } from "./lib/shell.ts";
 
-const { COMMANDS, CONTROL_COMMANDS, EXIT_CODES, SIGNALS, STATE_FIELDS, VARIABLES } = spec;
+const { EXIT_CODES, SIGNALS, STATE_FIELDS } = spec;
 
 /** The tables of the README, by the name in their markers. */
 const TABLES: Readonly<Record<string, () => string>> = {
   variables: () =>
     table(
       ["variable", "default", "meaning"],
-      VARIABLES.map(({ name, fallback, meaning }) => [`\`${name}\``, code(fallback), meaning]),
+      listVariables().map(({ term, fallback, meaning }) => [
+        `\`${term}\``,
+        code(fallback),
+        meaning,
+      ]),
     ),
   commands: () =>
     table(
       ["command", "what it does"],
-      [
-        ["`hapgent`", "run the agent"],
-        ...COMMANDS.map((each) => [`\`${spec.formatUsage(each)}\``, each.meaning]),
-      ],
+      spec.listUsages().map(({ term, meaning }) => [`\`${term}\``, meaning]),
     ),
   signals: () =>
     table(
@@ -36,7 +37,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   "control commands": () =>
     table(
       ["command", "what it does"],
-      CONTROL_COMMANDS.map(({ usage, meaning }) => [`\`${usage}\``, meaning]),
+      spec.listControls().map(({ term, meaning }) => [`\`${term}\``, meaning]),
     ),
   "state fields": () =>
     table(
@@ -59,7 +60,8 @@ export const MANUALS: Readonly<Record<string, string>> = {
   "README.md": fillTables(await Bun.file(`${ROOT}README.md`).text()),
 };
 
-const SOURCES: Readonly<Record<string, string>> = {
+/** The generated files: text by path. */
+export const GENERATED: Readonly<Record<string, string>> = {
   ...MANUALS,
   ...formatLaunchers((path) => readFileSync(ROOT + path, "utf8")),
   THIRD_PARTY_NOTICES: formatNotices(readFileSync(`${ROOT}THIRD_PARTY_NOTICES`, "utf8")),
@@ -67,20 +69,7 @@ const SOURCES: Readonly<Record<string, string>> = {
   "deploy/ansible/hapgent/templates/default.j2": formatSettingsTemplate(),
 };
 
-/** The generated files: text by path. The role's copies of them come from the new text. */
-export const GENERATED: Readonly<Record<string, string>> = {
-  ...SOURCES,
-  ...Object.fromEntries(
-    Object.entries(listCopies(ROOT)).map(([copy, source]) => [
-      copy,
-      SOURCES[source] ?? readFileSync(ROOT + source, "utf8"),
-    ]),
-  ),
-};
-
 if (import.meta.main) {
-  // A source that is gone leaves no copy behind.
-  rmSync(ROOT + COPIES, { recursive: true, force: true });
   for (const [path, text] of Object.entries(GENERATED)) await Bun.write(ROOT + path, text);
 }
 

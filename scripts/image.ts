@@ -4,7 +4,7 @@ import { chmodSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } fr
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { homepage, version } from "../package.json";
-import { readCommit } from "./lib/git.ts";
+import { readCommit, readCommitTime } from "./lib/git.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
@@ -32,6 +32,7 @@ const LIBRARIES = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"];
 
 type Architecture = keyof typeof ARCHITECTURES;
 const own: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
+const time = String(readCommitTime());
 
 // The modes of the files that are made here are the image's.
 process.umask(0o022);
@@ -53,8 +54,9 @@ for (const architecture of architectures) {
   run([
     ...[...buildah, "build", "--quiet", "--isolation", "chroot", "--manifest", "hapgent"],
     ...["--platform", `linux/${architecture}`, "--format", "oci"],
-    // The time of a build, or buildah's version, would make it another image.
-    ...["--timestamp", "0", "--identity-label=false"],
+    // Made when the commit was: the time of the build, or buildah's version, would make it another
+    // image, and registries clean up by age.
+    ...["--timestamp", time, "--identity-label=false"],
     ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${readCommit()}`],
     ...["--build-arg", `LICENSES=${licenseExpression()}`, "--build-arg", `SOURCE=${homepage}`],
     ...["--file", `${ROOT}deploy/container/Dockerfile`, context],

@@ -37,11 +37,13 @@ const DIRECTORY = `${ROOT}dist/release`;
 /** What an archive has beside the executable. */
 const EXTRAS = ["README.md", "LICENSE", "THIRD_PARTY_NOTICES", "CHANGELOG.md", "SECURITY.md"];
 const DEPLOY = [
-  ...["completion", "haproxy", "man", "monitoring", "scripts", "systemd", "sysv"],
+  ...["ansible", "completion", "container", "haproxy", "kubernetes", "man", "monitoring"],
+  ...["scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],
 ];
-/** Those of Debian packages, in Debian's words. */
+/** Those of Debian packages and of RPM packages, each in its own words. */
 const ARCHITECTURES = ["amd64", "arm64"];
+const RPM_ARCHITECTURES = ["x86_64", "aarch64"];
 
 /** Seconds that a step may take; compressing an archive takes one or two minutes. */
 const LIMIT = 1800;
@@ -105,7 +107,7 @@ function findGitProblems(): string[] {
 async function makeRelease(isFast: boolean): Promise<void> {
   await needTools({
     ...{ tar: "tar", gzip: "gzip", zstd: "zstd", buildah: "buildah" },
-    ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" },
+    ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", rpmbuild: "rpm" },
   });
   rmSync(DIRECTORY, { recursive: true, force: true });
   mkdirSync(DIRECTORY, { recursive: true });
@@ -116,6 +118,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
     take(`hapgent-${version}-${target}`);
   }
   const packages = ARCHITECTURES.map((name) => `hapgent_${packageVersion()}_${name}.deb`);
+  const rpms = RPM_ARCHITECTURES.map((name) => `hapgent-${packageVersion()}-1.${name}.rpm`);
   const image = `hapgent-${version}-image.tar`;
   const tars = TARGETS.map((target) => packContent(`hapgent-${version}-${target}`));
   // The longest steps come first.
@@ -124,6 +127,10 @@ async function makeRelease(isFast: boolean): Promise<void> {
       (name, index) => async () =>
         await step(`package ${packages[index]}`, () => runScript("deb.ts", "--built", name)),
     ),
+    ...RPM_ARCHITECTURES.map((name, index) => async () => {
+      const fast = isFast ? ["--fast"] : [];
+      await step(`package ${rpms[index]}`, () => runScript("rpm.ts", "--built", ...fast, name));
+    }),
     ...tars.map((tar) => async () => await compress(tar, "zst", isFast)),
     async () => await step(`image ${image}`, () => runScript("image.ts", "--built")),
     ...tars.map((tar) => async () => await compress(tar, "gz", isFast)),
@@ -133,7 +140,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
     take(name);
     take(name.replace(/deb$/, "buildinfo"));
   }
-  take(image);
+  for (const name of [...rpms, image]) take(name);
   await writeInstaller();
   const sbom = await output(["bun", "scripts/sbom/main.ts"], { limit: LIMIT });
   writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), `${sbom}\n`);
@@ -157,7 +164,9 @@ function packContent(name: string): string {
   const content = join(directory.path, name);
   for (const part of EXTRAS) cpSync(ROOT + part, join(content, part));
   for (const part of DEPLOY) {
-    cpSync(`${ROOT}deploy/${part}`, join(content, "deploy", part), { recursive: true });
+    const place = join(content, "deploy", part);
+    // The role's links become files: there it can be copied anywhere.
+    cpSync(`${ROOT}deploy/${part}`, place, { recursive: true, dereference: true });
   }
   cpSync(`${ROOT}dist/${name}`, join(content, "hapgent"));
   const tar = join(DIRECTORY, `${name}.tar`);

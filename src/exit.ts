@@ -8,7 +8,9 @@ export const EXIT = {
   usage: 2,
   /** A probe's status is not among the expected ones, or there is none: Nagios calls 2 critical. */
   critical: 2,
-  /** A probe that cannot run, for a wrong argument: Nagios calls 3 unknown. */
+  /** A deploy was refused: nothing was changed. */
+  refused: 3,
+  /** A probe that does not know: it was called with wrong arguments or settings. */
   unknown: 3,
 } as const;
 

@@ -1,12 +1,15 @@
 // What the program understands, as data. Help, argument parsing, man page, completions and the
 // tables of the README come from here.
 import { STATUSES } from "./state/state.ts";
+import { findNearest, quote } from "./text.ts";
 
 /** An option of a command. */
 export interface Option {
   readonly name: string;
   /** The name of its value; an option without one takes none. */
   readonly value?: string;
+  /** What the value may be, or be made of, for completions. */
+  readonly words?: readonly string[];
   readonly meaning: string;
 }
 
@@ -16,8 +19,10 @@ export interface Command {
   /** What comes after the name and the options. */
   readonly operands?: string;
   readonly options?: readonly Option[];
-  /** Whether everything from the first operand on is an operand. */
+  /** Whether everything from the first operand on is an operand, after an `@SERVICE` of its own. */
   readonly isVerbatim?: true;
+  /** Whether its operands end in a command line of another program, which has its own options. */
+  readonly runsCommand?: true;
   readonly meaning: string;
 }
 
@@ -27,20 +32,19 @@ export interface Entry {
   readonly meaning: string;
 }
 
-/** An environment variable. */
-export interface Variable {
+/** A command of the control socket. */
+export interface ControlCommand {
   readonly name: string;
-  /** Its default, as text. */
-  readonly fallback: string;
+  /** What comes after the name; empty: nothing. */
+  readonly operands: string;
   readonly meaning: string;
 }
 
-/** A command of the control socket. */
-export interface ControlCommand {
-  /** The command and its arguments. */
-  readonly usage: string;
-  readonly meaning: string;
-}
+/** The longest `wait`, in seconds. */
+export const WAIT_LIMIT = 86_400;
+
+/** How much of a line an error shows, in characters. */
+const SHOWN = 60;
 
 const JSON_OPTION: Option = {
   name: "json",
@@ -53,7 +57,7 @@ const INSTANCE_OPTION: Option = {
   meaning: "use the installed agent hapgent@NAME",
 };
 
-export const COMMANDS: readonly Command[] = [
+const TABLE = [
   {
     name: "check",
     operands: "[FILE...]",
@@ -72,6 +76,7 @@ export const COMMANDS: readonly Command[] = [
       {
         name: "expect",
         value: "LIST",
+        words: STATUSES,
         meaning: "be a monitor's probe: exit 2 unless the status is in LIST",
       },
       { name: "timeout", value: "S", meaning: "give up a check after S seconds (2)" },
@@ -89,128 +94,134 @@ export const COMMANDS: readonly Command[] = [
     meaning: "send a command to the control socket",
   },
   {
+    name: "deploy",
+    operands: "[@SERVICE] REASON COMMAND [ARGUMENT...]",
+    options: [
+      { name: "url", value: "URL", meaning: "put it back only once this URL answers" },
+      {
+        name: "until",
+        value: "COMMAND",
+        meaning: "put it back only once this shell command succeeds",
+      },
+      { name: "answer", value: "S", meaning: "seconds that the service has to answer (60)" },
+      {
+        name: "settle",
+        value: "S",
+        meaning: "seconds to stay out after that: rise times inter (5)",
+      },
+      {
+        name: "status",
+        value: "STATUS",
+        words: ["DRAIN", "MAINT"],
+        meaning: "DRAIN, or MAINT where sessions stick (DRAIN)",
+      },
+      { name: "drain", value: "S", meaning: "let requests under way end, for up to S seconds" },
+      { name: "port", value: "PORT", meaning: "the port of the service, for --drain" },
+      { name: "wait", value: "S", meaning: "seconds that every load balancer has to ask (30)" },
+      {
+        name: "pollers",
+        value: "N",
+        meaning: "there are at least N load balancers, 0: maybe none",
+      },
+      {
+        name: "forget-silent",
+        value: "S",
+        meaning: "load balancers silent for S seconds are gone",
+      },
+      { name: "from-any", meaning: "begin from any status, not only UP and READY" },
+      { name: "young", meaning: "believe an agent that has just started" },
+      INSTANCE_OPTION,
+    ],
+    isVerbatim: true,
+    runsCommand: true,
+    meaning: "take the service out of rotation, run a command, put it back",
+  },
+  {
     name: "help",
     operands: "[COMMAND]",
     meaning: "print the help, or the part about one command",
   },
-];
+] as const satisfies readonly Command[];
 
-export const VARIABLES: readonly Variable[] = [
-  {
-    name: "HAPGENT_IP",
-    fallback: "0.0.0.0",
-    meaning: "address to listen on, IPv4 or IPv6; `::` is both",
-  },
-  { name: "HAPGENT_PORT", fallback: "9777", meaning: "TCP port, 1 to 65535" },
-  {
-    name: "HAPGENT_STATE_FILE",
-    fallback: "/etc/hapgent/state.json",
-    meaning: "the state file, in a directory of its own",
-  },
-  {
-    name: "HAPGENT_REPLY",
-    fallback: "exact",
-    meaning: "`full`: replies that leave no earlier one in force",
-  },
-  {
-    name: "HAPGENT_WATCH",
-    fallback: "off",
-    meaning: "`on`: each check first looks whether the file changed",
-  },
-  {
-    name: "HAPGENT_SERVICES",
-    fallback: "none",
-    meaning: "directory with NAME.json for each service of this host",
-  },
-  { name: "HAPGENT_SOCKET", fallback: "none", meaning: "path of the control socket" },
-  {
-    name: "HAPGENT_SOCKET_MODE",
-    fallback: "0600",
-    meaning: "`0660`: open it to the group of its directory too",
-  },
-  {
-    name: "HAPGENT_STOP_STATUS",
-    fallback: "none",
-    meaning: "status to answer from SIGTERM to the end",
-  },
-  {
-    name: "HAPGENT_STOP_GRACE",
-    fallback: "10",
-    meaning: "longest time to answer it, 1 to 3600 seconds",
-  },
-  {
-    name: "HAPGENT_TUNE",
-    fallback: "on",
-    meaning: "`off`: do not restart with tuned runtime settings",
-  },
-];
+/** The name of a command. */
+export type CommandName = (typeof TABLE)[number]["name"];
 
-export const STATE_FIELDS: readonly Entry[] = [
-  {
-    term: "status",
-    meaning: `${STATUSES.slice(0, -1).join(", ")} or ${STATUSES.at(-1)}; required`,
-  },
-  { term: "weight", meaning: "0 to 255, percent of the weight configured in HAProxy" },
-  { term: "maxconn", meaning: "0 to 65535 connections; 0 is no limit" },
-  { term: "reason", meaning: "at most 100 printable ASCII characters, shown by HAProxy" },
-];
+/** The commands of the command line. */
+export const COMMANDS: readonly (Command & { readonly name: CommandName })[] = TABLE;
 
-export const SIGNALS: readonly Entry[] = [
-  { term: "SIGHUP", meaning: "read the state file again; if it is invalid: FAIL" },
-  { term: "SIGUSR1, SIGUSR2", meaning: "set the status to UP, to DOWN, and save it to the file" },
-  { term: "SIGTERM, SIGINT", meaning: "stop; a second one stops at once" },
-];
+export const STATE_FIELDS: readonly Entry[] = toEntries({
+  status: `${STATUSES.slice(0, -1).join(", ")} or ${STATUSES.at(-1)}; required`,
+  weight: "0 to 255, percent of the weight configured in HAProxy",
+  maxconn: "0 to 65535 connections; 0 is no limit",
+  reason: "at most 100 printable ASCII characters, shown by HAProxy",
+});
 
-export const CONTROL_COMMANDS: readonly ControlCommand[] = [
-  { usage: "show state", meaning: "the state and its reply, as JSON" },
-  { usage: "show services", meaning: "every service with its state and reply, as JSON" },
-  { usage: "show pollers", meaning: "who asks, when, and what it was told, as JSON" },
+export const SIGNALS: readonly Entry[] = toEntries({
+  SIGHUP: "read the state file again; if it is invalid: FAIL",
+  "SIGUSR1, SIGUSR2": "set the status to UP, to DOWN, and save it to the file",
+  "SIGTERM, SIGINT": "stop; a second one stops at once",
+});
+
+/** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
+export const CONTROL_COMMANDS = [
+  { name: "show state", operands: "", meaning: "state, reply, since when and by what, as JSON" },
+  { name: "show services", operands: "", meaning: "all services with state and reply, as JSON" },
+  { name: "show pollers", operands: "", meaning: "who asks, when, and what it was told, as JSON" },
   {
-    usage: "set status STATUS [REASON]",
+    name: "set status",
+    operands: "STATUS [REASON]",
     meaning: "set and save the status; weight and maxconn stay",
   },
-  { usage: "set weight N", meaning: "set and save the weight" },
-  { usage: "set maxconn N", meaning: "set and save the limit of connections" },
-  { usage: "reload", meaning: "read the state file again, as SIGHUP does" },
+  { name: "set weight", operands: "N", meaning: "set and save the weight" },
+  { name: "set maxconn", operands: "N", meaning: "set and save the limit of connections" },
+  { name: "set state", operands: "JSON", meaning: "set and save the whole state" },
   {
-    usage: "wait SECONDS [COUNT]",
-    meaning: "answer once every poller has the reply",
+    name: "change",
+    operands: "STATUS [REASON] to STATUS [REASON]",
+    meaning: "set the second status and reason, but only over the first",
   },
-  { usage: "forget ADDRESS", meaning: "no longer wait for this load balancer" },
-  { usage: "help", meaning: "list the commands" },
-];
+  {
+    name: "follow",
+    operands: "JSON",
+    meaning: "set state, but only over UP, READY or an earlier follow",
+  },
+  { name: "hold", operands: "WHO", meaning: "keep other deploys out while the connection is open" },
+  { name: "reload", operands: "", meaning: "read the state file again, as SIGHUP does" },
+  { name: "wait", operands: "SECONDS [COUNT]", meaning: "answer once every poller has the reply" },
+  { name: "forget", operands: "ADDRESS", meaning: "no longer wait for this load balancer" },
+  { name: "forget silent", operands: "SECONDS", meaning: "no longer wait for silent ones" },
+  { name: "help", operands: "[COMMAND]", meaning: "list the commands, or explain one" },
+] as const satisfies readonly ControlCommand[];
 
-export const EXIT_CODES: readonly Entry[] = [
-  { term: "0", meaning: "stopped by a signal; valid; a well-formed reply; ok" },
-  { term: "1", meaning: "cannot listen; invalid; no well-formed reply; an error" },
-  { term: "2", meaning: "a wrong argument or variable; with --expect, another status" },
-  { term: "3", meaning: "with --expect, a wrong argument or variable" },
-];
+/** The name of a control command. */
+export type ControlCommandName = (typeof CONTROL_COMMANDS)[number]["name"];
 
-export const EXAMPLES: readonly Entry[] = [
-  { term: "hapgent status", meaning: "what does HAProxy hear?" },
-  {
-    term: "hapgent status --expect UP,READY",
-    meaning: "a monitor's probe: exit code 0, or 2 with what is wrong",
-  },
-  {
-    term: 'hapgent ctl set status DRAIN "deploying v42"',
-    meaning: "take the service out, and say why",
-  },
-  {
-    term: "hapgent ctl wait 30",
-    meaning: "then wait until every HAProxy has been told, for 30 seconds at most",
-  },
-  { term: "hapgent ctl set status READY", meaning: "put the service back" },
-  { term: "hapgent ctl @web show state", meaning: "one of several services (HAPGENT_SERVICES)" },
-  { term: "hapgent check --config", meaning: "are the settings right, before a restart?" },
-  { term: "hapgent check - < new.json", meaning: "is this a state, and what will HAProxy hear?" },
-  { term: "pkill -USR2 -x hapgent", meaning: "set DOWN where there is nothing but a shell" },
-];
+export const EXIT_CODES: readonly Entry[] = toEntries({
+  0: "stopped by a signal; valid; a well-formed reply; ok",
+  1: "cannot listen; invalid; no well-formed reply; an error",
+  2: "a wrong argument or variable; with --expect, another status",
+  3: "a deploy that was refused; with --expect, a wrong argument or variable",
+});
 
-/** The ways to call the program, a line each. */
-export function listUsages(): string[] {
-  return ["hapgent", ...COMMANDS.map(formatUsage), "hapgent --help | --version"];
+export const EXAMPLES: readonly Entry[] = toEntries({
+  "hapgent status": "what does HAProxy hear?",
+  "hapgent status --expect UP,READY": "a monitor's probe: exit code 0, or 2 with what is wrong",
+  'hapgent ctl set status DRAIN "deploying v42"': "take the service out, and say why",
+  "hapgent ctl wait 30": "then wait until every HAProxy has been told, for 30 seconds at most",
+  "hapgent ctl set status READY": "put the service back",
+  "hapgent ctl @web show state": "one of several services (HAPGENT_SERVICES)",
+  "hapgent check --config": "are the settings right, before a restart?",
+  "hapgent check - < new.json": "is this a state, and what will HAProxy hear?",
+  "pkill -USR2 -x hapgent": "set DOWN where there is nothing but a shell",
+});
+
+/** The ways to call the program, and what each does. */
+export function listUsages(): Entry[] {
+  return [
+    { term: "hapgent", meaning: "run the agent" },
+    ...COMMANDS.map((command) => ({ term: formatUsage(command), meaning: command.meaning })),
+    { term: "hapgent --help | --version", meaning: "print this help, or the version" },
+  ];
 }
 
 /** A command as one types it: `hapgent check [--json] [FILE]`. */
@@ -225,8 +236,53 @@ export function formatOption({ name, value }: Option): string {
   return value ? `--${name} ${value}` : `--${name}`;
 }
 
-/** All options, each once. */
-export function listOptions(): Option[] {
-  const options = COMMANDS.flatMap((command) => command.options ?? []);
-  return options.filter((option, i) => options.findIndex(({ name }) => name === option.name) === i);
+/** The options of these commands, each once. */
+export function listOptions(commands: readonly Command[]): Entry[] {
+  const options = commands.flatMap((command) => command.options ?? []);
+  return toEntries(
+    Object.fromEntries(options.map((option) => [formatOption(option), option.meaning])),
+  );
+}
+
+/** The control commands as entries of a list: `wait SECONDS [COUNT]` and what it does. */
+export function listControls(commands: readonly ControlCommand[] = CONTROL_COMMANDS): Entry[] {
+  return commands.map(({ name, operands, meaning }) => {
+    return { term: `${name} ${operands}`.trimEnd(), meaning };
+  });
+}
+
+/** The control commands of this name, or whose first word it is: `set` is four of them. */
+export function findControls(name: string): ControlCommand[] {
+  return CONTROL_COMMANDS.filter((each) => `${each.name} `.startsWith(`${name} `));
+}
+
+/** The answer to `help [COMMAND]`; undefined when there is no such command. */
+export function explainControls(name: string): string | undefined {
+  if (name === "") return `ok ${joinUsages(CONTROL_COMMANDS)}`;
+  const texts = listControls(findControls(name)).map(({ term, meaning }) => `${term}: ${meaning}`);
+  return texts.length > 0 ? `ok ${texts.join("; ")}` : undefined;
+}
+
+/** The answer to a line that is no control command: the nearest one, and what was expected. */
+export function refuseControl(line: string): string {
+  const words = line.trim().replace(/^@\S*\s*/, "");
+  const [verb = "", noun = ""] = words.split(/\s+/);
+  const called = findControls(`${verb} ${noun}`);
+  const meant = called.length > 0 ? called : findControls(verb);
+  const expected = joinUsages(meant.length > 0 ? meant : CONTROL_COMMANDS);
+  const got = quote(line.slice(0, SHOWN));
+  const names = CONTROL_COMMANDS.map(({ name }) => name);
+  const isKnown = called.length > 0 || meant.some(({ name }) => name === verb);
+  const nearest = findNearest(`${verb} ${noun}`, names) ?? findNearest(verb, names);
+  if (isKnown || nearest === undefined) return `error: expected ${expected}, got ${got}`;
+  return `error: no such command: ${got}; did you mean ${nearest}? Expected ${expected}`;
+}
+
+function joinUsages(commands: readonly ControlCommand[]): string {
+  const usages = listControls(commands).map(({ term }) => term);
+  return usages.join(" | ");
+}
+
+function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {
+  return Object.entries(meanings).map(([term, meaning]) => ({ term, meaning }));
 }

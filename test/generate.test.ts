@@ -5,13 +5,11 @@ import { version } from "../package.json";
 import { GENERATED, MANUALS } from "../scripts/generate.ts";
 import { formatLaunchers } from "../scripts/lib/launchers.ts";
 import { formatManPage } from "../scripts/lib/man-page.ts";
-import { listFiles } from "../scripts/lib/repository.ts";
-import { COPIES, listCopies } from "../scripts/lib/role.ts";
-import { EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
+import { CHOSEN, EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { findInstallation } from "../src/commands/installation.ts";
-import { readConfig } from "../src/config.ts";
-import { COMMANDS, VARIABLES } from "../src/spec.ts";
+import { listVariables, readConfig } from "../src/settings.ts";
+import { COMMANDS } from "../src/spec.ts";
 
 test.each(Object.entries(GENERATED))(
   "%s is what scripts/generate.ts writes",
@@ -21,8 +19,8 @@ test.each(Object.entries(GENERATED))(
 );
 
 test("the man page names every variable, the files and examples", () => {
-  for (const { name } of VARIABLES)
-    expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${name}\n`);
+  for (const { term } of listVariables())
+    expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${term}\n`);
   const { stateFile, settingsFile, controlSocket } = findInstallation();
   for (const path of [stateFile, settingsFile, controlSocket])
     expect(MANUALS["deploy/man/hapgent.8"]).toContain(`.B ${path}\n`);
@@ -56,7 +54,7 @@ function complete(line: string): string[] {
 }
 
 test.each([
-  ["hapgent ", ["check", "status", "ctl", "help", "--help", "--version"]],
+  ["hapgent ", ["check", "status", "ctl", "deploy", "help", "--help", "--version"]],
   ["hapgent st", ["status"]],
   ["hapgent status --", ["--send", "--expect", "--timeout", "--wait", "--instance", "--json"]],
   ["hapgent help c", ["check", "ctl"]],
@@ -66,9 +64,9 @@ test.each([
   ["hapgent ctl @web --json show s", ["state", "services"]],
   ["hapgent ctl wait ", [""]],
   ["hapgent ctl check ", [""]],
-  ["hapgent ctl ", ["show", "set", "reload", "wait", "forget", "help"]],
+  ["hapgent ctl ", ["show", "set", "change", "follow", "hold", "reload", "wait", "forget", "help"]],
   ["hapgent ctl show ", ["state", "services", "pollers"]],
-  ["hapgent ctl set ", ["status", "weight", "maxconn"]],
+  ["hapgent ctl set ", ["status", "weight", "maxconn", "state"]],
   ["hapgent ctl set status D", ["DOWN", "DRAIN"]],
 ])("bash completes %j", (line, offers) => {
   expect(complete(line)).toEqual(offers);
@@ -82,29 +80,31 @@ test.each([
   expect(() => formatLaunchers(read)).toThrow(message);
 });
 
-const SETTINGS = [...formatSettings().matchAll(/^#(HAPGENT_\w+)=(.*)$/gm)].map(
+const SETTINGS = [...formatSettings().matchAll(/^#?(HAPGENT_\w+)=(.*)$/gm)].map(
   ([, name = "", value = ""]): [string, string] => [name, value],
 );
 
 test("the settings file names every variable that an installed agent has a use for", () => {
   const named = SETTINGS.map(([name]) => name);
-  const variables = VARIABLES.map(({ name }) => name);
+  const variables = listVariables().map(({ term }) => term);
   expect(named).toEqual(variables.filter((name) => name !== "HAPGENT_TUNE"));
 });
 
-test.each(SETTINGS.filter(([name]) => !(name in EXAMPLES)))(
-  "%s=%s is its default",
+test.each(SETTINGS.filter(([name]) => !(name in EXAMPLES || name in CHOSEN)))(
+  "%s=%s, uncommented alone, is its default",
   (name, value) => {
-    // The grace is for a stop status only.
-    const env = { ...INSTALLED, HAPGENT_STOP_STATUS: "DOWN", HAPGENT_REPLY: "exact" };
-    expect(readConfig({ ...env, [name]: value })).toEqual(readConfig(env));
+    expect(readConfig({ ...INSTALLED, [name]: value })).toEqual(readConfig(INSTALLED));
   },
 );
 
-test.each(Object.entries(EXAMPLES))("%s=%s is an example that is valid", (name, value) => {
-  expect(readConfig({ ...INSTALLED, [name]: value })).not.toEqual(readConfig(INSTALLED));
-});
+test.each(Object.entries({ ...EXAMPLES, ...CHOSEN }))(
+  "%s=%s is no default, and valid alone",
+  (name, value) => {
+    expect(readConfig({ ...INSTALLED, [name]: value })).not.toEqual(readConfig(INSTALLED));
+  },
+);
 
-test("the role has a copy of each of its files, and no other file", () => {
-  expect(listFiles(COPIES).toSorted()).toEqual(Object.keys(listCopies(ROOT)).toSorted());
+test("the settings file sets what was chosen for an installation, and nothing else", () => {
+  const set = [...formatSettings().matchAll(/^(HAPGENT_\w+)=(.*)$/gm)];
+  expect(Object.fromEntries(set.map(([, name, value]) => [name, value]))).toEqual({ ...CHOSEN });
 });

@@ -28,7 +28,7 @@ export function readCommitTime(): number {
   throw new Error(`expected SOURCE_DATE_EPOCH to be seconds since 1970, got ${text}`);
 }
 
-/** Whether this is a checkout. */
+/** Whether this is a checkout, and git is there to read it. */
 export function hasGit(): boolean {
-  return existsSync(`${ROOT}.git`);
+  return existsSync(`${ROOT}.git`) && Bun.which("git") !== null;
 }

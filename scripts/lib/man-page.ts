@@ -1,9 +1,8 @@
-// The man page, from src/spec.ts.
+// The man page, from src/spec.ts and src/settings.ts.
 import { version } from "../../package.json";
+import { listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
 import * as spec from "../../src/spec.ts";
-
-type Row = readonly [term: string, meaning: string];
 
 const DESCRIPTION =
   "hapgent runs beside a service, holds the state of that service (a status, a weight, a maxconn) " +
@@ -24,42 +23,27 @@ const COPYRIGHT =
 
 /** The man page of this version; its date is that of the version in the text of the changelog. */
 export function formatManPage(changelog: string): string {
-  const { COMMANDS, CONTROL_COMMANDS, EXAMPLES, EXIT_CODES, SIGNALS, STATE_FIELDS, VARIABLES } =
-    spec;
+  const { COMMANDS, EXAMPLES, EXIT_CODES, SIGNALS, STATE_FIELDS } = spec;
   const date = findDate(changelog);
   return `${[
     `.TH HAPGENT 8 "${date}" "hapgent ${version}" "System Administration"`,
     ".SH NAME",
     "hapgent \\- answers HAProxy's agent checks",
     ".SH SYNOPSIS",
-    ...spec.listUsages().flatMap((usage, i) => [...(i > 0 ? [".br"] : []), `.B ${roff(usage)}`]),
+    ...spec.listUsages().flatMap(({ term }, i) => [...(i > 0 ? [".br"] : []), `.B ${roff(term)}`]),
     ".SH DESCRIPTION",
     roff(DESCRIPTION),
-    section("COMMANDS", [
-      ["hapgent", "run the agent"],
-      ...COMMANDS.map((each): Row => [spec.formatUsage(each), each.meaning]),
-    ]),
-    section(
-      "OPTIONS",
-      spec.listOptions().map((option): Row => [spec.formatOption(option), option.meaning]),
-    ),
-    section(
-      "ENVIRONMENT",
-      VARIABLES.map(({ name, fallback, meaning }): Row => {
-        return [name, `${meaning.replaceAll("`", "")} (${fallback})`];
-      }),
-    ),
+    section("COMMANDS", spec.listUsages()),
+    section("OPTIONS", spec.listOptions(COMMANDS)),
+    section("ENVIRONMENT", listEnvironment()),
     ".PP",
     roff(SETTINGS),
-    section("STATE FILE", entries(STATE_FIELDS)),
-    section("SIGNALS", entries(SIGNALS)),
-    section(
-      "CONTROL SOCKET",
-      CONTROL_COMMANDS.map(({ usage, meaning }): Row => [usage, meaning]),
-    ),
+    section("STATE FILE", STATE_FIELDS),
+    section("SIGNALS", SIGNALS),
+    section("CONTROL SOCKET", spec.listControls()),
     section("FILES", listFiles()),
-    section("EXIT STATUS", entries(EXIT_CODES)),
-    section("EXAMPLES", entries(EXAMPLES)),
+    section("EXIT STATUS", EXIT_CODES),
+    section("EXAMPLES", EXAMPLES),
     ".SH COPYRIGHT",
     roff(COPYRIGHT),
     ".SH SEE ALSO",
@@ -76,28 +60,25 @@ function findDate(changelog: string): string {
   return /\d{4}-\d{2}-\d{2}/.exec(own ?? headings.join(" "))?.[0] ?? "";
 }
 
-function listFiles(): Row[] {
+function listFiles(): spec.Entry[] {
   const agent = findInstallation();
   const instance = findInstallation("NAME");
-  return [
-    [agent.settingsFile, "settings of the installed agent, the variables above, one a line"],
-    [agent.stateFile, "its state"],
-    [agent.controlSocket, "its control socket"],
-    [instance.settingsFile, "settings of the instance NAME, started as hapgent@NAME"],
-    [instance.stateFile, "the state of that instance"],
-    [instance.controlSocket, "its control socket"],
-  ];
+  const files = {
+    [agent.settingsFile]: "settings of the installed agent, the variables above, one a line",
+    [agent.stateFile]: "its state",
+    [agent.controlSocket]: "its control socket",
+    [instance.settingsFile]: "settings of the instance NAME, started as hapgent@NAME",
+    [instance.stateFile]: "the state of that instance",
+    [instance.controlSocket]: "its control socket",
+  };
+  return Object.entries(files).map(([term, meaning]) => ({ term, meaning }));
 }
 
-function section(title: string, rows: readonly Row[]): string {
+function section(title: string, entries: readonly spec.Entry[]): string {
   return [
     `.SH ${title}`,
-    ...rows.flatMap(([term, text]) => [".TP", `.B ${roff(term)}`, roff(text)]),
+    ...entries.flatMap(({ term, meaning }) => [".TP", `.B ${roff(term)}`, roff(meaning)]),
   ].join("\n");
-}
-
-function entries(rows: readonly spec.Entry[]): Row[] {
-  return rows.map(({ term, meaning }) => [term, meaning]);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { findInstallation } from "../../src/commands/installation.ts";
-import { VARIABLES } from "../../src/spec.ts";
+import { listVariables } from "../../src/settings.ts";
 
 const { directory, stateFile, controlSocket } = findInstallation();
 
@@ -12,7 +12,24 @@ export const INSTALLED: Readonly<Record<string, string>> = {
 /** What is off unless it is set, with a value to begin with. */
 export const EXAMPLES: Readonly<Record<string, string>> = {
   HAPGENT_SERVICES: `${directory}/services`,
+  HAPGENT_POLLERS: "192.0.2.1,192.0.2.2",
+  HAPGENT_FORGET: "600",
   HAPGENT_STOP_STATUS: "DOWN",
+};
+
+/** What the settings file sets: what a new installation is better off with than with the default. */
+export const CHOSEN: Readonly<Record<string, string>> = {
+  HAPGENT_REPLY: "full",
+};
+
+/** What only an installed agent has to know of a setting: lines of a comment. */
+const NOTES: Readonly<Record<string, string>> = {
+  HAPGENT_STATE_FILE: `; outside of ${directory} systemd needs
+# ReadWritePaths= with its directory, too (systemctl edit hapgent), and cannot use /home`,
+  HAPGENT_REPLY: `;
+# exact: those of the original, where HAProxy keeps what a reply leaves out`,
+  HAPGENT_SOCKET_MODE: `;
+# that is the group of the unit (Group=, by default hapgent)`,
 };
 
 /** Variables that the launchers leave no use for. */
@@ -24,22 +41,25 @@ const UNUSED = new Set(["HAPGENT_TUNE"]);
  */
 const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: string]>> = {
   HAPGENT_IP: ["hapgent_ip"],
-  HAPGENT_PORT: ["hapgent_port"],
+  HAPGENT_PORT: ["hapgent_port | int"],
   HAPGENT_STATE_FILE: ["hapgent_state_file"],
   HAPGENT_REPLY: ["hapgent_reply", "hapgent_reply"],
-  HAPGENT_WATCH: ["'on' if hapgent_watch else 'off'"],
+  HAPGENT_WATCH: ["hapgent_watch | bool | ternary('on', 'off')"],
   HAPGENT_SERVICES: ["hapgent_services_directory", "hapgent_services"],
   HAPGENT_SOCKET: ["hapgent_socket"],
   HAPGENT_STOP_STATUS: ["hapgent_stop_status", "hapgent_stop_status"],
-  HAPGENT_STOP_GRACE: ["hapgent_stop_grace", "hapgent_stop_status"],
+  HAPGENT_STOP_GRACE: ["hapgent_stop_grace | int", "hapgent_stop_status"],
 };
 
-/** `/etc/default/hapgent` as it is installed: every setting with its default, commented out. */
+/** `/etc/default/hapgent` as it is installed: every setting, commented out where it is the default. */
 export function formatSettings(): string {
   return format(
     `# Settings of the agent, for the systemd unit and the init script: one NAME=VALUE a line, without
-# spaces. A commented line shows the default. More: hapgent(8).`,
-    (_, line) => line,
+# spaces. A commented line shows the default, or an example of what is off. More: hapgent(8).`,
+    (name, line) => {
+      const chosen = CHOSEN[name];
+      return chosen === undefined ? line : `${name}=${chosen}`;
+    },
   );
 }
 
@@ -57,13 +77,14 @@ export function formatSettingsTemplate(): string {
 
 /** A comment and a line for each setting, which is commented out unless `set` makes another. */
 function format(head: string, set: (name: string, line: string) => string): string {
-  const entries = VARIABLES.filter(({ name }) => !UNUSED.has(name)).map(
-    ({ name, meaning, fallback }) => {
-      const example = EXAMPLES[name];
-      const text = meaning.replaceAll("`", "") + (example ? "; off when unset" : "");
-      const line = `#${name}=${example ?? INSTALLED[name] ?? fallback}`;
-      return `\n# ${text}\n${set(name, line)}\n`;
-    },
-  );
+  const entries = listVariables()
+    .filter(({ term }) => !UNUSED.has(term))
+    .map(({ term, meaning, fallback }) => {
+      const example = EXAMPLES[term];
+      const text =
+        meaning.replaceAll("`", "") + (example ? "; off when unset" : "") + (NOTES[term] ?? "");
+      const line = `#${term}=${example ?? INSTALLED[term] ?? fallback}`;
+      return `\n# ${text}\n${set(term, line)}\n`;
+    });
   return `${head}\n${entries.join("")}`;
 }

@@ -1,5 +1,7 @@
+import { fileURLToPath } from "node:url";
+
 /** Root of the repository, with a slash at its end. */
-export const ROOT = new URL("../..", import.meta.url).pathname;
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What a finished command wrote and how it ended. */
 export interface Output {

@@ -1,70 +1,98 @@
-import { parseField, StateError, withStatus } from "../state/state.ts";
+import { log } from "../log.ts";
+import { type ControlCommandName, explainControls, refuseControl, WAIT_LIMIT } from "../spec.ts";
+import { parseText } from "../state/read.ts";
+import { isReasonShown, type ReplyMode } from "../state/reply.ts";
+import {
+  formatState,
+  parseField,
+  REASON_LENGTH,
+  STATUSES,
+  type State,
+  StateError,
+  withStatus,
+} from "../state/state.ts";
 import { quote } from "../text.ts";
-import type { Execute } from "./control-socket.ts";
-import type { Events } from "./events.ts";
-import { POLLER_LIMIT, type PollerReport, type Pollers, type WaitResult } from "./pollers.ts";
-import type { Outcome, Service } from "./service.ts";
-import type { Services } from "./services.ts";
+import type { ControlClient } from "./control-client.ts";
+import type { Files } from "./files.ts";
+import type { Entry, Host } from "./host.ts";
+import type { Change } from "./keeper.ts";
+import { POLLER_LIMIT } from "./poller-memory.ts";
+import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
+import type { Pollers } from "./pollers.ts";
+import { Wait } from "./wait.ts";
+import { describeWait } from "./wait-words.ts";
 
-/** The longest `wait`, in seconds. */
-const WAIT_LIMIT = 86_400;
+/** What `follow` puts before a reason, and what it may overwrite again. */
+const FOLLOW = "follow:";
 
-/** How many pollers an answer names. */
-const NAMED_LIMIT = 8;
+/** How often a wait looks whether it has ended, in milliseconds. */
+const LOOK_MS = 100;
 
 /** What the commands work with. */
 export interface ControlContext {
-  readonly services: Services;
-  readonly events: Events;
+  readonly host: Host;
+  readonly files: Files;
   readonly pollers: Pollers;
+  readonly mode: ReplyMode;
   /** Whether the state files are watched: then a command looks at the file first. */
   readonly watch: boolean;
+  readonly now: () => number;
 }
+
+/** The words of a command, and what comes after them. */
+const TWO_WORDS = /^(\S+\s+\S+)\s*(.*)$/;
+const ONE_WORD = /^(\S+)\s*(.*)$/;
+
+/** Who keeps others from a deploy: of the host (undefined) or of a service. */
+type Holds = Map<string | undefined, { readonly who: string; readonly at: number }>;
 
 /** A command that was received. */
 interface Call extends ControlContext {
-  /** The words after the command's name. */
-  readonly words: readonly string[];
-  /** The service that it is for; the host without `@name`. */
-  readonly service: Service;
-  /** Whether somebody still waits for the answer. */
-  readonly isWanted: () => boolean;
+  /** What came after the command's name. */
+  readonly text: string;
+  /** The service that it is for; undefined: the host. */
+  readonly name: string | undefined;
+  readonly client: ControlClient;
+  readonly holds: Holds;
 }
 
-/** Runs a command; undefined when its words are not what it takes. */
+/** Runs a command; undefined when it does not take what came after its name. */
 type Run = (call: Call) => Promise<string | undefined> | string | undefined;
 
-/** The commands, by name. */
-const COMMANDS: ReadonlyMap<string, Run> = new Map<string, Run>([
-  ["show state", withoutWords(showState)],
-  ["show services", withoutWords(showServices)],
-  [
-    "show pollers",
-    withoutWords(({ pollers, service }) => JSON.stringify(pollers.list(service.name))),
-  ],
-  ["set status", setStatus],
-  ["set weight", (call) => setNumber("weight", call)],
-  ["set maxconn", (call) => setNumber("maxconn", call)],
-  ["reload", withoutWords(reload)],
-  ["wait", wait],
-  ["forget", forget],
-  ["help", withoutWords(async () => `ok ${(await import("./refusal.ts")).listCommands()}`)],
-]);
+const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
+  "show state": withoutText(showState),
+  "show services": withoutText(showServices),
+  "show pollers": withoutText((call) => showPollers(scopeOf(call), call.now())),
+  "set status": setStatus,
+  "set weight": (call) => setNumber("weight", call),
+  "set maxconn": (call) => setNumber("maxconn", call),
+  "set state": setState,
+  change,
+  follow,
+  hold,
+  reload: withoutText(reload),
+  wait,
+  forget,
+  "forget silent": forgetAllSilent,
+  help: ({ text }) => explainControls(text),
+};
 
 /** Makes the function that executes lines of the control socket: `[@SERVICE] COMMAND`. */
-export function createExecute(context: ControlContext): Execute {
-  return async (line, isWanted) => {
-    const all = line.trim().split(/\s+/);
-    const name = all[0]?.startsWith("@") ? all.shift()?.slice(1) : undefined;
-    const service = name === undefined ? context.services.host : context.services.get(name);
-    if (!service) return `error: no such service: ${quote(name ?? "")}`;
-    const [verb = "", noun = "", ...rest] = all;
-    const one = COMMANDS.get(verb);
-    const run = one ?? COMMANDS.get(`${verb} ${noun}`);
-    const words = one ? all.slice(1) : rest;
+export function createExecute(context: ControlContext) {
+  const holds: Holds = new Map();
+  return async (line: string, client: ControlClient): Promise<string> => {
+    const [, name, command = ""] = /^\s*(?:@(\S*))?\s*(.*?)\s*$/.exec(line) ?? [];
+    if (context.host.find(name) === undefined)
+      return `error: no such service: ${quote(name ?? "")}`;
     try {
-      const answer = await run?.({ ...context, words, service, isWanted });
-      return answer ?? (await import("./refusal.ts")).refuse(line);
+      for (const pattern of [TWO_WORDS, ONE_WORD]) {
+        const [, called = "", text = ""] = pattern.exec(command) ?? [];
+        const verb = called.replace(/\s+/, " ");
+        if (!isCommand(verb)) continue;
+        const answer = await COMMANDS[verb]({ ...context, holds, client, name, text });
+        return answer ?? refuseControl(line);
+      }
+      return refuseControl(line);
     } catch (error) {
       if (error instanceof StateError) return `error: ${error.message}`;
       throw error;
@@ -72,123 +100,188 @@ export function createExecute(context: ControlContext): Execute {
   };
 }
 
-function withoutWords(run: Run): Run {
-  return (call) => (call.words.length === 0 ? run(call) : undefined);
+function isCommand(verb: string): verb is ControlCommandName {
+  return Object.hasOwn(COMMANDS, verb);
 }
 
-/** Looks at watched files before a command, so that no edit is overlooked. */
-async function look(call: Call, services: readonly Service[]): Promise<void> {
-  if (call.watch) await call.events.request(() => reread(call, services));
+function withoutText(run: Run): Run {
+  return (call) => (call.text === "" ? run(call) : undefined);
 }
 
-/** Reads files that have changed; the host's too, which comes before the services in the reply. */
-async function reread({ services: { host } }: Call, services: readonly Service[]): Promise<void> {
-  for (const service of new Set([host, ...services])) await service.reread();
+function scopeOf({ pollers, host, name }: Call) {
+  return { pollers, replies: host, name };
 }
 
 async function showState(call: Call): Promise<string> {
-  const { service } = call;
-  await look(call, [service]);
-  return JSON.stringify({ state: service.state, reply: service.reply.text });
+  const { host, files, watch, name } = call;
+  if (watch) await files.look(name);
+  const own = name === undefined ? {} : { host: host.own.state };
+  return JSON.stringify({ ...describeEntry(call, name), ...own });
 }
 
 async function showServices(call: Call): Promise<string> {
-  await look(call, call.services.all);
-  const { named } = call.services;
-  const shown = named.map(({ name = "", state, reply }) => ({ name, state, reply: reply.text }));
-  return JSON.stringify(shown.toSorted((one, other) => (one.name < other.name ? -1 : 1)));
+  if (call.watch) await call.files.lookAtAll();
+  const names = [...call.host.names()].sort();
+  return JSON.stringify(names.map((name) => ({ name, ...describeEntry(call, name) })));
+}
+
+function describeEntry({ host, now }: Call, name: string | undefined) {
+  const entry = host.find(name);
+  const { state, by } = entry ?? host.own;
+  return { state, reply: host.reply(name).text, since: toDate(entry ?? host.own, now), by };
+}
+
+/** When a state was set, in the time of day. */
+function toDate({ since }: Entry, now: () => number): string {
+  return new Date(Date.now() - (now() - since)).toISOString();
 }
 
 async function setStatus(call: Call): Promise<string> {
-  const [status = "", ...words] = call.words;
-  const reason = parseField("reason", words.join(" ") || null);
-  const change = withStatus(parseField("status", status), reason ?? undefined);
-  const answer = await set(call, change);
-  const isShown = !reason || call.service.reply.text.includes("#");
-  return isShown ? answer : `${answer} (HAProxy shows no reason with ${status})`;
+  const [, word = "", text = ""] = ONE_WORD.exec(call.text) ?? [];
+  const reason = parseField("reason", text || null);
+  const status = parseField("status", word);
+  let old: State | undefined;
+  const answer = await set(call, ({ state }) => {
+    old = state;
+    return withStatus(state, status, reason);
+  });
+  const notes = call.mode === "exact" ? describeSticking(old, status) : "";
+  const isShown = !reason || isReasonShown({ status }, call.mode);
+  return isShown ? answer + notes : `${answer} (HAProxy shows no reason with ${status})${notes}`;
+}
+
+/** What HAProxy keeps of the status before, where replies are exact. */
+function describeSticking(old: State | undefined, status: string): string {
+  const was = old?.status ?? "";
+  if (status === "UP" && ["DRAIN", "MAINT"].includes(was))
+    return ` (HAProxy keeps the ${was} until READY)`;
+  if (status === "READY" && ["DOWN", "FAIL", "STOPPED"].includes(was))
+    return ` (HAProxy keeps the ${was} until UP)`;
+  return "";
 }
 
 function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | undefined {
-  const [text = "", extra] = call.words;
-  if (extra !== undefined) return undefined;
-  const value = parseField(field, /^\d+$/.test(text) ? Number(text) : text);
-  return set(call, (state) => ({ ...state, [field]: value }));
+  if (/\s/.test(call.text)) return undefined;
+  const value = parseField(field, toInteger(call.text) ?? call.text);
+  return set(call, ({ state }) => ({ ...state, [field]: value }));
 }
 
-async function set(call: Call, change: Parameters<Service["set"]>[0]): Promise<string> {
-  const { service, events, watch } = call;
-  const outcome = await events.request(async () => {
-    // No edit is overwritten unseen.
-    if (watch) await reread(call, [service]);
-    return await service.set(change, "socket");
+async function setState(call: Call): Promise<string> {
+  const state = await parseText(call.text);
+  return await set(call, () => state);
+}
+
+/** `change A to B`: a script puts back only what it has set itself. */
+async function change(call: Call): Promise<string | undefined> {
+  const { text } = call;
+  const word = STATUSES.join("|");
+  if (!new RegExp(`^(${word})( .*)? to (${word})( .*)?$`).test(text)) return undefined;
+  return await set(call, (entry) => {
+    const { state } = entry;
+    const present = `${state.status} ${state.reason ?? ""}`.trim();
+    if (!text.startsWith(`${present} to `)) throw refuse("changed", entry, call);
+    const [, next = "", reason = ""] = ONE_WORD.exec(text.slice(`${present} to `.length)) ?? [];
+    const status = parseField("status", next);
+    return withStatus(state, status, parseField("reason", reason || null));
   });
-  return describe(outcome, service);
 }
 
-async function reload({ service, services, events }: Call): Promise<string> {
-  const target = service === services.host ? services : service;
-  return describe(await events.request(() => target.reload("socket")), service);
+/** `follow JSON`: a script that runs by itself overwrites nothing that a person has set. */
+async function follow(call: Call): Promise<string> {
+  const { reason = "", ...wanted } = await parseText(call.text);
+  const state = { ...wanted, reason: `${FOLLOW} ${reason}`.trim().slice(0, REASON_LENGTH) };
+  return await set(call, (entry) => {
+    const isOpen = entry.state.status === "UP" || entry.state.status === "READY";
+    const isOwn = entry.state.reason?.startsWith(FOLLOW);
+    if (!isOpen && !isOwn) throw refuse("followed", entry, call);
+    return formatState(state) === formatState(entry.state) ? undefined : state;
+  });
 }
 
-function describe({ isGood, text }: Outcome, { reply }: Service): string {
-  return isGood ? `ok ${text}: ${reply.text}` : `error: ${text}; the reply is ${reply.text}`;
+/** The error of a command that gives way to what somebody else has set. */
+function refuse(what: string, entry: Entry, { now }: Call): StateError {
+  const { status, reason } = entry.state;
+  const state = reason ? `${status} ${quote(reason)}` : status;
+  const since = toDate(entry, now).slice(11, 19);
+  return new StateError([`not ${what}: it is ${state} since ${since} UTC (${entry.by})`]);
+}
+
+function hold({ text: who, name, client, holds, now }: Call): string | undefined {
+  if (who === "") return undefined;
+  const names = name === undefined ? [...holds.keys()] : [name, undefined];
+  const other = names.map((each) => holds.get(each)).find((each) => each !== undefined);
+  if (other) {
+    const seconds = Math.round((now() - other.at) / 1000);
+    return `error: held by ${other.who} for ${seconds} s`;
+  }
+  const problem = client.stay();
+  if (problem) return `error: ${problem}`;
+  holds.set(name, { who, at: now() });
+  void client.gone.then(() => holds.delete(name));
+  client.hold();
+  return "ok held";
+}
+
+async function reload(call: Call): Promise<string> {
+  const { files, name } = call;
+  const own = name === undefined ? undefined : files.find(name);
+  return describe(await (own ? own.read("socket") : files.reload("socket")), call);
+}
+
+async function set(call: Call, made: Change): Promise<string> {
+  return describe(await call.files.set(call.name, made, "socket"), call);
+}
+
+function describe(
+  { isGood, text }: { isGood: boolean; text: string },
+  { host, name }: Call,
+): string {
+  const reply = host.reply(name).text;
+  return isGood ? `ok ${text}: ${reply}` : `error: ${text}; the reply is ${reply}`;
 }
 
 async function wait(call: Call): Promise<string | undefined> {
-  const [seconds = "", count, extra] = call.words;
+  const { files, name, client, now, watch } = call;
+  const [seconds = "", count, extra] = call.text.split(/\s+/);
   if (extra !== undefined) return undefined;
-  if (!isInteger(seconds, 0, WAIT_LIMIT)) {
+  if ((toInteger(seconds) ?? Infinity) > WAIT_LIMIT)
     return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${quote(seconds)}`;
+  if (count !== undefined && (toInteger(count) ?? Infinity) > POLLER_LIMIT)
+    return `error: wait: expected a number of pollers from 0 to ${POLLER_LIMIT}, got ${quote(count)}`;
+  const problem = client.stay();
+  if (problem) return `error: ${problem}`;
+  if (watch) await (name === undefined ? files.lookAtAll() : files.look(name));
+  const options = { seconds: Number(seconds), count: toInteger(count ?? ""), now: now() };
+  const wait = new Wait({ ...scopeOf(call), ...options });
+  for (;;) {
+    const end = wait.look(now());
+    if (end || client.isGone) {
+      const answer = end ? describeWait(wait, end, now()) : "nobody waits any more";
+      log("wait", { cause: "socket", service: name, answer });
+      return answer;
+    }
+    await Bun.sleep(LOOK_MS);
   }
-  if (count !== undefined && !isInteger(count, 1, POLLER_LIMIT)) {
-    const got = quote(count);
-    return `error: wait: expected a number of pollers from 1 to ${POLLER_LIMIT}, got ${got}`;
-  }
-  const { services, service } = call;
-  await look(call, service === services.host ? services.all : [service]);
-  const result = await call.pollers.wait({
-    // The host's pollers are those of all services.
-    name: service.name,
-    seconds: Number(seconds),
-    count: count === undefined ? undefined : Number(count),
-    isWanted: call.isWanted,
-  });
-  return describeWait(result, call.service.reply.text);
 }
 
-function isInteger(text: string, minimum: number, maximum: number): boolean {
-  return /^\d{1,9}$/.test(text) && Number(text) >= minimum && Number(text) <= maximum;
+function forget(call: Call): string | undefined {
+  const { text: address } = call;
+  if (address === "" || /\s/.test(address)) return undefined;
+  return logged(call, forgetAddress(scopeOf(call), address, call.now()));
 }
 
-function describeWait({ problem, pollers, seconds }: WaitResult, reply: string): string {
-  const missing = pollers.filter(({ isServed }) => !isServed);
-  if (problem !== undefined) {
-    const names = list(missing.map(describeMissing));
-    return `error: after ${seconds} s: ${problem}${names && `: ${names}`}`;
-  }
-  const howMany = pollers.length === 1 ? "1 poller" : `all of ${pollers.length} pollers`;
-  const names = list(pollers.map(describeAsker));
-  return `ok served to ${howMany} after ${seconds} s: ${reply}; ${names}`;
+function forgetAllSilent(call: Call): string | undefined {
+  const seconds = toInteger(call.text);
+  if (seconds === undefined) return undefined;
+  return logged(call, forgetSilent(scopeOf(call), seconds, call.now()));
 }
 
-function describeAsker({ address, sent }: PollerReport): string {
-  return sent === "" ? address : `${address} ${quote(sent)}`;
+function logged({ name }: Call, answer: string): string {
+  log("forget", { cause: "socket", service: name, answer });
+  return answer;
 }
 
-function describeMissing(poller: PollerReport): string {
-  const told = poller.reply === null ? "perhaps never told" : `told ${poller.reply}`;
-  return `${describeAsker(poller)} (${told}, asked ${poller.age} s ago)`;
-}
-
-function list(names: readonly string[]): string {
-  const rest = names.length - NAMED_LIMIT;
-  return names.slice(0, NAMED_LIMIT).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
-}
-
-function forget({ words, pollers }: Call): string | undefined {
-  const [address, extra] = words;
-  if (address === undefined || extra !== undefined) return undefined;
-  const count = pollers.forget(address);
-  if (count === 0) return `error: no poller has the address ${quote(address)}`;
-  return `ok forgotten: ${count === 1 ? "1 poller" : `${count} pollers`} of ${address}`;
+/** A text of digits as a number; undefined when it is none, or has too many. */
+function toInteger(text: string): number | undefined {
+  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }

@@ -1,213 +1,194 @@
-import type { Services } from "./services.ts";
+import type { LogFields } from "../log.ts";
+import type { Named, NamedPollers } from "../named-pollers.ts";
+import { nameIn, PROBE_MARK } from "../sent.ts";
+import { type Asker, KNOWN_AFTER, Poller, type WrittenReply } from "./poller.ts";
+import { PollerMemory } from "./poller-memory.ts";
 
-/** A poller that was served is forgotten when it has not asked for this time (ms). */
-const MEMORY_MS = 60_000;
+/** The silence after which a new poller does not count any more (ms). */
+const NEW_MS = 10_000;
 
-/** The most pollers that are remembered. */
-export const POLLER_LIMIT = 4096;
+/** That silence while slow lines have had no time to ask twice, and how long that is (ms). */
+const NEW_AFTER_START_MS = 60_000;
+const START_MS = 300_000;
 
-/** The interval that is assumed before one was seen: HAProxy's default `agent-inter`, in ms. */
-const DEFAULT_INTERVAL_MS = 2000;
+/** The silence after which a named address's agent-send that hardly asked is none of its lines. */
+const STRAY_MS = 600_000;
 
-/** How long the agent listens before it knows its pollers (ms): five default intervals. */
-const LEARNING_MS = 10_000;
+/** How often the agent forgets by itself, where nobody looks (ms). */
+const SWEEP_MS = 60_000;
 
-/** How often a wait looks who has been served, in milliseconds. */
-const LOOK_MS = 100;
+/** How many names that are no service's are logged. */
+const NAMES_LOGGED = 32;
 
-/** Who asks: an address, and what it sends. HAProxy's `agent-send` tells two lines apart. */
-export interface Asker {
-  readonly address: string;
-  readonly sent: string;
-}
+/** The reply to a check that names a service that does not exist. */
+export const NO_SERVICE = "FAIL #no such service";
 
-/** A poller as `show pollers` tells of it. */
-export interface PollerReport extends Asker {
-  /** Seconds since its last check. */
-  readonly age: number;
-  /** What it was told last; null when it is not known whether it has got a reply. */
-  readonly reply: string | null;
-  /** Whether that is the present reply. */
-  readonly isServed: boolean;
-}
+/** Why a poller counts, or that it does not. */
+export type Standing = "named" | "in a named network" | "three checks" | "new" | "stranger";
 
-interface Poller extends Asker {
-  readonly told: string | undefined;
-  readonly at: number;
-  /** Times between its last checks (ms): the latest, and the one before. */
-  readonly gaps: readonly [number, number];
-}
+/** What was written: to several pollers where it is not known to which, to none that is known. */
+export type Written = readonly WrittenReply[];
 
-/** What a wait is about. */
-export interface WaitOptions {
-  /** The service whose pollers count; undefined: all pollers. */
-  readonly name?: string | undefined;
-  /** How long it may take, in seconds. */
-  readonly seconds: number;
-  /** How many pollers there are, if that is known. */
-  readonly count?: number | undefined;
-  /** Whether somebody still waits for the answer. */
-  readonly isWanted?: () => boolean;
-}
-
-/** How a wait ended. */
-export interface WaitResult {
-  /** Why it cannot be said that all know; undefined: all do. */
-  readonly problem: string | undefined;
-  /** The pollers that count. */
-  readonly pollers: readonly PollerReport[];
-  /** How long it took, in seconds. */
-  readonly seconds: number;
+/** How pollers are judged. */
+export interface PollersOptions {
+  /** Who may count (HAPGENT_POLLERS); undefined: whoever asks like a load balancer. */
+  readonly named: NamedPollers | undefined;
+  /** Seconds of silence after which a load balancer is forgotten (HAPGENT_FORGET). */
+  readonly forget: number | undefined;
+  /** The start of the agent. */
+  readonly now: number;
+  readonly log?: (message: string, fields: LogFields) => void;
 }
 
 /**
- * Who has been told what. It fails closed: nobody counts as told who may not have been. HAProxy
- * keeps the last reply for ever, so a poller that was not served the present one is required until
- * it is, or until an operator says that it is gone (`forget`). The pollers of a service
- * that is gone stay too: the present reply says that there is none.
+ * Who asks, who of them is a load balancer, and who has been told what. It fails closed: HAProxy
+ * keeps the last reply for ever, so a load balancer is remembered, however long it is silent, until
+ * somebody says that it is gone. Times are handed in: ms of a clock that never goes back.
  */
 export class Pollers {
-  readonly #services: Services;
-  /** By address and what was sent, in the order of their last check, the oldest first. */
-  readonly #pollers = new Map<string, Poller>();
-  readonly #startedAt = performance.now();
-  /** When one that may still ask could not be remembered for want of room. */
-  #overflowedAt = Number.NEGATIVE_INFINITY;
+  readonly options: PollersOptions;
+  readonly memory = new PollerMemory();
+  /** Named load balancers that are gone, for which services (undefined: all), until they ask. */
+  readonly #excused = new Map<Named, Set<string | undefined>>();
+  readonly #namesLogged = new Set<string>();
+  #sweptAt: number;
 
-  constructor(services: Services) {
-    this.#services = services;
+  constructor(options: PollersOptions) {
+    this.options = options;
+    this.#sweptAt = options.now;
   }
 
-  /** Notes a check: what the asker was told; undefined when it may not have got it. */
-  record(asker: Asker, told: string | undefined): void {
-    const key = `${asker.address} ${asker.sent}`;
-    const now = performance.now();
-    const known = this.#pollers.get(key);
-    // Who asks for what never was a service is no load balancer that anybody waits for.
-    if (!known && !this.#services.find(asker.sent)) return;
-    this.#pollers.delete(key);
-    const gaps = known ? ([now - known.at, known.gaps[0]] as const) : ([0, 0] as const);
-    if (!known && !this.#makeRoom(now)) return;
-    this.#pollers.set(key, { ...asker, told, at: now, gaps });
+  /** Notes that the end of a reply was written: from now on the poller has perhaps been told. */
+  written({ address, sent }: Asker, reply: string, now: number): Written {
+    // It may be any line of this address, and is no reason to know a new one.
+    if (sent === undefined) {
+      return this.memory.at(address).map((each) => each.write(reply, now, false));
+    }
+    if (sent.startsWith(PROBE_MARK)) return [];
+    if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
+    const poller = this.memory.get(address, sent) ?? this.#add(address, sent, reply, now);
+    if (!poller) return [];
+    poller.ask(now);
+    if (poller.named && this.#excused.size > 0) this.#excused.delete(poller.named);
+    this.#judge(poller);
+    return [poller.write(reply, now)];
   }
 
-  /** Forgets the pollers of an address, whatever they were told; returns how many they were. */
-  forget(address: string): number {
-    const keys = [...this.#pollers].flatMap(([key, poller]) =>
-      poller.address === address ? [key] : [],
-    );
-    for (const key of keys) this.#pollers.delete(key);
-    return keys.length;
-  }
-
-  /**
-   * Forgets those that were served and ask no more. To be called before a reply changes: those that
-   * still ask are then required to get the new one.
-   */
-  forgetSilent(): void {
-    const now = performance.now();
-    for (const [key, poller] of this.#pollers) {
-      if (now - poller.at > MEMORY_MS && this.#isServed(poller)) this.#pollers.delete(key);
+  /** Notes how a check ended: `isServed` when the client closed cleanly after the whole reply. */
+  closed(written: Written, isServed: boolean, now: number): void {
+    for (const reply of written) {
+      reply.poller.close(reply, isServed, now);
+      this.#judge(reply.poller);
     }
   }
 
-  /** The pollers of a service, or all. */
-  list(name?: string): PollerReport[] {
-    this.forgetSilent();
-    const now = performance.now();
-    return this.#of(name).map((poller) => ({
-      address: poller.address,
-      sent: poller.sent,
-      age: Math.round(now - poller.at) / 1000,
-      reply: poller.told ?? null,
-      isServed: this.#isServed(poller),
-    }));
+  /** Why a poller counts now, or that it does not. */
+  standing(poller: Poller, now: number): Standing {
+    return findStanding(this.options, poller, now);
+  }
+
+  /** The lines of a load balancer that is named. */
+  of(named: Named): readonly Poller[] {
+    return named.addresses.flatMap((address) => this.memory.at(address));
+  }
+
+  /** Whether a named load balancer was forgotten for this service, and has not asked since. */
+  isExcused(named: Named, name: string | undefined): boolean {
+    const names = this.#excused.get(named);
+    return names !== undefined && (names.has(undefined) || names.has(name));
   }
 
   /**
-   * Waits until every poller of a service, or every one, is known to have the present reply. It
-   * looks ten times a second, so that a check costs nothing more meanwhile.
+   * Forgets these pollers, and of named load balancers these (for a service only, where a name is
+   * given) until they ask again.
    */
-  async wait(options: WaitOptions): Promise<WaitResult> {
-    const start = performance.now();
-    const end = start + options.seconds * 1000;
-    for (;;) {
-      const problem = this.#findProblem(options);
-      const now = performance.now();
-      if (problem === undefined || now >= end || options.isWanted?.() === false) {
-        const seconds = Math.round((now - start) / 100) / 10;
-        return { problem, pollers: this.list(options.name), seconds };
+  forget(pollers: Iterable<Poller>, named: Iterable<Named>, name: string | undefined): void {
+    for (const poller of pollers) this.memory.remove(poller);
+    for (const each of named) {
+      const names = this.#excused.get(each) ?? new Set();
+      this.#excused.set(each, names.add(name));
+    }
+  }
+
+  /** Forgets who has been silent for so long that it is not waited for. */
+  sweep(now: number): void {
+    this.#sweptAt = now;
+    this.memory.expire(now);
+    const { forget, log } = this.options;
+    for (const poller of this.memory) {
+      const silent = now - poller.askedAt;
+      if (isBalancer(poller.named)) {
+        const isStray = poller.asks < KNOWN_AFTER && silent > STRAY_MS;
+        if (isStray && this.of(poller.named).length > 1) this.memory.remove(poller);
+      } else if (forget !== undefined && poller.isKnown && silent > forget * 1000) {
+        this.memory.remove(poller);
+        log?.("load balancer forgotten", { ...fieldsOf(poller), silent: toSeconds(silent) });
       }
-      await Bun.sleep(Math.min(end - now, LOOK_MS));
     }
   }
 
-  /**
-   * Like `wait`, for the end of the agent: where nobody has asked in all the time that it takes to
-   * know the pollers, there is nobody to tell.
-   */
-  async tellAll(seconds: number): Promise<void> {
-    const isAlone = () =>
-      this.#pollers.size === 0 && performance.now() - this.#startedAt > LEARNING_MS;
-    await this.wait({ seconds, isWanted: () => !isAlone() });
+  #add(address: string, sent: string, reply: string, now: number): Poller | undefined {
+    const [beside] = this.memory.at(address);
+    const named = beside ? beside.named : this.options.named?.find(address);
+    const poller = new Poller(address, sent, named, now);
+    const isStranger = (each: Poller) => this.standing(each, now) === "stranger";
+    if (reply === NO_SERVICE) this.#logName(poller);
+    return this.memory.add(poller, isStranger, now) ? poller : undefined;
   }
 
-  /** Why it cannot be said now that all pollers know; undefined when it can. */
-  #findProblem({ name, count }: WaitOptions): string | undefined {
-    this.forgetSilent();
-    const now = performance.now();
-    const services = name === undefined ? this.#services : this.#services.get(name);
-    if (services === undefined) return "it is no service any more";
-    const pollers = this.#of(name);
-    if (now - this.#overflowedAt < MEMORY_MS) {
-      return `more than ${POLLER_LIMIT} pollers: not all of them are known`;
-    }
-    if (pollers.length === 0) return "no load balancer has asked";
-    const missing = pollers.filter((poller) => !this.#isServed(poller));
-    if (missing.length > 0) return `not served to ${missing.length} of ${pollers.length}`;
-    if (count !== undefined && pollers.length < count) {
-      return `only ${pollers.length} of ${count} pollers have asked`;
-    }
-    // The pollers of a new service are not known either.
-    const listened = now - Math.max(this.#startedAt, services.addedAt);
-    if (count === undefined && listened < LEARNING_MS) {
-      const [past, needed] = [toSeconds(listened), toSeconds(LEARNING_MS)];
-      return `the agent has listened for ${past} s only, and knows its pollers after ${needed} s`;
-    }
-    // Two load balancers behind one address, with one agent-send, look like one: both have asked
-    // once an interval has passed.
-    const interval = Math.max(DEFAULT_INTERVAL_MS, ...pollers.flatMap(({ gaps }) => gaps));
-    if (now - services.changedAt < interval) {
-      return `less than one check interval (${toSeconds(interval)} s) has passed since the change`;
-    }
-    return undefined;
+  /** Whether it is a load balancer from now on; or a stranger that should perhaps be one. */
+  #judge(poller: Poller): void {
+    if (poller.isKept) return;
+    const mayCount = !this.options.named || poller.named !== undefined;
+    if (isBalancer(poller.named) || (mayCount && poller.isKnown)) this.memory.keep(poller);
+    if (mayCount || poller.isLogged || poller.serves < KNOWN_AFTER) return;
+    poller.isLogged = true;
+    const interval = toSeconds(poller.interval);
+    this.options.log?.("not counted, HAPGENT_POLLERS does not name it", {
+      ...fieldsOf(poller),
+      interval,
+    });
   }
 
-  #of(name: string | undefined): Poller[] {
-    const pollers = [...this.#pollers.values()];
-    if (name === undefined) return pollers;
-    return pollers.filter(({ sent }) => this.#services.find(sent)?.name === name);
-  }
-
-  #isServed({ sent, told }: Poller): boolean {
-    return told === this.#services.answer(sent).text;
-  }
-
-  /** Whether there is room for one more; one that was not served is never dropped for it. */
-  #makeRoom(now: number): boolean {
-    if (this.#pollers.size < POLLER_LIMIT) return true;
-    for (const [key, poller] of this.#pollers) {
-      if (!this.#isServed(poller)) continue;
-      // It may ask again, and would not be missed after the next change.
-      if (now - poller.at <= MEMORY_MS) this.#overflowedAt = now;
-      this.#pollers.delete(key);
-      return true;
-    }
-    this.#overflowedAt = now;
-    return false;
+  #logName(poller: Poller): void {
+    const name = nameIn(poller.sent);
+    if (this.#namesLogged.has(name) || this.#namesLogged.size >= NAMES_LOGGED) return;
+    this.#namesLogged.add(name);
+    this.options.log?.("a check asks for no service", {
+      ...fieldsOf(poller),
+      hint: name.endsWith("\\n") ? "no newline: HAProxy keeps \\n in single quotes" : undefined,
+    });
   }
 }
 
-function toSeconds(milliseconds: number): number {
+/** Whether an entry of HAPGENT_POLLERS is a load balancer of its own, not a network. */
+export function isBalancer(named: Named | undefined): named is Named {
+  return named !== undefined && named.addresses.length > 0;
+}
+
+/** Milliseconds as seconds, with one decimal. */
+export function toSeconds(milliseconds: number): number {
   return Math.round(milliseconds / 100) / 10;
+}
+
+function fieldsOf({ address, sent }: Poller): LogFields {
+  return { address, sent };
+}
+
+function findStanding(
+  { named, forget, now: start }: PollersOptions,
+  poller: Poller,
+  now: number,
+): Standing {
+  if (named && !poller.named) return "stranger";
+  if (isBalancer(poller.named)) return "named";
+  const silent = now - poller.askedAt;
+  if (poller.isKnown) {
+    if (forget !== undefined && silent > forget * 1000) return "stranger";
+    return poller.named ? "in a named network" : "three checks";
+  }
+  const limit = now - start < START_MS ? NEW_AFTER_START_MS : NEW_MS;
+  // One that asks and gets nothing may be slow.
+  const slow = poller.asks >= KNOWN_AFTER ? 3 * poller.rhythm.longest : 0;
+  return silent < Math.max(limit, slow) ? "new" : "stranger";
 }

@@ -1,27 +1,18 @@
 import { version } from "../../package.json";
 import { formatAddress } from "../address.ts";
-import {
-  type Config,
-  ConfigError,
-  type Environment,
-  findUnknownVariables,
-  readConfig,
-} from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
-import { leaveTerminal, log, logged } from "../log.ts";
-import { PROBE_MARK } from "../question.ts";
-import { Descriptors } from "./descriptors.ts";
-import { Events } from "./events.ts";
-import { type Listener, listen } from "./listener.ts";
+import { log, logged } from "../log.ts";
+import { type Config, ConfigError, type Environment, findDoubts, readConfig } from "../settings.ts";
+import { within } from "../state/disk.ts";
+import { Checks } from "./checks.ts";
+import { Files } from "./files.ts";
+import { Host } from "./host.ts";
+import { type Listener, listen } from "./listen.ts";
 import type { Pollers } from "./pollers.ts";
-import type { Reply } from "./service.ts";
-import { Services } from "./services.ts";
-import { receiveSignals } from "./signals.ts";
-import type { Untuned } from "./tuning.ts";
-import type { Watcher } from "./watcher.ts";
+import { receiveSignals, type SignalSource } from "./signals.ts";
 
-/** How long a start waits for the state file, in milliseconds. */
+/** How long a start waits for the host's file, in milliseconds. */
 const START_MS = 5000;
 
 /** How long a stop waits for clients in flight, in milliseconds. */
@@ -30,131 +21,131 @@ const STOP_MS = 500;
 /** How long it waits for changes that are being saved, in milliseconds. */
 const SAVE_MS = 5000;
 
-/** Runs the agent; returns once it answers. An error before that ends the program. */
-export async function serve(env: Environment, untuned?: Untuned): Promise<void> {
-  if (untuned) {
-    const { message, program, error } = untuned;
-    log(message, { program, error: error === undefined ? undefined : describeError(error) });
-  }
-  try {
-    const config = readConfig(env);
-    for (const { name, nearest } of findUnknownVariables(env)) {
-      log("unknown variable, ignored", { name, nearest });
-    }
-    await new Agent(config).start();
-    await leaveTerminal(env);
-  } catch (error) {
-    log(describeError(error));
-    process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
-  }
+/** How often a stop looks who has been told, in milliseconds. */
+const LOOK_MS = 100;
+
+/** What an agent gets from its process, or from a test. */
+export interface Process {
+  readonly signals: SignalSource;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+  readonly exit: (code: number) => void;
 }
+
+/** The process that runs this program. */
+const PROCESS: Process = {
+  signals: process,
+  now: () => performance.now(),
+  exit: (code) => process.exit(code),
+};
 
 /**
- * Ends a start that waits in vain for its file: where no thread can be started, the runtime never
- * says so.
+ * Runs the agent of this process; returns once it answers. An error before that ends it.
+ *
+ * @param obstacle why the process is not the tuned one.
  */
-function giveUp(file: string): void {
-  const seconds = START_MS / 1000;
-  const causes = "its disk hangs, or no thread may be started (pids limit, ulimit -u, seccomp)";
-  log(`cannot start: ${file} was not read within ${seconds} s: ${causes}`);
-  process.exit(EXIT.failure);
+export async function serve(env: Environment, obstacle?: string, on = PROCESS): Promise<void> {
+  if (obstacle) log(`not tuned, it needs more memory and threads: ${obstacle}`);
+  try {
+    const config = readConfig(env);
+    for (const doubt of findDoubts(env)) log(doubt);
+    await new Agent(config, on).start();
+  } catch (error) {
+    log(describeError(error));
+    await within(STOP_MS, logged());
+    on.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
+  }
 }
 
-/** A running agent: its parts, made one after another, and how it stops, even during its start. */
-class Agent {
+/** An agent: its parts, how it starts, and how it stops, even during its start. */
+export class Agent {
   readonly #config: Config;
-  readonly #events = new Events();
-  readonly #descriptors = new Descriptors();
-  readonly #services: Services;
+  readonly #process: Process;
+  readonly #host: Host;
+  readonly #files: Files;
   #pollers: Pollers | undefined;
-  #listener: Listener | undefined;
-  /** Closes the control socket, once it is open. */
-  #control: Promise<() => Promise<void>> | undefined;
+  #checks: Checks | undefined;
+  #listeners: Listener[] = [];
+  #closeControl: (() => Promise<void>) | undefined;
   /** How many signals to stop have come. */
   #stops = 0;
 
-  constructor(config: Config) {
+  constructor(config: Config, process: Process) {
+    const { now } = process;
+    const { stateFile, services: directory, watch, reply } = config;
     this.#config = config;
-    this.#services = new Services({
-      file: config.stateFile,
-      directory: config.services,
-      mode: config.reply,
-      watch: config.watch,
-      changing: () => this.#pollers?.forgetSilent(),
-    });
+    this.#process = process;
+    this.#host = new Host(reply, directory !== undefined, now());
+    this.#files = new Files({ host: this.#host, stateFile, directory, watch, now });
   }
 
+  /** The ports that it listens on. */
+  get ports(): number[] {
+    return this.#listeners.map(({ port }) => port);
+  }
+
+  /**
+   * Reads the files and answers checks from then on.
+   *
+   * @throws {ListenError} {ControlSocketError} when an address or the socket is not to be had.
+   */
   async start(): Promise<void> {
-    const {
-      socket,
-      services: directory,
-      listen: address,
-      stateFile,
-      reply,
-      stop,
-      watch,
-    } = this.#config;
-    if (reply === "exact" && (directory || stop)) {
-      const beside = directory ? "HAPGENT_SERVICES" : "HAPGENT_STOP_STATUS";
-      log(`HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`);
-    }
-    const deadline = setTimeout(giveUp, START_MS, stateFile);
-    // The first event: what signals ask for is done to the file's state, not in its place.
-    const started = this.#events.request(() => this.#services.start(() => clearTimeout(deadline)));
-    // Signals before the address: a client that gets an answer may signal.
-    receiveSignals(this.#events, this.#services, (cause) => void this.#stop(cause));
+    const { listen: addresses, socket, stateFile, services, stop } = this.#config;
+    const deadline = setTimeout(() => this.#giveUp(), START_MS);
+    // First, so that what signals ask for is done to the file's state, not in its place.
+    const started = this.#files.start(() => clearTimeout(deadline));
+    receiveSignals(this.#process.signals, this.#files, (cause) => void this.#stop(cause));
     await started;
     // Only the control socket and a stop status need to know who asks.
-    if (socket || stop) this.#pollers = new (await import("./pollers.ts")).Pollers(this.#services);
-    const watcher = watch
-      ? new (await import("./watcher.ts")).Watcher(this.#services, this.#events)
-      : undefined;
+    if (socket || stop) await this.#rememberPollers();
     if (this.#stops > 0) return;
-    this.#listener = this.#listen(watcher);
+    this.#checks = this.#answerChecks();
+    for (const address of addresses) this.#listeners.push(listen(address, this.#checks));
     await this.#openControl();
     log("listening", {
       version,
-      address: formatAddress(address),
+      address: addresses.map(formatAddress).join(","),
       file: stateFile,
-      reply: this.#services.host.reply.text,
-      services: directory && this.#services.named.length,
+      reply: this.#host.reply().text,
+      services: services && [...this.#host.names()].length,
       socket,
     });
   }
 
-  #listen(watcher: Watcher | undefined): Listener {
-    const services = this.#services;
-    const pollers = this.#pollers;
-    return listen<Reply>(this.#config.listen, {
-      descriptors: this.#descriptors,
-      answer: (sent) => services.answer(sent),
-      refresh: watcher && ((sent) => watcher.refresh(sent)),
-      isComplete: services.areSeveral ? (sent) => services.isComplete(sent) : undefined,
-      closed:
-        pollers &&
-        (({ address, sent, answer, isServed }) => {
-          if (sent.startsWith(PROBE_MARK)) return;
-          pollers.record({ address, sent }, isServed ? answer.text : undefined);
-        }),
+  /** Where no thread can be started, the runtime never says so. */
+  #giveUp(): void {
+    const causes = "its disk hangs, or no thread may be started (pids limit, ulimit -u, seccomp)";
+    const seconds = START_MS / 1000;
+    log(`cannot start: ${this.#config.stateFile} was not read within ${seconds} s: ${causes}`);
+    this.#process.exit(EXIT.failure);
+  }
+
+  async #rememberPollers(): Promise<void> {
+    const { Pollers } = await import("./pollers.ts");
+    const { pollers: named, forget } = this.#config;
+    this.#pollers = new Pollers({ named, forget, now: this.#process.now(), log });
+  }
+
+  #answerChecks(): Checks {
+    const { watch, services } = this.#config;
+    return new Checks({
+      host: this.#host,
+      watched: watch ? this.#files : undefined,
+      areNamed: services !== undefined,
+      pollers: this.#pollers,
+      now: this.#process.now,
     });
   }
 
   async #openControl(): Promise<void> {
-    const { socket, socketMode, watch } = this.#config;
+    const { socket, socketMode, watch, reply: mode } = this.#config;
     const pollers = this.#pollers;
     if (socket === undefined || pollers === undefined) return;
     const { openControlSocket } = await import("./control-socket.ts");
-    const context = { services: this.#services, events: this.#events, pollers, watch };
-    this.#control = openControlSocket(socket, {
-      mode: socketMode,
-      // Loaded by the first command.
-      execute: async (line, isWanted) => {
-        const { createExecute } = await import("./control-commands.ts");
-        return await createExecute(context)(line, isWanted);
-      },
-      descriptors: this.#descriptors,
-    });
-    await this.#control;
+    const { createExecute } = await import("./control-commands.ts");
+    const { now } = this.#process;
+    const context = { host: this.#host, files: this.#files, pollers, mode, watch, now };
+    this.#closeControl = await openControlSocket(socket, socketMode, createExecute(context));
   }
 
   /**
@@ -164,24 +155,40 @@ class Agent {
   async #stop(cause: string): Promise<void> {
     this.#stops += 1;
     log("stopping", { cause });
-    const { stop } = this.#config;
-    if (this.#stops === 1 && stop && this.#pollers && this.#listener) {
-      const services = this.#services;
-      services.answerWhileStopping(stop.status);
-      log("stop status", { reply: services.host.reply.text, seconds: stop.seconds });
-      await this.#pollers.tellAll(stop.seconds);
-    }
-    this.#services.stopReading();
-    const settled = this.#events.settled().then(() => true);
-    await Promise.race([this.#listener?.stop(STOP_MS), Bun.sleep(STOP_MS)]);
-    const isSettled = await Promise.race([settled, Bun.sleep(SAVE_MS).then(() => false)]);
+    if (this.#stops === 1 && this.#listeners.length > 0) await this.#tellAll();
+    this.#files.stopReading();
+    const settled = this.#files.settled().then(() => true);
+    for (const listener of this.#listeners) listener.stop();
+    await this.#checks?.closed(STOP_MS);
+    const isSettled = await within(SAVE_MS, settled);
     // Last: a client that has asked for a save is told how it went.
-    const closed = this.#control?.then((close) => close());
-    await Promise.race([closed, Bun.sleep(STOP_MS)]);
-    const unsaved = this.#services.all.find(({ isUnsaved }) => isUnsaved);
+    await within(STOP_MS, this.#closeControl?.() ?? Promise.resolve());
+    const { unsaved } = this.#files;
     const isLost = !isSettled || unsaved !== undefined;
-    if (isLost) log("stopped, changes may be lost", unsaved?.fileFields);
-    await Promise.race([logged(), Bun.sleep(STOP_MS)]);
-    process.exit(isLost ? EXIT.failure : EXIT.ok);
+    if (isLost) log("stopped, changes may be lost", unsaved);
+    await within(STOP_MS, logged());
+    this.#process.exit(isLost ? EXIT.failure : EXIT.ok);
+  }
+
+  /** Answers the stop status until every poller that counts was served it, or its time is over. */
+  async #tellAll(): Promise<void> {
+    const { stop } = this.#config;
+    const pollers = this.#pollers;
+    if (stop === undefined || pollers === undefined) return;
+    const { Wait } = await import("./wait.ts");
+    const { describeStop } = await import("./wait-words.ts");
+    const { now } = this.#process;
+    this.#host.answerWhileStopping(stop.status, now());
+    log("stop status", { reply: this.#host.reply().text, seconds: stop.seconds });
+    const { seconds } = stop;
+    const scope = { replies: this.#host, pollers, name: undefined };
+    const wait = new Wait({ ...scope, seconds, count: 0, now: now(), isStop: true });
+    for (let end = wait.look(now()); this.#stops === 1; end = wait.look(now())) {
+      if (end) {
+        log("stop status over", describeStop(end));
+        return;
+      }
+      await Bun.sleep(LOOK_MS);
+    }
   }
 }

@@ -1,26 +1,29 @@
-import { withStatus } from "../state/state.ts";
-import type { Events } from "./events.ts";
-import type { Services } from "./services.ts";
+import { type Status, withStatus } from "../state/state.ts";
+import type { Files } from "./files.ts";
+
+/** The signals that the agent acts on. */
+type Signal = "SIGHUP" | "SIGUSR1" | "SIGUSR2" | "SIGTERM" | "SIGINT";
+
+/** Where signals come from: the process, or a test. */
+export interface SignalSource {
+  on(signal: Signal, listener: () => void): unknown;
+}
 
 /**
- * Turns signals into events: SIGUSR1 and SIGUSR2 act on the host, SIGHUP on all files. SIGTERM and
- * SIGINT call `stop`. Until this has run, the default action of SIGHUP, SIGUSR1 and SIGUSR2 ends
- * the process, so it comes before the address is bound: a client that gets an answer may signal.
+ * Acts on signals: SIGUSR1 and SIGUSR2 set the host, SIGHUP reads all files. SIGTERM and SIGINT
+ * call `stop`. Until this has run, the default action of SIGHUP, SIGUSR1 and SIGUSR2 ends the
+ * process, so it comes before the address is bound: a client that gets an answer may signal.
  */
 export function receiveSignals(
-  events: Events,
-  services: Services,
+  source: SignalSource,
+  files: Files,
   stop: (cause: string) => void,
 ): void {
-  process.on("SIGHUP", () => events.signal("reload", () => services.reload("SIGHUP")));
-  for (const [signal, status] of [
-    ["SIGUSR1", "UP"],
-    ["SIGUSR2", "DOWN"],
-  ] as const) {
-    process.on(signal, () =>
-      events.signal("set", () => services.host.set(withStatus(status), signal)),
-    );
-  }
-  process.on("SIGTERM", () => stop("SIGTERM"));
-  process.on("SIGINT", () => stop("SIGINT"));
+  source.on("SIGHUP", () => void files.reload("SIGHUP"));
+  const set = (status: Status, cause: string) =>
+    void files.set(undefined, ({ state }) => withStatus(state, status), cause);
+  source.on("SIGUSR1", () => set("UP", "SIGUSR1"));
+  source.on("SIGUSR2", () => set("DOWN", "SIGUSR2"));
+  source.on("SIGTERM", () => stop("SIGTERM"));
+  source.on("SIGINT", () => stop("SIGINT"));
 }

@@ -1,72 +1,100 @@
+import { EXIT, UsageError } from "../exit.ts";
+import { listVariables } from "../settings.ts";
 import {
   COMMANDS,
   CONTROL_COMMANDS,
   type Command,
+  type ControlCommand,
+  type Entry,
   EXIT_CODES,
-  formatOption,
+  findControls,
   formatUsage,
+  listControls,
   listOptions,
   listUsages,
   SIGNALS,
   STATE_FIELDS,
-  VARIABLES,
 } from "../spec.ts";
+import { findNearest, quote, suggest } from "../text.ts";
+import type { Arguments } from "./arguments.ts";
 
-type Row = readonly [term: string, meaning: string];
+/** `hapgent help [COMMAND]`: the help, or the part about a command or a control command. */
+export async function runHelp({ operands }: Arguments): Promise<number> {
+  const name = operands.join(" ");
+  const command = COMMANDS.find((each) => each.name === name);
+  const controls = findControls(name);
+  if (command) console.log(formatCommandHelp(command));
+  else if (name === "") console.log(formatHelp());
+  else if (controls.length > 0) console.log(formatControlHelp(controls));
+  else throw refuseCommand(name, [...COMMANDS, ...CONTROL_COMMANDS]);
+  return EXIT.ok;
+}
 
-/** What `--help` prints; with a command, the part that is about it. */
-export function formatHelp(command?: Command): string {
-  if (command) {
-    const options = (command.options ?? []).map(
-      (option): Row => [formatOption(option), option.meaning],
-    );
-    const sections = [`${formatUsage(command)}\n\n  ${command.meaning}`];
-    if (options.length > 0) sections.push(formatSection("Options", options));
-    if (command.name === "ctl") sections.push(formatSection("Commands", controlRows()));
-    return sections.join("\n\n");
-  }
-  const usages: Row[] = [
-    ["hapgent", "run the agent"],
-    ...COMMANDS.map((each): Row => [formatUsage(each), each.meaning]),
-    ["hapgent --help | --version", "print this help, or the version"],
-  ];
-  const variables = VARIABLES.map(
-    ({ name, fallback, meaning }): Row => [name, `${meaning.replaceAll("`", "")} (${fallback})`],
-  );
+/** The error for an unknown command: it names the nearest one; the usage then lists them all. */
+export function refuseCommand(
+  text: string,
+  known: readonly { readonly name: string }[] = COMMANDS,
+): UsageError {
+  const [word = ""] = text.split(" ");
+  const names = [...known.map(({ name }) => name), "--help", "--version"];
+  const nearest = findControls(word).length > 0 ? `ctl ${word}` : findNearest(word, names);
+  const hint = suggest(nearest === word ? undefined : nearest);
+  const got = quote(text);
+  return new UsageError(`expected a command, --help, --version or nothing, got ${got}${hint}`);
+}
+
+/** The variables with their defaults, without the marks of Markdown. */
+export function listEnvironment(): Entry[] {
+  return listVariables().map(({ term, meaning, fallback }) => {
+    return { term, meaning: `${meaning.replaceAll("`", "")} (${fallback})` };
+  });
+}
+
+/** What `--help` prints. */
+export function formatHelp(): string {
   return [
     "hapgent answers HAProxy's agent checks with the state of the service beside it.",
-    `Usage\n${usages.map(formatWide).join("\n")}`,
-    formatSection(
-      "Options",
-      listOptions().map((option): Row => [formatOption(option), option.meaning]),
-    ),
-    `Environment\n${variables.map(formatWide).join("\n")}`,
-    formatSection("State file, JSON", rowsOf(STATE_FIELDS)),
-    formatSection("Signals", rowsOf(SIGNALS)),
-    formatSection("Commands of ctl and the control socket", controlRows()),
-    formatSection("Exit codes", rowsOf(EXIT_CODES)),
+    formatWide("Usage", listUsages()),
+    formatSection("Options", listOptions(COMMANDS)),
+    formatWide("Environment", listEnvironment()),
+    formatSection("State file, JSON", STATE_FIELDS),
+    formatSection("Signals", SIGNALS),
+    formatWide("Commands of ctl and the control socket", listControls()),
+    formatSection("Exit codes", EXIT_CODES),
   ].join("\n\n");
+}
+
+/** What `hapgent COMMAND --help` prints. */
+export function formatCommandHelp(command: Command): string {
+  const sections = [`${formatUsage(command)}\n\n  ${command.meaning}`];
+  if (command.options) sections.push(formatSection("Options", listOptions([command])));
+  if (command.name === "ctl") sections.push(formatWide("Commands", listControls()));
+  return sections.join("\n\n");
+}
+
+function formatControlHelp(commands: readonly ControlCommand[]): string {
+  const entries = listControls(commands).map(({ term, meaning }) => {
+    return `hapgent ctl [@SERVICE] ${term}\n\n  ${meaning}`;
+  });
+  return entries.join("\n\n");
 }
 
 /** What follows an error about the command line. */
 export function formatSynopsis(): string {
-  return `usage: ${listUsages().join("\n       ")}`;
+  return `usage: ${listUsages()
+    .map(({ term }) => term)
+    .join("\n       ")}`;
 }
 
-function controlRows(): Row[] {
-  return CONTROL_COMMANDS.map(({ usage, meaning }): Row => [usage, meaning]);
+/** Terms with their meanings below them, for terms that are long. */
+function formatWide(title: string, entries: readonly Entry[]): string {
+  const lines = entries.map(({ term, meaning }) => `  ${term}\n      ${meaning}`);
+  return `${title}\n${lines.join("\n")}`;
 }
 
-function rowsOf(entries: readonly { term: string; meaning: string }[]): Row[] {
-  return entries.map(({ term, meaning }): Row => [term, meaning]);
-}
-
-function formatWide([term, meaning]: Row): string {
-  return `  ${term}\n      ${meaning}`;
-}
-
-function formatSection(title: string, rows: readonly Row[]): string {
-  const width = Math.max(...rows.map(([term]) => term.length));
-  const lines = rows.map(([term, meaning]) => `  ${term.padEnd(width)}  ${meaning}`);
+/** Terms with their meanings beside them. */
+function formatSection(title: string, entries: readonly Entry[]): string {
+  const width = Math.max(...entries.map(({ term }) => term.length));
+  const lines = entries.map(({ term, meaning }) => `  ${term.padEnd(width)}  ${meaning}`);
   return `${title}\n${lines.join("\n")}`;
 }

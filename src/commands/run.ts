@@ -1,18 +1,13 @@
-// Modules that the agent shares with only some of the commands. The bundler makes one output module
-// of all that the same entries load, and each output module costs an idle agent 12 KB. Loaded here,
-// everything that is shared goes into a single one.
-import "../address.ts";
-import "../log.ts";
-import "../question.ts";
-import "../state/file.ts";
-import "../state/reply.ts";
 import { version } from "../../package.json";
-import { ConfigError, type Environment } from "../config.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
-import { COMMANDS } from "../spec.ts";
-import { findNearest, quote, suggest } from "../text.ts";
+import { ConfigError, type Environment } from "../settings.ts";
+import { COMMANDS, type CommandName, formatUsage } from "../spec.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
+import { runCtl } from "./ctl.ts";
+import { formatCommandHelp, formatSynopsis, refuseCommand, runHelp } from "./help.ts";
+import { runLint } from "./lint.ts";
+import { runStatus } from "./status.ts";
 
 /**
  * The commit that this executable was built from; the build defines it, `bun src/main.ts` does not.
@@ -22,67 +17,60 @@ declare const HAPGENT_COMMIT: string | undefined;
 /** Runs a command and returns its exit code. */
 type Run = (args: Arguments, env: Environment) => Promise<number>;
 
-/** Each command's module is loaded only when it runs. */
-const RUNS: Readonly<Record<string, () => Promise<Run>>> = {
-  check: async () => (await import("./check.ts")).runCheck,
-  status: async () => (await import("./status.ts")).runStatus,
-  ctl: async () => (await import("./ctl.ts")).runCtl,
+const RUNS: Readonly<Record<CommandName, Run>> = {
+  check: runLint,
+  status: runStatus,
+  ctl: runCtl,
+  // As large as the others together, and loaded only when it runs.
+  deploy: async (args, env) => await (await import("./deploy.ts")).runDeploy(args, env),
+  help: runHelp,
 };
 
 /**
  * Runs the command that the command line names, and returns its exit code. A user's mistake is one
- * line and exit code 2; an unexpected error keeps its stack. A monitor's probe that cannot run is
- * UNKNOWN, on stdout, where Nagios looks: 2 would page somebody for a typing error.
+ * line, the usage and exit code 2; an unexpected error keeps its stack.
  */
 export async function runCommand(args: readonly string[], env: Environment): Promise<number> {
   try {
     return await dispatch(args, env);
   } catch (error) {
-    if (args[0] === "status" && args.some((word) => /^--expect(=|$)/.test(word))) {
+    if (isProbe(args)) {
       console.log(`UNKNOWN: ${describeError(error)}`);
       return EXIT.unknown;
     }
-    if (error instanceof ConfigError || error instanceof UsageError) {
-      console.error(`hapgent: ${error.message}`);
-      if (error instanceof ConfigError) return EXIT.usage;
-      console.error((await import("./help.ts")).formatSynopsis());
-      return EXIT.usage;
-    }
-    console.error("hapgent: unexpected error, please report it:", error);
-    return EXIT.failure;
+    const isMistake = error instanceof ConfigError || error instanceof UsageError;
+    if (isMistake) console.error(`hapgent: ${error.message}`);
+    else console.error("hapgent: unexpected error, please report it:", error);
+    // A deploy's mistake is one line, in the log of whatever calls it.
+    const isOneLine = args[0] === "deploy" && args.length > 1;
+    if (error instanceof UsageError && !isOneLine) console.error(formatUsageOf(args));
+    return isMistake ? EXIT.usage : EXIT.failure;
   }
 }
 
 async function dispatch(args: readonly string[], env: Environment): Promise<number> {
-  const [name = "", ...rest] = args;
-  if (name === "--help" || name === "-h") return await printHelp();
-  if (name === "help") return await printHelp(rest);
-  if ((name === "--version" || name === "-V") && rest.length === 0) {
+  const [word = "", ...rest] = args;
+  if ((word === "--version" || word === "-V") && rest.length === 0) {
     const commit = typeof HAPGENT_COMMIT === "string" ? HAPGENT_COMMIT : "from source";
     console.log(`hapgent ${version} (${commit})`);
     return EXIT.ok;
   }
+  const name = word === "--help" || word === "-h" ? "help" : word;
   const command = COMMANDS.find((each) => each.name === name);
-  const load = RUNS[name];
-  if (!command || !load) throw refuse(name, args);
+  if (!command) throw refuseCommand(args.join(" "));
   const parsed = parseArguments(command, rest);
-  if (parsed.flags.has("help")) return await printHelp([name]);
-  return await (await load())(parsed, env);
+  if (parsed.flags.has("help")) return await runHelp({ ...parsed, operands: [name] });
+  return await RUNS[command.name](parsed, env);
 }
 
-async function printHelp(args: readonly string[] = []): Promise<number> {
-  const [name, extra] = args;
-  const command = COMMANDS.find((each) => each.name === name);
-  if (extra !== undefined || (name !== undefined && !command)) throw refuse(name, args);
-  console.log((await import("./help.ts")).formatHelp(command));
-  return EXIT.ok;
+/** Whether a monitor calls: it reads the exit codes of Nagios, and stdout alone. */
+function isProbe([name, ...rest]: readonly string[]): boolean {
+  return name === "status" && rest.some((arg) => /^--expect(=|$)/.test(arg));
 }
 
-/** The error for an unknown command: it names the nearest one; the usage then lists them all. */
-function refuse(name = "", args: readonly string[] = []): UsageError {
-  const names = [...COMMANDS.map((command) => command.name), "--help", "--version"];
-  const nearest = findNearest(name, names);
-  const hint = suggest(nearest === name ? undefined : nearest);
-  const got = quote(args.join(" "));
-  return new UsageError(`expected a command, --help, --version or nothing, got ${got}${hint}`);
+/** The usage of the command that was called wrongly; its whole help when it was called alone. */
+function formatUsageOf([name, ...rest]: readonly string[]): string {
+  const command = COMMANDS.find((each) => each.name === name && name !== "help");
+  if (!command) return formatSynopsis();
+  return `usage: ${rest.length > 0 ? formatUsage(command) : formatCommandHelp(command)}`;
 }

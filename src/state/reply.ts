@@ -3,39 +3,72 @@ import type { State, Status } from "./state.ts";
 /** How a reply is written: as the original does, or whole. */
 export type ReplyMode = "exact" | "full";
 
-/**
- * The words that put a server into a status whatever it was before. HAProxy keeps what a reply
- * leaves out: `up` alone never undoes `drain`, `ready` alone never undoes `down` (configuration
- * manual, "agent-check"). `maint` needs no health word: a server in maintenance has no health.
- */
-const FULL_WORDS: Readonly<Record<Status, string>> = {
-  UP: "ready up",
-  READY: "ready up",
-  DOWN: "ready down",
-  FAIL: "ready fail",
-  STOPPED: "ready stopped",
-  DRAIN: "up drain",
-  MAINT: "maint",
-};
+/** Health words, from the best to the worst; UP, READY, DRAIN and MAINT are all healthy. */
+const HEALTH: readonly Status[] = ["UP", "DOWN", "STOPPED", "FAIL"];
+
+/** Administrative words, from the most open to the most closed. */
+const ADMIN: readonly Status[] = ["READY", "DRAIN", "MAINT"];
+
+/** In an exact reply there is one word for both: the later one in this list wins. */
+const EXACT: readonly Status[] = ["READY", "UP", "DRAIN", "DOWN", "STOPPED", "FAIL", "MAINT"];
 
 /**
- * The line that HAProxy reads: `STATUS[ WEIGHT%][ maxconn:N][ #REASON]\n`. A reason is left out
- * where no health word stands before it: there HAProxy would take it for an unknown word.
+ * The line that HAProxy reads: `STATUS[ WEIGHT%][ maxconn:N][ #REASON]\n`.
  *
- * @param mode `full` names health, administrative state and weight (100% when unset) in every
- * reply.
+ * HAProxy keeps what a reply leaves out: `up` alone never undoes `drain`, `ready` alone never
+ * undoes `down` (configuration manual, "agent-check"). So a full reply names health,
+ * administrative part and weight (100% when unset). Only `maint` needs no health word: a server in
+ * maintenance has no health.
+ *
+ * @param states what the reply is made of: the state that it is about, and those that come before
+ * it (the host's, the stop status). Of health and administrative part each the most severe one
+ * counts; weight and maxconn are those of the first. The reason is that of the state that decides,
+ * and is left out where no health word stands before it: HAProxy would take it for an unknown word.
  */
-export function formatReply(state: State, mode: ReplyMode): string {
-  const { status, weight, maxconn, reason } = state;
-  let reply: string = mode === "full" ? FULL_WORDS[status] : status;
+export function formatReply(states: readonly [State, ...State[]], mode: ReplyMode): string {
+  const [{ weight, maxconn }] = states;
+  const { status, reason } = states.reduce((one, other) => decide(one, other, mode));
+  const health = worst(HEALTH, states);
+  const admin = worst(ADMIN, states);
+  let reply: string = mode === "full" ? formatFull(health, admin) : status;
   if (weight !== undefined) reply += ` ${weight}%`;
   else if (mode === "full") reply += " 100%";
   if (maxconn !== undefined) reply += ` maxconn:${maxconn}`;
-  if (reason && isReasonShown(state, mode)) reply += ` #${reason}`;
+  if (reason && hasHealth(reply)) reply += ` #${reason}`;
   return `${reply}\n`;
 }
 
 /** Whether HAProxy shows a reason with this status: it takes one after a health word only. */
 export function isReasonShown({ status }: State, mode: ReplyMode): boolean {
-  return /\b(up|down|fail|stopped)\b/i.test(mode === "full" ? FULL_WORDS[status] : status);
+  return hasHealth(formatReply([{ status }], mode));
+}
+
+/** The state whose status and reason count: the second one unless it is the less severe. */
+function decide(one: State, other: State, mode: ReplyMode): State {
+  const severity = ({ status }: State) =>
+    mode === "exact"
+      ? Math.max(1, EXACT.indexOf(status))
+      : rank(HEALTH, status) * ADMIN.length + rank(ADMIN, status);
+  const isOpen = other.status === "UP" || other.status === "READY";
+  return isOpen || severity(one) > severity(other) ? one : other;
+}
+
+/** How severe a status is among words; 0 when it is none of them. */
+function rank(words: readonly Status[], status: Status): number {
+  return Math.max(0, words.indexOf(status));
+}
+
+function worst(words: readonly Status[], states: readonly State[]): string {
+  const [first = ""] = words;
+  return words.findLast((word) => states.some(({ status }) => status === word)) ?? first;
+}
+
+function formatFull(health: string, admin: string): string {
+  const words = [admin, health].map((word) => word.toLowerCase());
+  if (health !== "UP" || admin === "READY") return words.join(" ");
+  return admin === "DRAIN" ? "up drain" : "maint";
+}
+
+function hasHealth(reply: string): boolean {
+  return /\b(up|down|fail|stopped)\b/i.test(reply);
 }

@@ -5,7 +5,7 @@ import { findNearest, quote, suggest } from "../text.ts";
 export const STATUSES = ["UP", "DOWN", "READY", "DRAIN", "FAIL", "MAINT", "STOPPED"] as const;
 
 /** Longest `reason`, in characters: HAProxy keeps about 100 of them. */
-const REASON_LENGTH = 100;
+export const REASON_LENGTH = 100;
 
 /** More braces, brackets and commas than a state has, even one whose reason is made of them. */
 const PUNCTUATION_LIMIT = 1000;
@@ -101,8 +101,9 @@ export function parseField<Name extends keyof typeof FIELDS>(
 }
 
 /** A change of the status: weight and maxconn stay, the reason for the old status does not. */
-export function withStatus(status: Status, reason?: string): (state: State) => State {
-  return ({ reason: _, ...kept }) => ({ ...kept, status, ...(reason && { reason }) });
+export function withStatus(state: State, status: Status, reason?: string | null): State {
+  const { reason: _, ...kept } = state;
+  return { ...kept, status, ...(reason && { reason }) };
 }
 
 /** The text of a state file: JSON indented by two spaces, as the original writes it. */

@@ -1,14 +1,15 @@
 // The help names all there is, fits a terminal, and is about one command where that is asked for.
 import { describe, expect, test } from "bun:test";
-import { formatHelp, formatSynopsis } from "../../src/commands/help.ts";
-import { COMMANDS, CONTROL_COMMANDS, listUsages, VARIABLES } from "../../src/spec.ts";
+import { formatCommandHelp, formatHelp, formatSynopsis } from "../../src/commands/help.ts";
+import { listVariables } from "../../src/settings.ts";
+import { COMMANDS, listControls, listUsages } from "../../src/spec.ts";
 
 describe("the help", () => {
   test("names every command, variable, signal and exit code", () => {
     const help = formatHelp();
-    const names = VARIABLES.map(({ name }) => name);
-    const usages = CONTROL_COMMANDS.map(({ usage }) => usage);
-    for (const term of [...listUsages(), ...names, ...usages]) expect(help).toContain(`  ${term}`);
+    for (const { term } of [...listUsages(), ...listVariables(), ...listControls()]) {
+      expect(help).toContain(`  ${term}\n`);
+    }
     for (const word of [
       "SIGHUP",
       "SIGUSR1",
@@ -25,17 +26,17 @@ describe("the help", () => {
   test("about one command has its options, and with ctl what it sends", () => {
     const has = (name: string, term: string) => {
       const command = COMMANDS.find((each) => each.name === name);
-      return formatHelp(command).includes(term);
+      return command && formatCommandHelp(command).includes(term);
     };
     expect(has("check", "\n\nOptions\n  --config ")).toBe(true);
     expect(has("ctl", "\n\nOptions\n  --instance ")).toBe(true);
     expect(has("help", "Options")).toBe(false);
-    expect(has("ctl", "\n\nCommands\n  show state ")).toBe(true);
+    expect(has("ctl", "\n\nCommands\n  show state\n")).toBe(true);
     expect(has("status", "show state")).toBe(false);
   });
 
   test("fits a terminal of 80 columns", () => {
-    const helps = [undefined, ...COMMANDS].map((command) => formatHelp(command));
+    const helps = [formatHelp(), ...COMMANDS.map(formatCommandHelp)];
     for (const line of [...helps, formatSynopsis()].join("\n").split("\n")) {
       expect(line.length).toBeLessThanOrEqual(80);
     }

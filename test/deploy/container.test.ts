@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { version } from "../../package.json";
 import { ask } from "../../scripts/lib/check.ts";
 import { freePort } from "../../scripts/lib/port.ts";
-import { output, ROOT } from "../../scripts/lib/shell.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { licenseExpression } from "../../scripts/lib/third-party.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -16,6 +16,7 @@ import { baseRoot, bootMachine, type Machine } from "./machine.ts";
 
 const IMAGE = `hapgent:${version}`;
 const ARCHIVE = `${ROOT}dist/hapgent-${version}-image.tar`;
+const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
 const CONTAINER = `${ROOT}deploy/container`;
 /** Podman as it works where systemd is not the first process. */
 const SETTINGS = `[engine]
@@ -191,6 +192,45 @@ test("one agent answers for several services", async () => {
   await machine.run("podman kill --signal=HUP several");
   await status("several", "ready up 50%", "--send", "web");
   await machine.run("podman rm --force several");
+});
+
+test("an image of your own builds from an unpacked release, and from a checkout", async () => {
+  using directory = temporaryDirectory();
+  const root = directory.path;
+  const collect = ["sh", join(root, "deploy/container/collect.sh")];
+  await output(["mkdir", join(root, "deploy"), join(root, "dist")]);
+  await output(["cp", "-r", CONTAINER, `${ROOT}deploy/state.json`, join(root, "deploy")]);
+  expect((await outcome(collect)).stderr).toContain("in a checkout, bun run build makes it");
+  await output(["cp", `${ROOT}dist/hapgent`, join(root, "dist")]);
+  await output(collect);
+  const executable = join(root, "deploy/container", ARCHITECTURE, "usr/bin/hapgent");
+  await output(["cmp", `${ROOT}dist/hapgent`, executable]);
+
+  await output(["mv", join(root, "dist/hapgent"), join(root, "hapgent")]);
+  await output(collect);
+  const storage = `--root=${root}/root --runroot=${root}/runroot --storage-driver=vfs`;
+  const buildah = ["buildah", ...storage.split(" ")];
+  const context = join(root, "deploy/container");
+  await output([...buildah, "bud", "--quiet", "--isolation=chroot", "--tag=own", context]);
+  const container = await output([...buildah, "from", "own"]);
+  const run = ["run", "--isolation=chroot", container, "hapgent", "--version"];
+  expect(await output([...buildah, ...run])).toStartWith(`hapgent ${version} (`);
+  await output([...buildah, "rm", container]);
+});
+
+test("shellcheck finds nothing in the script that collects", async () => {
+  expect(await output(["shellcheck", `${CONTAINER}/collect.sh`])).toBe("");
+});
+
+test("it was created when the commit was: registries clean up by age", async () => {
+  const seconds = await output(["git", "log", "-1", "--format=%ct"], { cwd: ROOT });
+  expect(
+    Date.parse(
+      await machine
+        .run(["podman", "inspect", "--format={{json .Created}}", IMAGE])
+        .then(JSON.parse),
+    ),
+  ).toBe(Number(seconds) * 1000);
 });
 
 test("the image says what it is and is tuned", async () => {

@@ -1,17 +1,14 @@
 // The samples are valid without a warning, and do what the system tests show, with the HAProxy of this
 // machine's Debian, and with those of newer ones: 3.0 (Debian 13), and the newest that Debian has.
-import { beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { unpackPackages } from "./unpack.ts";
 
 /** The system tests that are about HAProxy: its samples, what sticks, what is said of trouble. */
 const FILES = ["haproxy-samples", "haproxy", "sticking", "troubleshooting"].map(
   (name) => `./test/system/${name}.test.ts`,
 );
-
-beforeAll(async () => await needTools({ patchelf: "patchelf" }));
 
 describe.concurrent.each(["trixie", "forky", "experimental"])("HAProxy of Debian's %s", (suite) => {
   test("is newer than 2.6, and everything that is said of HAProxy is true for it", async () => {

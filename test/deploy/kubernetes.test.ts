@@ -1,15 +1,18 @@
 // The manifests have no field that Kubernetes does not know, keep to the restricted standard,
 // and their commands do what they are there for.
 import { beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { swapDirectory } from "../../scripts/lib/config-map.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { HAPROXY_ENVIRONMENT, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { needPackages } from "../../scripts/lib/packages.ts";
-import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { startService, Traffic } from "../system/traffic.ts";
 
 interface Probe {
   exec: { command: string[] };
@@ -23,7 +26,8 @@ interface Container {
   env: { name: string; value: string }[];
   startupProbe: Probe;
   livenessProbe: Probe;
-  lifecycle?: { preStop?: { exec: { command: string[] } } };
+  readinessProbe: Probe;
+  lifecycle?: { postStart?: Probe; preStop?: Probe };
   resources: Record<"requests" | "limits", { memory: string }>;
   securityContext: object;
 }
@@ -35,7 +39,7 @@ interface Deployment {
       spec: {
         enableServiceLinks?: boolean;
         securityContext: object;
-        initContainers: Container[];
+        initContainers?: Container[];
         containers: Container[];
       };
     };
@@ -43,6 +47,12 @@ interface Deployment {
 }
 
 const FILES = ["sidecar.yaml", "configmap.yaml"];
+
+/** Where the types of Kubernetes have each kind. */
+const GROUPS: Record<string, string> = {
+  ...{ ConfigMap: "core/v1", Service: "core/v1", Deployment: "apps/v1" },
+  ...{ NetworkPolicy: "networking/v1", PodDisruptionBudget: "policy/v1" },
+};
 
 const TYPES = `${ROOT}test/node_modules`;
 const COMPILER = { strict: true, noEmit: true, skipLibCheck: true, module: "preserve", types: [] };
@@ -67,10 +77,16 @@ function podOf(file: string): Deployment["spec"]["template"]["spec"] {
   return deployment.spec.template.spec;
 }
 
-function sidecarOf(file: string): Container {
-  const [sidecar] = podOf(file).initContainers;
-  if (!sidecar) throw new Error(`expected an init container in ${file}`);
-  return sidecar;
+/** The containers of a file's pods: native sidecars and the others. */
+function containersOf(file: string): Container[] {
+  const { initContainers = [], containers } = podOf(file);
+  return [...initContainers, ...containers];
+}
+
+function containerOf(file: string, name: string): Container {
+  const found = containersOf(file).find((container) => container.name === name);
+  if (!found) throw new Error(`expected a container ${name} in ${file}`);
+  return found;
 }
 
 /**
@@ -82,7 +98,7 @@ async function checkTypes(texts: readonly string[]): Promise<string[]> {
   symlinkSync(TYPES, join(directory.path, "node_modules"));
   const files = texts.map((text, number) => {
     const lines = parse(text).map((object, index) => {
-      const type = object.kind === "ConfigMap" ? "core/v1" : "apps/v1";
+      const type = GROUPS[object.kind];
       return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
 export const object${index}: K${index} = ${JSON.stringify(object)};`;
     });
@@ -103,7 +119,9 @@ export const object${index}: K${index} = ${JSON.stringify(object)};`;
 
 /** Fields as they are spelt, and as somebody may misspell them. */
 const MISSPELT = {
-  restartPolicy: "restartPolciy",
+  podSelector: "podSelektor",
+  maxUnavailable: "maxUnavailible",
+  readinessProbe: "readynessProbe",
   startupProbe: "startUpProbe",
   livenessProbe: "livelinessProbe",
   enableServiceLinks: "enableServiceLink",
@@ -126,10 +144,9 @@ describe.each(FILES)("%s", (file) => {
     }
   });
 
-  test("is a native sidecar of this version, with limits that were measured", () => {
-    const sidecar = sidecarOf(file);
+  test("has an agent of this version, with limits that were measured", () => {
+    const sidecar = containerOf(file, "hapgent");
     expect(sidecar.image).toBe(`hapgent:${version}`);
-    expect(sidecar.restartPolicy).toBe("Always");
     const unit = readFileSync(`${ROOT}deploy/systemd/hapgent.service`, "utf8");
     const measured = `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi`;
     expect(sidecar.resources.limits.memory).toBe(measured);
@@ -151,30 +168,126 @@ describe.each(FILES)("%s", (file) => {
         stdout: expect.stringMatching(/^(FAIL|ready fail 100%)\n$/),
       });
     }
+    // Only readiness follows the state.
+    const { exec: readiness } = container.readinessProbe;
+    expect((await execute(readiness.command)).exitCode).toBe(2);
+    agent.change({ status: "UP" });
+    await until("it is ready", async () => (await execute(readiness.command)).exitCode === 0);
     await agent[Symbol.asyncDispose]();
     for (const { exec } of probes) expect((await execute(exec.command)).exitCode).toBe(1);
   });
 
   test("keeps to the restricted Pod Security Standard", () => {
-    const pod = podOf(file);
-    expect(pod.securityContext).toMatchObject({
-      runAsNonRoot: true,
-      runAsUser: 65532,
-      seccompProfile: { type: "RuntimeDefault" },
-    });
-    for (const { securityContext } of [...pod.initContainers, ...pod.containers]) {
-      expect(securityContext).toEqual({
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ["ALL"] },
-      });
+    expectRestricted(file);
+  });
+
+  test("answers the same after its container alone has restarted", async () => {
+    expect(containerOf(file, "hapgent").lifecycle).toBeUndefined();
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, "state.json"), '{"status":"UP"}');
+    for (let start = 1; start <= 2; start += 1) {
+      const { agent } = await startSidecar(file, directory.path);
+      await using _ = agent;
+      expect(await agent.ask()).toBe("ready up 100%\n");
+      agent.signal("SIGTERM");
+      await agent.answers("ready down 100%\n");
     }
   });
 });
 
+function expectRestricted(file: string): void {
+  expect(podOf(file).securityContext).toMatchObject({
+    runAsNonRoot: true,
+    runAsUser: expect.any(Number),
+    seccompProfile: { type: "RuntimeDefault" },
+  });
+  for (const { securityContext } of containersOf(file)) {
+    expect(securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
+  }
+}
+
+describe("haproxy.yaml", () => {
+  /** The ConfigMap's text. */
+  const configuration = () => {
+    const objects = parse(read("haproxy.yaml")) as unknown as { data?: Record<string, string> }[];
+    return objects.find(({ data }) => data)?.data?.["haproxy.cfg"] ?? "";
+  };
+
+  test("has no field that Kubernetes does not know, and keeps to the restricted standard", async () => {
+    expect(await checkTypes([read("haproxy.yaml")])).toEqual([""]);
+    expectRestricted("haproxy.yaml");
+  });
+
+  test("has a configuration that HAProxy takes, and finds the pods of the others", async () => {
+    using directory = temporaryDirectory();
+    const file = join(directory.path, "haproxy.cfg");
+    writeFileSync(file, configuration());
+    const { stderr, exitCode } = await outcome(["haproxy", "-c", "-q", "-f", file], {
+      env: HAPROXY_ENVIRONMENT,
+    });
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    for (const sidecar of FILES) {
+      expect(read(sidecar)).toContain("app.kubernetes.io/name: haproxy\n");
+    }
+  });
+
+  test.concurrent.each(FILES)("no request fails while a pod of %s stops", async (file) => {
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, "state.json"), '{"status":"UP"}');
+    const { agent } = await startSidecar(file, directory.path);
+    await using _ = agent;
+    await using web = startService("one");
+    await using other = startService("other");
+    // The lines of the sample, with the addresses of one pod.
+    const [, options = ""] = /default-server (.*)/.exec(configuration()) ?? [];
+    const server = options.replace("agent-port 9777", `agent-port ${agent.port}`);
+    await using haproxy = await startHaproxy(`
+listen be
+  bind unix@front.sock
+  retries 0
+  server s 127.0.0.1:${web.port} ${server} agent-addr 127.0.0.1 agent-send "web\\n"
+  server other 127.0.0.1:${other.port} weight 100
+`);
+    await haproxy.shows({ agent_status: "L7OK" });
+    await using traffic = new Traffic(haproxy);
+    await until("it has requests", () => traffic.by("one") > 10);
+    await stopPod(file, directory.path, { agent: () => agent.stop(), web: web.stop });
+    const before = traffic.by("other");
+    await until("the other has them all", () => traffic.by("other") > before + 50);
+    await traffic.stop();
+    expect(Object.keys(traffic.answers).toSorted()).toEqual(["one", "other"]);
+  });
+});
+
+/**
+ * Stops the containers of a pod as the kubelet does: each after its hook, all at once, and native
+ * sidecars once the others have ended.
+ */
+async function stopPod(
+  file: string,
+  directory: string,
+  processes: { agent: () => Promise<unknown>; web: () => Promise<unknown> },
+): Promise<void> {
+  const stop = async (name: string) => {
+    const [program, ...args] = containerOf(file, name).lifecycle?.preStop?.exec.command ?? ["true"];
+    const here = args.map((arg) => arg.replaceAll("/var/lib/hapgent", directory));
+    await output([program ?? "", ...here], { limit: 60 });
+    await (name === "web" ? processes.web() : processes.agent());
+  };
+  const isSidecar = containerOf(file, "hapgent").restartPolicy === "Always";
+  if (isSidecar) {
+    await stop("web");
+    await stop("hapgent");
+  } else await Promise.all([stop("web"), stop("hapgent")]);
+}
+
 /** Starts an agent with a container's variables, its paths below a directory. */
 async function startSidecar(file: string, directory: string) {
-  const container = sidecarOf(file);
+  const container = containerOf(file, "hapgent");
   const env: Record<string, string> = {};
   for (const { name, value } of container.env) {
     env[name] = value.replace(/^\/(var\/lib|etc)\/hapgent/, directory);
@@ -190,23 +303,22 @@ async function startSidecar(file: string, directory: string) {
   return { agent, container, execute };
 }
 
-test("the sidecar's commands work: it starts as FAIL, says what the service writes, and ends as DOWN", async () => {
+test("the service's hooks write the sidecar's state: FAIL, then UP, and DOWN before it stops", async () => {
   using directory = temporaryDirectory();
   const { agent, container, execute } = await startSidecar("sidecar.yaml", directory.path);
   await using _ = agent;
-  expect(await execute(container.startupProbe.exec.command)).toMatchObject({
-    exitCode: 0,
-    stdout: "FAIL\n",
-  });
-  writeFileSync(join(directory.path, ".new"), '{"status":"UP"}');
-  renameSync(join(directory.path, ".new"), join(directory.path, "state.json"));
-  expect(await agent.ask()).toBe("UP\n");
-  const { exitCode, stdout } = await execute(container.lifecycle?.preStop?.exec.command ?? []);
-  expect({ exitCode, stdout }).toMatchObject({
-    exitCode: 0,
-    stdout: expect.stringContaining("ok"),
-  });
-  expect(await agent.ask()).toBe("DOWN #pod is stopping\n");
+  expect(container.restartPolicy).toBe("Always");
+  expect((await execute(container.startupProbe.exec.command)).stdout).toBe("ready fail 100%\n");
+  const { postStart, preStop } = containerOf("sidecar.yaml", "web").lifecycle ?? {};
+  const replies: string[] = [];
+  for (const hook of [postStart, preStop]) {
+    const command = hook?.exec.command.map((word) =>
+      word.replaceAll("/var/lib/hapgent", directory.path).replace(/sleep \d+/, "true"),
+    );
+    await output(command ?? []);
+    replies.push(await agent.ask());
+  }
+  expect(replies).toEqual(["ready up 100%\n", "ready down 100%\n"]);
 });
 
 test("the sidecar follows a ConfigMap as the kubelet swaps it", async () => {

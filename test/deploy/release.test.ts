@@ -40,6 +40,7 @@ test("it has executables, archives, packages, an image, checksums and signatures
         const name = `hapgent_${packageVersion()}_${architecture}`;
         return [`${name}.deb`, `${name}.buildinfo`];
       }),
+      ...["x86_64", "aarch64"].map((name) => `hapgent-${packageVersion()}-1.${name}.rpm`),
       ...[`hapgent-${version}-image.tar`, "hapgent.cdx.json", "NOTES.md", "install.sh"],
       ...["SHA256SUMS", "SHA256SUMS.sig"],
     ]),
@@ -112,6 +113,8 @@ test.each(TARGETS)(
       [`${name}/THIRD_PARTY_NOTICES`]: "-rw-r--r--",
       [`${name}/deploy/man/hapgent.8`]: "-rw-r--r--",
       [`${name}/deploy/completion/hapgent.bash`]: "-rw-r--r--",
+      [`${name}/deploy/ansible/hapgent/tasks/main.yml`]: "-rw-r--r--",
+      [`${name}/deploy/ansible/hapgent/files/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/sysv/hapgent.init`]: "-rwxr-xr-x",
       [`${name}/deploy/scripts/hapgent-deploy`]: "-rwxr-xr-x",

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { rehearse } from "../../scripts/lib/rehearsal.ts";
 import { makeReleaseTree } from "../../scripts/lib/release-tree.ts";
 import { output } from "../../scripts/lib/shell.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
 
 /** The throwaway key of this run. */
@@ -20,7 +19,6 @@ export async function releaseKey(): Promise<Key> {
 async function baseTree(): Promise<string> {
   const directory = join(tmpdir(), "release-tree");
   if (existsSync(directory)) return directory;
-  await needTools({ git: "git" });
   const { signers } = await releaseKey();
   await makeReleaseTree(directory, signers);
   return directory;

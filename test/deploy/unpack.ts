@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
+import { findMirror } from "../../scripts/lib/registries.ts";
 import { output } from "../../scripts/lib/shell.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 
 /** What tests download stays here from run to run; remove it to have it all anew. */
 const CACHE = process.env["HAPGENT_CACHE"] ?? "/var/cache/hapgent-tests";
@@ -16,7 +16,6 @@ const LINKS = ["bin", "sbin", "lib", "lib64"];
  * @param suite `experimental` takes from sid what it does not have.
  */
 export async function unpackPackages(suite: string, ...packages: string[]): Promise<string> {
-  await needTools({ mmdebstrap: "mmdebstrap" });
   return await cached(`${suite}-${packages[0]}`, async (path) => {
     const include = `--include=${packages.join(",")}`;
     const options = ["--quiet", "--mode=root", "--variant=extract", include];
@@ -24,7 +23,9 @@ export async function unpackPackages(suite: string, ...packages: string[]): Prom
     const lasting = `--aptopt=Acquire::Check-Valid-Until "false"`;
     const newest = `--aptopt=APT::Default-Release "${suite}"`;
     const suites = suite === "experimental" ? ["sid", suite] : [suite];
-    const mirror = await findMirror();
+    const mirror = findMirror();
+    if (mirror === undefined)
+      throw new Error("expected a mirror of Debian below /etc/apt, got none");
     const sources = suites.map((name) => `deb ${mirror} ${name} main`);
     const command = ["mmdebstrap", ...options, lasting, newest, suites[0] ?? suite, path];
     await output([...command, ...sources], { limit: 600 });
@@ -49,13 +50,4 @@ async function cached(name: string, make: (path: string) => Promise<unknown>): P
     rmSync(unfinished, { recursive: true, force: true });
   }
   return path;
-}
-
-/** The mirror of Debian that this machine itself uses. */
-async function findMirror(): Promise<string> {
-  const format = ["--format", "$(REPO_URI)", "Created-By: Packages"];
-  const text = await output(["apt-get", "indextargets", ...format]);
-  const [, mirror] = /^(http\S+\/debian)\/?$/m.exec(text) ?? [];
-  if (mirror === undefined) throw new Error(`expected a mirror of Debian, got ${text}`);
-  return mirror;
 }

@@ -166,7 +166,7 @@ describe.concurrent("LISTEN_PID and LISTEN_FDS", () => {
       expect(await run("LISTEN_PID=$$ LISTEN_FDS=1", redirection)).toEqual({
         reply: "",
         exitCode: 1,
-        log: ["hapgent: cannot listen on fd:3: not supported here (EINVAL)"],
+        log: ["hapgent: cannot listen on fd:3: invalid argument (EINVAL)"],
       });
     },
   );

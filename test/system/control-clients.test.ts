@@ -195,7 +195,7 @@ describe.concurrent("hapgent ctl", () => {
     await agent.ctl("set", "weight", "5");
     const show = async (...options: string[]) => {
       // script(1) gives it a terminal.
-      const command = [EXECUTABLE, "ctl", ...options, "show", "pollers"].join(" ");
+      const command = [`'${EXECUTABLE}' ctl`, ...options, "show pollers"].join(" ");
       const { stdout } = await outcome(["script", "-qec", command, "/dev/null"], {
         env: { HAPGENT_SOCKET: agent.socket },
         isClean: true,

@@ -10,12 +10,12 @@ async function onMachine(script: string): Promise<Output> {
   const setup = `
     for directory in /etc /run /var/lib; do mount -t tmpfs none $directory; done
     mkdir -p /etc/default /etc/hapgent /run/hapgent /run/hapgent@web /var/lib/hapgent/web
-    hapgent() { ${EXECUTABLE} "$@"; }
-    start() { env "$@" ${EXECUTABLE} 2>/dev/null & agent=$!; trap 'kill $agent' EXIT; }
+    hapgent() { "$0" "$@"; }
+    start() { env "$@" "$0" 2>/dev/null & agent=$!; trap 'kill $agent' EXIT; }
     echo '{"status":"UP","weight":100}' >/var/lib/hapgent/state.json
     echo '{"status":"DRAIN"}' >/var/lib/hapgent/web/state.json`;
   const command = ["unshare", "--mount", "--propagation=private", "sh", "-c", setup + script];
-  return await outcome(command, { isClean: true });
+  return await outcome([...command, EXECUTABLE], { isClean: true });
 }
 
 describe.concurrent("an installed agent", () => {

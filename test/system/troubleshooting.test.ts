@@ -36,6 +36,19 @@ describe.concurrent("what HAProxy makes of an agent's word", () => {
     await haproxy.shows({ uweight: 100, slim: 500 });
   });
 
+  test("a server that tracks another follows its status, but neither weight nor maxconn", async () => {
+    const env = { HAPGENT_REPLY: "full" };
+    await using agent = await startAgent({ state: { status: "UP" }, env });
+    await using haproxy = await startHaproxy(
+      `${proxy(agent.port)}  server t unix@service.sock weight 100 maxconn 500 track be/s\n`,
+    );
+    for (const [status, word] of Object.entries({ DOWN: "DOWN (agent)", DRAIN: "DRAIN (agent)" })) {
+      agent.change({ status: status as "DOWN" | "DRAIN", weight: 50, maxconn: 100 });
+      await haproxy.shows({ status: word, uweight: 50, slim: 100 });
+      await haproxy.shows({ status: word, uweight: 100, slim: 500 }, "be/t");
+    }
+  });
+
   test("maxconn 0 is no limit", async () => {
     await using agent = await startAgent({ state: { status: "UP", maxconn: 0 } });
     await using haproxy = await startHaproxy(proxy(agent.port));

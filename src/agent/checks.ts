@@ -1,0 +1,332 @@
+import type { Socket, SocketHandler } from "bun";
+import { nameIn, PROBE_MARK } from "../sent.ts";
+import type { Files } from "./files.ts";
+import type { Host, Reply } from "./host.ts";
+import type { Pollers, Written } from "./pollers.ts";
+
+/** The most checks that wait for their client; while there are more, the oldest give way. */
+const WAITING_LIMIT = 256;
+
+/** How many turns of the event loop each has at least: one in which what it has sent is read. */
+const TURNS = 2;
+
+/** A client that does not close is closed at a sweep, every 4 s, once it is this old. */
+const LINGER_MS = 1000;
+
+/** How much of what a client sends counts, in bytes: a service's name, and a mark before it. */
+const SENT_LIMIT = 64 + PROBE_MARK.length;
+
+/** How long a client has to name a service, in milliseconds. */
+const NAMING_MS = 250;
+
+/** Time to read what has come already, in milliseconds: one turn of the event loop is enough. */
+const READ_MS = 1;
+
+/**
+ * How long after the rest of a reply its newline and the end of the connection follow (ms). HAProxy
+ * then reads both at once and closes cleanly, which tells that it has got them; HAProxy 2.6 resets
+ * a connection whose end comes later than the line (959 of 959 checks closed cleanly so, a tenth
+ * otherwise).
+ */
+const FINISH_MS = 2;
+
+/** How checks are answered. */
+export interface ChecksOptions {
+  readonly host: Host;
+  /** The files to look at before a reply, if they are watched. */
+  readonly watched: Files | undefined;
+  /** Whether a check names a service: then it is read before the reply. */
+  readonly areNamed: boolean;
+  /** Who has been told what, if anybody wants to know. */
+  readonly pollers: Pollers | undefined;
+  /** Milliseconds of a monotonic clock. */
+  readonly now: () => number;
+}
+
+/**
+ * Where a check stands. It waits for a service's name (`naming`), for a look at the files
+ * (`looking`) and for the end of its reply (`finishing`), each only where it must; then for its
+ * client to close (`lingering`).
+ */
+type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
+
+/** A check: a connection from its opening to its close. */
+export interface Check {
+  phase: Phase;
+  /** Since when it waits for its client (ms); and since which turn of the event loop. */
+  since: number;
+  turn: number;
+  /** Undefined where nobody wants to know. */
+  readonly address: string | undefined;
+  /** What the client sent so far: up to the first CR or LF, at most 73 bytes. */
+  sent: string;
+  /** Whether that is all that counts. */
+  isSent: boolean;
+  /** Whether the client has closed its side: before its reply is whole, it is no load balancer. */
+  hasEnded: boolean;
+  /** Whether the agent has given it up. */
+  isExpired: boolean;
+  naming: Timer | undefined;
+  reply: Reply | undefined;
+  /** Whether all of it was taken by the kernel. */
+  isWhole: boolean;
+  /** Who may have heard it; undefined: nobody, or nobody wants to know. */
+  written: Written | undefined;
+  /** Whether nothing had been sent by then. */
+  wasSilent: boolean;
+}
+
+type Client = Socket<Check>;
+
+const NEWLINE = new TextEncoder().encode("\n");
+
+/**
+ * Answers every connection with the present reply. What the client sends is ignored, but for the
+ * name of a service; with `pollers` it tells server lines apart.
+ *
+ * The connection is then only half closed, and what arrives is discarded until the client closes:
+ * closing with unread bytes would make the kernel send a reset, which can destroy the reply on its
+ * way. A client that never closes is closed after 1 to 5 s, and earlier where there are too many.
+ */
+export class Checks {
+  readonly #options: ChecksOptions;
+  /** How many are open. */
+  #count = 0;
+  /** Those that wait for their client, the oldest first: `naming` and `lingering`. */
+  readonly #waiting = new Set<Client>();
+  /** Those whose reply lacks its end, the oldest first, and when that is due. */
+  readonly #finishing: { readonly client: Client; readonly due: number }[] = [];
+  /** Counts turns of the event loop while too many wait. */
+  #turn = 0;
+  #isTurning: boolean = false;
+  #resolveClosed: (() => void) | undefined;
+
+  constructor(options: ChecksOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the agent has something to do between the opening of a check and its reply's end. */
+  get isHalfOpen(): boolean {
+    const { watched, areNamed, pollers } = this.#options;
+    return areNamed || watched !== undefined || pollers !== undefined;
+  }
+
+  /** What a listening socket calls. */
+  handler(): SocketHandler<Check> {
+    const { areNamed, pollers } = this.#options;
+    return {
+      open: (client) => this.#accept(client),
+      end: (client) => this.#end(client),
+      close: (client, error) => this.#close(client, error),
+      timeout: (client) => this.#sweep(client),
+      // Without `data` what arrives is discarded without a copy. One of the two must be there.
+      ...(areNamed || pollers ? { data: (client, chunk) => this.#read(client, chunk) } : {}),
+      drain() {},
+      error() {},
+    };
+  }
+
+  /** Resolves when all clients have closed or the time is over. */
+  closed(milliseconds: number): Promise<void> {
+    if (this.#count === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+      setTimeout(resolve, milliseconds);
+    });
+  }
+
+  #accept(client: Client): void {
+    const { areNamed, pollers, now } = this.#options;
+    client.data = {
+      phase: areNamed ? "naming" : "looking",
+      since: now(),
+      turn: this.#turn,
+      // Read now: a connection that is shut down has no address any more.
+      address: pollers && unmap(client.remoteAddress),
+      sent: "",
+      isSent: false,
+      hasEnded: false,
+      isExpired: false,
+      naming: undefined,
+      reply: undefined,
+      isWhole: false,
+      written: undefined,
+      wasSilent: true,
+    };
+    this.#count += 1;
+    client.timeout(1);
+    if (!areNamed) {
+      this.#look(client);
+      return;
+    }
+    client.data.naming = setTimeout(() => this.#lookOnce(client), NAMING_MS);
+    this.#await(client, "naming");
+  }
+
+  /** From now on it is the client's turn. */
+  #await(client: Client, phase: "naming" | "lingering"): void {
+    client.data.phase = phase;
+    client.data.since = this.#options.now();
+    client.data.turn = this.#turn;
+    this.#waiting.add(client);
+    if (this.#waiting.size > WAITING_LIMIT) this.#makeRoom();
+  }
+
+  /** Closes the oldest, once they have had their turns: an honest client is done by then. */
+  #makeRoom(): void {
+    if (this.#isTurning) return;
+    this.#isTurning = true;
+    setImmediate(() => {
+      this.#isTurning = false;
+      this.#turn += 1;
+      for (const client of this.#waiting) {
+        const { phase, turn } = client.data;
+        if (this.#waiting.size <= WAITING_LIMIT || this.#turn - turn < TURNS) break;
+        this.#waiting.delete(client);
+        client.data.isExpired = true;
+        // Who named no service gets no reply: that changes nothing at HAProxy.
+        if (phase === "naming") client.terminate();
+        else client.end();
+      }
+      if (this.#waiting.size > WAITING_LIMIT) this.#makeRoom();
+    });
+  }
+
+  /**
+   * The time to name a service is over. What came while this process stood still is not read yet:
+   * the timer comes before it.
+   */
+  #lookOnce(client: Client): void {
+    client.data.naming = setTimeout(() => this.#look(client), READ_MS);
+  }
+
+  #read(client: Client, chunk: Buffer): void {
+    const check = client.data;
+    if (check.isSent) return;
+    const text = check.sent + chunk.toString("latin1", 0, SENT_LIMIT);
+    const end = text.search(/[\r\n]/);
+    check.sent = text.slice(0, end < 0 ? SENT_LIMIT : Math.min(end, SENT_LIMIT));
+    check.isSent = end >= 0 || check.sent.length === SENT_LIMIT;
+    if (check.phase !== "naming") return;
+    if (check.isSent || this.#options.host.service(nameIn(check.sent))) this.#look(client);
+  }
+
+  /** Looks at the files, if they are watched, and replies. */
+  #look(client: Client): void {
+    const check = client.data;
+    const { host, watched } = this.#options;
+    check.phase = "looking";
+    clearTimeout(check.naming);
+    this.#waiting.delete(client);
+    if (watched === undefined) this.#reply(client);
+    else void watched.look(host.nameIn(check.sent)).then(() => this.#reply(client));
+  }
+
+  #reply(client: Client): void {
+    const check = client.data;
+    if (check.phase === "closed") return;
+    const { host, pollers, now } = this.#options;
+    const reply = host.replyTo(check.sent);
+    check.reply = reply;
+    if (pollers === undefined || check.hasEnded) {
+      this.#await(client, "lingering");
+      client.write(reply.bytes);
+      client.shutdown();
+      if (check.hasEnded) client.end();
+    } else {
+      check.phase = "finishing";
+      // Where the round trip is longer, both parts leave as one segment.
+      client.setNoDelay(false);
+      check.isWhole = client.write(reply.body) === reply.body.length;
+      this.#finishing.push({ client, due: now() + FINISH_MS });
+      if (this.#finishing.length === 1) setTimeout(() => this.#finishDue(), FINISH_MS);
+    }
+  }
+
+  /** Ends the replies whose time has come; one timer serves them all. */
+  #finishDue(): void {
+    const { now } = this.#options;
+    let next = this.#finishing[0];
+    while (next && next.due - now() < 0.5) {
+      this.#finishing.shift();
+      if (next.client.data.phase === "finishing") this.#finish(next.client);
+      next = this.#finishing[0];
+    }
+    if (next) setTimeout(() => this.#finishDue(), Math.max(1, next.due - now()));
+  }
+
+  #finish(client: Client): void {
+    const check = client.data;
+    this.#await(client, "lingering");
+    const isWritten = client.write(NEWLINE) === NEWLINE.length;
+    check.isWhole &&= isWritten;
+    client.shutdown();
+    // Who has closed before did not wait for the reply: HAProxy always does.
+    if (check.hasEnded) client.end();
+    else this.#note(check);
+  }
+
+  /** Notes that the reply may be heard from now on. */
+  #note(check: Check): void {
+    const { address = "", sent, reply } = check;
+    const { pollers, now } = this.#options;
+    if (!pollers || !reply) return;
+    // Nothing was sent, or it has not come yet: that is known when the client has closed.
+    check.wasSilent = sent === "";
+    const asker = { address, sent: check.wasSilent ? undefined : sent };
+    check.written = pollers.written(asker, reply.text, now());
+  }
+
+  /** Closes a connection whose client does not; one that waits for the agent has its time yet. */
+  #sweep(client: Client): void {
+    const { since } = client.data;
+    // The first sweep may come at once; the next one is 4 s later.
+    if (!this.#waiting.has(client) || this.#options.now() - since < LINGER_MS) client.timeout(1);
+    else this.#expire(client);
+  }
+
+  #expire(client: Client): void {
+    client.data.isExpired = true;
+    client.terminate();
+  }
+
+  /** The client has closed its side, perhaps before its reply is whole. */
+  #end(client: Client): void {
+    const check = client.data;
+    check.hasEnded = true;
+    if (check.phase === "naming") this.#look(client);
+    else if (check.phase === "finishing") this.#finish(client);
+    else if (check.phase === "lingering") client.end();
+  }
+
+  #close(client: Client, error: Error | undefined): void {
+    const check = client.data;
+    const { written } = check;
+    check.phase = "closed";
+    clearTimeout(check.naming);
+    this.#waiting.delete(client);
+    if (written) this.#noteClosed(check, written, error);
+    this.#count -= 1;
+    if (this.#count === 0) this.#resolveClosed?.();
+  }
+
+  /**
+   * A client that closes after the whole reply has got it. A reset says nothing: it may be that of
+   * a check that timed out.
+   */
+  #noteClosed(check: Check, written: Written, error: Error | undefined): void {
+    const { pollers, now } = this.#options;
+    const { address = "", sent, reply, isWhole, isExpired, wasSilent } = check;
+    if (!pollers || !reply) return;
+    const isServed = isWhole && !isExpired && error === undefined;
+    pollers.closed(written, isServed && !wasSilent, now());
+    if (!wasSilent) return;
+    const own = pollers.written({ address, sent }, reply.text, now());
+    pollers.closed(own, isServed, now());
+  }
+}
+
+/** An IPv4 address as people write it, also on a socket for both IPv4 and IPv6. */
+function unmap(address: string): string {
+  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
+}

@@ -1,0 +1,157 @@
+import type { Named } from "../named-pollers.ts";
+import { nameIn } from "../sent.ts";
+import type { Status } from "../state/state.ts";
+import { KNOWN_AFTER, type Poller } from "./poller.ts";
+import { isBalancer, NO_SERVICE, type Pollers } from "./pollers.ts";
+import { ALIKE_MS } from "./rhythm.ts";
+
+/** How long the agent listens before it knows who asks (ms): five default intervals. */
+export const LEARNING_MS = 10_000;
+
+/** How long after a start slow load balancers may not be known yet (ms). */
+export const YOUNG_MS = 60_000;
+
+/** A line of a named load balancer has asked so often before it is known that there is no other. */
+const NAMED_ASKS = 2;
+
+/** What is answered, as the rules about pollers see it. */
+export interface Replies {
+  /** Grows whenever any reply may have changed. */
+  readonly version: number;
+  readonly own: Standpoint;
+  service(name: string): Standpoint | undefined;
+  names(): Iterable<string>;
+  replyTo(sent: string): { readonly text: string };
+  /** When a reply of this service (undefined: any) changed last (ms). */
+  changedAt(name?: string): number;
+}
+
+/** A state, and what has made it so. */
+export interface Standpoint {
+  readonly state: { readonly status: Status };
+  readonly by: string;
+}
+
+/** The pollers of what is asked about. */
+export interface Scope {
+  readonly replies: Replies;
+  readonly pollers: Pollers;
+  /** The service; undefined: the host and all services. */
+  readonly name: string | undefined;
+}
+
+/** Who counts, and who of them does not know. */
+export interface Survey {
+  readonly counted: readonly Poller[];
+  /** Those that count and may not have the present reply. */
+  readonly missing: readonly Poller[];
+  /** Named load balancers that have to ask first. */
+  readonly absent: readonly Named[];
+  /** Those that count, and are not known as load balancers. */
+  readonly recent: readonly Poller[];
+  /** The one that asks most slowly of those that count. */
+  readonly slowest: Poller | undefined;
+  /** From when on all that look alike have asked since the last change (ms). */
+  readonly settledAt: number;
+}
+
+/** Looks at all pollers. */
+export function survey(scope: Scope, now: number): Survey {
+  const { pollers, replies, name } = scope;
+  const counted = [...pollers.memory].filter((poller) => counts(scope, poller, now));
+  const intervals = counted.map((poller) => poller.interval);
+  const longest = intervals.reduce((one, other) => Math.max(one, other), 0);
+  const resumedAt = counted.reduce(
+    (at, poller) => Math.max(at, poller.rhythm.resumedAt),
+    -Infinity,
+  );
+  const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
+  return {
+    counted,
+    missing: counted.filter((poller) => !knows(scope, poller, now)),
+    absent: (pollers.options.named?.balancers ?? []).filter((each) => isAbsent(scope, each, now)),
+    recent: counted.filter((poller) => !isBalancer(poller.named) && !poller.isKnown),
+    slowest: longest > 0 ? counted[intervals.indexOf(longest)] : undefined,
+    settledAt: Math.max(changedAt + Math.max(ALIKE_MS, longest), resumedAt + ALIKE_MS),
+  };
+}
+
+/** Whether a poller has to know: it may be a load balancer of this service. */
+export function counts({ pollers, replies, name }: Scope, poller: Poller, now: number): boolean {
+  if (name !== undefined && nameIn(poller.sent) !== name) return false;
+  if (pollers.standing(poller, now) === "stranger") return false;
+  // A name that never was a service's is a mistake, and nobody to wait for.
+  return replies.replyTo(poller.sent).text !== NO_SERVICE || !poller.hasHeardOnly(NO_SERVICE);
+}
+
+/** Whether a poller has the present reply, and all that look like it, or are lines beside it. */
+export function knows({ pollers, replies, name }: Scope, poller: Poller, now: number): boolean {
+  if (isBalancer(poller.named) && poller.asks < NAMED_ASKS) return false;
+  if (!poller.isTold(replies.replyTo(poller.sent).text)) return false;
+  const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
+  return !poller.rhythm.brokeOff(poller.askedAt, changedAt, now);
+}
+
+/** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */
+export function isAbsent({ pollers, name }: Scope, named: Named, now: number): boolean {
+  if (pollers.isExcused(named, name)) return false;
+  const lines = pollers.of(named);
+  if (lines.length === 0) return true;
+  if (name === undefined || lines.some(({ sent }) => nameIn(sent) === name)) return false;
+  // It has had the time to ask for this service, if it does at all.
+  return !lines.some(
+    ({ since, interval }) => interval > 0 && now - since >= LEARNING_MS + interval,
+  );
+}
+
+/** Whether it is not known yet if a poller is a load balancer, so soon after a start. */
+export function isRecent(scope: Scope, poller: Poller, now: number): boolean {
+  const isYoung = now - scope.pollers.options.now < YOUNG_MS;
+  return isYoung && !isBalancer(poller.named) && !poller.isKnown && counts(scope, poller, now);
+}
+
+/** Whether lines may be unknown that are slow, or were silent since the start. */
+export function isYoung({ options }: Pollers, now: number): boolean {
+  return !isAllNamed(options.named?.networks) && now - options.now < YOUNG_MS;
+}
+
+/** Why it cannot be said that all know. */
+export type Problem = "full" | "missing" | "few" | "nobody" | "learning" | "recent" | "unsettled";
+
+/** Why it cannot be said now that all know; undefined when it can. */
+export function findProblem(
+  scope: Scope,
+  count: number | undefined,
+  found: Survey,
+  now: number,
+): Problem | undefined {
+  const { pollers } = scope;
+  const { counted, missing, absent, recent, settledAt } = found;
+  if (pollers.memory.isFull(now)) return "full";
+  if (missing.length > 0 || absent.length > 0) return "missing";
+  if (counted.length < (count ?? 0)) return "few";
+  if (counted.length === 0 && count !== 0) return "nobody";
+  if (count === undefined || count === 0) {
+    const { named, now: start } = pollers.options;
+    if (!isAllNamed(named?.networks) && now - start < LEARNING_MS) return "learning";
+    if (recent.some((poller) => isRecent(scope, poller, now))) return "recent";
+    if (recent.length === counted.length && count !== 0) return "nobody";
+  }
+  return now < settledAt ? "unsettled" : undefined;
+}
+
+/** With addresses only nothing needs to be learned. */
+function isAllNamed(networks: readonly Named[] | undefined): boolean {
+  return networks?.length === 0;
+}
+
+/** Strangers that ask like a load balancer: perhaps somebody has mistyped an address. */
+export function listStrangers({ pollers }: Scope, now: number): Poller[] {
+  if (!pollers.options.named) return [];
+  return [...pollers.memory].filter(
+    (poller) =>
+      poller.serves >= KNOWN_AFTER &&
+      now - poller.askedAt < Math.max(LEARNING_MS, 3 * poller.interval) &&
+      pollers.standing(poller, now) === "stranger",
+  );
+}

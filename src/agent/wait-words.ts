@@ -1,0 +1,121 @@
+import type { LogFields } from "../log.ts";
+import { quote } from "../text.ts";
+import { POLLER_LIMIT } from "./poller-memory.ts";
+import { advise, describeAsker, describeMissing, list } from "./poller-words.ts";
+import { toSeconds } from "./pollers.ts";
+import { ALIKE_MS } from "./rhythm.ts";
+import { isYoung, LEARNING_MS, listStrangers } from "./survey.ts";
+import type { StatusChange, Wait, WaitEnd } from "./wait.ts";
+
+/** The line that answers a wait which has ended. */
+export function describeWait(wait: Wait, end: WaitEnd, now: number): string {
+  const { problem, seconds } = end;
+  const strangers = describeStrangers(wait, now);
+  if (problem !== undefined) {
+    return `error: after ${seconds} s: ${describeProblem(wait, end, now)}${strangers}`;
+  }
+  const notes = strangers + describeYouth(wait, now);
+  const { replies, name } = wait.options;
+  const reply = replies.replyTo(name ?? "").text;
+  const { counted } = end.survey;
+  if (counted.length === 0) {
+    return `ok after ${seconds} s: ${reply}; no load balancer has asked${notes}`;
+  }
+  const howMany = counted.length === 1 ? "1 poller" : `all of ${counted.length} pollers`;
+  const names = list(counted.map(describeAsker));
+  return `ok served to ${howMany} after ${seconds} s: ${reply}; ${names}${notes}`;
+}
+
+/** The fields of the log line at the end of a stop status: who was not told. */
+export function describeStop({
+  survey: { counted, missing, absent },
+  seconds,
+}: WaitEnd): LogFields {
+  const untold = [...missing.map(describeAsker), ...absent.map(({ text }) => text)];
+  const told = counted.length - missing.length;
+  return { seconds, told, untold: untold.length === 0 ? undefined : list(untold) };
+}
+
+function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
+  const { problem, survey } = end;
+  const { count, pollers } = wait.options;
+  const { now: start } = pollers.options;
+  const { counted, recent, slowest } = survey;
+  if (typeof problem === "object") return describeChange(problem);
+  switch (problem) {
+    case "full":
+      return `more than ${POLLER_LIMIT} pollers: not all of them are known`;
+    case "missing":
+      return describeUntold(wait, end, now);
+    case "few":
+      return `only ${counted.length} of ${count} pollers have asked`;
+    case "learning": {
+      const [past, needed] = [toSeconds(now - start), toSeconds(LEARNING_MS)];
+      return `the agent has listened for ${past} s only, and knows its pollers after ${needed} s`;
+    }
+    case "recent": {
+      const names = list(recent.map(describeAsker));
+      const age = `the agent started ${toSeconds(now - start)} s ago`;
+      const hint = "`wait SECONDS COUNT` says how many there are";
+      return `${age}, and does not know yet whether these are load balancers: ${names}; ${hint}`;
+    }
+    case "unsettled": {
+      const interval = `${toSeconds(Math.max(ALIKE_MS, slowest?.interval ?? 0))} s`;
+      const passed = `less than one check interval (${interval}) has passed since the change`;
+      return `${passed}${suggestTime(wait, end)}`;
+    }
+    default: {
+      const hint = "; with `wait SECONDS 0` that is no error";
+      return `no load balancer has asked${now - start < LEARNING_MS ? "" : hint}`;
+    }
+  }
+}
+
+function describeUntold(wait: Wait, end: WaitEnd, now: number): string {
+  const { counted, missing, absent } = end.survey;
+  const { name } = wait.options;
+  const untold = missing.length + absent.length;
+  const all = counted.length + absent.length;
+  const of = `${untold} of ${all} load balancer${all === 1 ? "" : "s"}`;
+  const never = absent.map((each) => {
+    const hasAsked = wait.options.pollers.of(each).length > 0;
+    return hasAsked
+      ? `${each.text} may ask for ${quote(name ?? "")} yet`
+      : `${each.text} has never asked`;
+  });
+  const each = [...missing.map((poller) => describeMissing(wait.options, poller, now)), ...never];
+  const advice = advise(wait.options, missing, absent, now);
+  const who = list(each, "; ");
+  const verb = untold === 1 ? "does" : "do";
+  return `${of} ${verb} not know: ${who}${suggestTime(wait, end)}. ${advice}`;
+}
+
+/** A longer time, where one that counts asks more slowly than the wait lasts. */
+function suggestTime(wait: Wait, { survey: { slowest } }: WaitEnd): string {
+  const interval = (slowest?.interval ?? 0) / 1000;
+  if (!slowest || interval <= Math.max(wait.options.seconds, ALIKE_MS / 1000)) return "";
+  const seconds = Math.ceil(interval * 1.25);
+  const every = Math.round(interval);
+  return `; ${describeAsker(slowest)} asks every ${every} s: use \`wait ${seconds}\``;
+}
+
+function describeChange({ name, before, now }: StatusChange): string {
+  if (!now) return `${quote(name ?? "")} is no service any more`;
+  const whose = name === undefined ? "the host's status" : `the status of ${quote(name)}`;
+  return `${whose} is not ${before} any more: it is ${now.state.status} (${now.by})`;
+}
+
+/** Who asks like a load balancer and does not count: perhaps an address was mistyped. */
+function describeStrangers({ options }: Wait, now: number): string {
+  const strangers = listStrangers(options, now).map(
+    (poller) => `${describeAsker(poller)}, asks every ${toSeconds(poller.interval)} s`,
+  );
+  return strangers.length > 0 ? `; not counted: ${list(strangers, "; ")}` : "";
+}
+
+/** What even an ok cannot say so soon after a start. */
+function describeYouth({ options: { pollers } }: Wait, now: number): string {
+  if (!isYoung(pollers, now)) return "";
+  const age = Math.round((now - pollers.options.now) / 1000);
+  return `; the agent started ${age} s ago: lines slower than 10 s may not be known yet`;
+}

@@ -1,0 +1,163 @@
+import { readdir } from "node:fs/promises";
+import { describeError } from "../errors.ts";
+import { EXIT, UsageError } from "../exit.ts";
+import { NAME_RULE, SERVICE_NAME } from "../sent.ts";
+import { type Environment, findDoubts, readConfig, readReplyMode } from "../settings.ts";
+import { loadState, parseText, SIZE_LIMIT } from "../state/read.ts";
+import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
+import { type State, StateError } from "../state/state.ts";
+import type { Arguments } from "./arguments.ts";
+import { findSettings, findUnitLimit, type Settings } from "./installation.ts";
+
+/** Stands for standard input in place of a file's name. */
+const STDIN = "-";
+
+/** A file to read, and where its name comes from if not the command line. */
+interface Source {
+  readonly file: string;
+  readonly origin: string;
+  /** Whether the agent passes it over: it lies among the services and is named like none. */
+  readonly isIgnored?: boolean;
+  /** What keeps the agent from saving it. */
+  readonly limit?: string | undefined;
+}
+
+/** The result for one file. */
+interface Finding {
+  readonly reply?: string;
+  readonly warnings: readonly string[];
+  readonly problems: readonly string[];
+}
+
+/**
+ * `hapgent check [FILE...]`: prints the reply that each state file gives, with warnings where
+ * HAProxy may read it differently from what its author expects; or each problem. Without a FILE it
+ * checks the files of the agent that the environment describes. `--config` checks that environment
+ * instead, as a start would.
+ *
+ * @returns the exit code: 0, or 1 when a file is not valid.
+ * @throws {ConfigError} when a variable is invalid.
+ */
+export async function runLint(args: Arguments, env: Environment): Promise<number> {
+  const { flags, operands, values } = args;
+  const settings = await findSettings(env, values["instance"]);
+  if (flags.has("config")) {
+    if (operands.length > 0 || flags.has("json")) {
+      throw new UsageError("check: expected neither a FILE nor --json with --config");
+    }
+    // A socket that systemd passes is meant for the agent.
+    settings.use((environment) => readConfig({ ...environment, LISTEN_PID: undefined }));
+    for (const warning of findDoubts(settings.environment)) console.error(`warning: ${warning}`);
+    console.log("ok");
+    return EXIT.ok;
+  }
+  const mode = settings.use(readReplyMode);
+  const sources =
+    operands.length > 0
+      ? operands.map((file) => ({ file, origin: "" }))
+      : await listSources(settings);
+  let isGood = true;
+  for (const source of sources) {
+    const finding = await lintSource(source, mode);
+    isGood &&= finding.problems.length === 0;
+    if (flags.has("json")) printJson(source, finding);
+    else print(source, finding, sources.length > 1);
+  }
+  return isGood ? EXIT.ok : EXIT.failure;
+}
+
+/** The state files that the agent reads: its own, and those of its services. */
+async function listSources(settings: Settings): Promise<Source[]> {
+  const { installation } = settings;
+  const file = settings.read("HAPGENT_STATE_FILE");
+  const limit = installation && (await findUnitLimit(installation, file));
+  const sources = [{ file, origin: settings.explain("HAPGENT_STATE_FILE"), limit }];
+  const directory = settings.read("HAPGENT_SERVICES");
+  if (directory === undefined) return sources;
+  const origin = settings.explain("HAPGENT_SERVICES");
+  const limitOfServices = installation && (await findUnitLimit(installation, `${directory}/`));
+  try {
+    const names = (await readdir(directory)).filter(isListed).toSorted();
+    const files = names.map((name) => ({
+      file: `${directory}/${name}`,
+      origin,
+      isIgnored: !isServiceFile(name),
+      limit: limitOfServices,
+    }));
+    return [...sources, ...files];
+  } catch {
+    // Checked as a file, the directory shows what is wrong with it.
+    return [...sources, { file: directory, origin }];
+  }
+}
+
+/** Whether the agent looks at a file among its services; hidden ones it does not see. */
+function isListed(name: string): boolean {
+  return name.endsWith(".json") && !name.startsWith(".");
+}
+
+function isServiceFile(name: string): boolean {
+  return SERVICE_NAME.test(name.slice(0, -".json".length));
+}
+
+async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
+  const { file, isIgnored, limit } = source;
+  if (isIgnored) {
+    return { warnings: [`the agent ignores it: expected a name of ${NAME_RULE}`], problems: [] };
+  }
+  try {
+    const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
+    const reply = formatReply([state], mode).trimEnd();
+    const warnings = [...findWarnings(state, mode), ...(limit === undefined ? [] : [limit])];
+    return { reply, warnings, problems: [] };
+  } catch (error) {
+    const problems = error instanceof StateError ? error.problems : [describeError(error)];
+    return { warnings: [], problems };
+  }
+}
+
+/** Reads standard input, no more of it than a state file may have, and decodes it like one. */
+async function readStdin(): Promise<string> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let size = 0;
+  for await (const chunk of Bun.stdin.stream()) {
+    size += chunk.length;
+    if (size > SIZE_LIMIT) throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got more`]);
+    chunks.push(chunk);
+  }
+  return await new Blob(chunks).text();
+}
+
+function printJson({ file }: Source, { reply, warnings, problems }: Finding): void {
+  const ok = problems.length === 0;
+  console.log(JSON.stringify({ ok, file, reply, warnings, problems }));
+}
+
+function print({ file, origin }: Source, finding: Finding, isOneOfSeveral: boolean): void {
+  const { reply, warnings, problems } = finding;
+  const prefix = isOneOfSeveral ? `${file}: ` : "";
+  if (reply !== undefined) console.log(prefix + reply);
+  for (const warning of warnings) console.log(`${prefix}warning: ${warning}`);
+  for (const problem of problems) {
+    // Compilers and editors agree on `file:line:column: message`.
+    const hasPosition = /^\d+:\d+: /.test(problem);
+    console.error(hasPosition ? `${file}:${problem}` : `${file}${origin}: ${problem}`);
+  }
+}
+
+/** Effects of a state at HAProxy that its author may not expect. */
+export function findWarnings(state: State, mode: ReplyMode): string[] {
+  const { status, weight, maxconn, reason } = state;
+  const isExact = mode === "exact";
+  // That UP does not undo DRAIN is no warning: UP is what nearly every state says.
+  const warnings = {
+    "READY does not undo DOWN, FAIL or STOPPED: only UP does": isExact && status === "READY",
+    "the reason is not shown: HAProxy takes one with UP, DOWN, FAIL and STOPPED only":
+      Boolean(reason) && !isReasonShown(state, mode),
+    "weight 0 takes the server out of rotation": weight === 0,
+    "a share of a configured `weight 1` below 100% is 0: configure `weight 100`":
+      weight !== undefined && weight > 0 && weight < 100,
+    "maxconn 0 is no limit": maxconn === 0,
+  };
+  return Object.entries(warnings).flatMap(([warning, applies]) => (applies ? [warning] : []));
+}

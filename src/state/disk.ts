@@ -1,0 +1,50 @@
+/** How long a caller waits for a disk, in milliseconds. What it asked for goes on without it. */
+const PATIENCE_MS = 5000;
+
+/** What is said of a disk that is silent. */
+export const SILENCE = `the disk has not answered within ${PATIENCE_MS / 1000} s`;
+
+/**
+ * A disk, or the server behind it, as one file or directory sees it. It is asked one thing at a
+ * time: so one that hangs takes one of the runtime's two threads for files, however often it is
+ * asked, and holds up nobody for longer than 5 s.
+ */
+export class Disk {
+  #last: Promise<unknown> = Promise.resolve();
+  /** Since when it is at the last thing that it was asked (performance.now()). */
+  #since: number | undefined;
+
+  /** Whether it has been silent for longer than anybody waits. */
+  get isSilent(): boolean {
+    return this.#since !== undefined && performance.now() - this.#since >= PATIENCE_MS;
+  }
+
+  /** Asks, once what was asked before is answered. The answer may never come: see `wait`. */
+  ask<T>(question: () => Promise<T>): Promise<T> {
+    const answer = this.#last.then(() => {
+      this.#since = performance.now();
+      return question();
+    });
+    const returned = () => {
+      this.#since = undefined;
+    };
+    this.#last = answer.then(returned, returned);
+    return answer;
+  }
+
+  /** Waits for an answer; undefined: there was none in time, and while it is silent at once. */
+  async wait<T>(answer: Promise<T>): Promise<T | undefined> {
+    return this.isSilent ? undefined : await within(PATIENCE_MS, answer);
+  }
+}
+
+/** Waits for a result, but not for longer than this; undefined: it took longer. */
+export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | undefined> {
+  const { promise: end, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, milliseconds);
+  try {
+    return await Promise.race([work, end]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

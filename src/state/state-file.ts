@@ -1,0 +1,114 @@
+import { describeError } from "../errors.ts";
+import { Disk, SILENCE } from "./disk.ts";
+import { type Found, findState, type Identity, identify, isCurrent, type Reading } from "./read.ts";
+import type { Saved } from "./replace.ts";
+import { formatState, type State } from "./state.ts";
+
+/** How a write ended: what was particular about it, or why it is not known to be saved. */
+export type Written = { readonly saved: Saved } | { readonly problem: string };
+
+/**
+ * One state file, and all that is known of it. It is read or written, one at a time; of the states
+ * that come during a write only the last is written. So a storm of changes costs two writes, and a
+ * disk that hangs holds up those who wait for it, and nothing else.
+ */
+export class StateFile {
+  /** Whether it has to be read before its state is changed: it was not, or it held none. */
+  isStale: boolean = true;
+  /** Whether the state in memory is not known to be in the file. */
+  isUnsaved: boolean = false;
+  readonly #disk = new Disk();
+  /** What it held, and which version it was, when it was last read in time. */
+  #found: Found | undefined;
+  #identity: Identity = {};
+  /** The state to write next, and the write that will take it. */
+  #next: State | undefined;
+  #nextWrite: Promise<Written> | undefined;
+  /** How many writes have not returned: one that runs, and one that waits. */
+  #writes = 0;
+
+  constructor(readonly path: string) {}
+
+  /** Whether its disk has been silent for longer than anybody waits. */
+  get isSilent(): boolean {
+    return this.#disk.isSilent;
+  }
+
+  /** Whether a mount shows a file that was replaced: it has no name any more. */
+  get isDetached(): boolean {
+    return this.#identity.links === 0;
+  }
+
+  /** Reads it, after the writes before; undefined: no answer in time, and nothing has changed. */
+  async read(): Promise<Found | undefined> {
+    const reading: Reading = { isGivenUp: false };
+    const answer = this.#disk.ask(async () => {
+      // Before it is read: a write meanwhile makes another version, which the next look sees.
+      const identity = await identify(this.path);
+      return { identity, found: await findState(this.path, reading) };
+    });
+    const read = await this.#disk.wait(answer);
+    if (read === undefined) {
+      reading.isGivenUp = true;
+      reading.cancel?.();
+      return undefined;
+    }
+    this.#identity = read.identity;
+    this.#found = read.found;
+    this.isStale = "problem" in read.found;
+    this.isUnsaved = false;
+    return read.found;
+  }
+
+  /** Reads it if it holds something else than when it was last read or written; else undefined. */
+  async readIfChanged(): Promise<Found | undefined> {
+    // Until a state is written memory is right.
+    if (this.#writes > 0) return undefined;
+    const identity = await this.#disk.wait(this.#disk.ask(() => identify(this.path)));
+    if (identity === undefined || isCurrent(this.#identity, identity)) return undefined;
+    const { isStale, isUnsaved } = this;
+    const before = this.#found;
+    const found = await this.read();
+    if (found === undefined || !isSame(found, before)) return found;
+    // Nobody has edited it: what could not be saved is still right.
+    [this.isStale, this.isUnsaved] = [isStale, isUnsaved];
+    return undefined;
+  }
+
+  /** Writes a state, or one that came after it; no answer in time is a problem. */
+  async write(state: State): Promise<Written> {
+    this.isStale = false;
+    this.isUnsaved = true;
+    this.#next = state;
+    if (this.#nextWrite === undefined) {
+      this.#writes += 1;
+      this.#nextWrite = this.#disk.ask(() => this.#writeNext(this.#next ?? state));
+    }
+    return (await this.#disk.wait(this.#nextWrite)) ?? { problem: SILENCE };
+  }
+
+  async #writeNext(state: State): Promise<Written> {
+    this.#nextWrite = undefined;
+    // What it is after the write the next look will see.
+    this.#identity = {};
+    try {
+      const { replaceFile } = await import("./replace.ts");
+      const saved = await replaceFile(this.path, formatState(state));
+      this.#found = { state };
+      this.isUnsaved = this.#writes > 1;
+      return { saved };
+    } catch (error) {
+      return { problem: describeError(error) };
+    } finally {
+      this.#writes -= 1;
+    }
+  }
+}
+
+function isSame(one: Found, other: Found | undefined): boolean {
+  return other !== undefined && describeFound(one) === describeFound(other);
+}
+
+function describeFound(found: Found): string {
+  return "state" in found ? formatState(found.state) : found.problem;
+}

@@ -1,0 +1,81 @@
+import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
+import type { AgentProcess } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+
+let copy: string | undefined;
+
+/**
+ * A copy of the executable, made once, that every user may run: the repository may lie where only
+ * root may enter.
+ */
+export function executableForAll(): string {
+  if (copy !== undefined) return copy;
+  const { path } = temporaryDirectory();
+  chmodSync(path, 0o755);
+  copy = `${path}/hapgent`;
+  copyFileSync(EXECUTABLE, copy);
+  return copy;
+}
+
+/** As the shipped launchers start it: no signal can end it before its handlers are set. */
+export const SIGNALS_BLOCKED = ["env", "--block-signal=HUP,USR1,USR2"];
+
+/** Root that must keep to permissions: no file can be created in a directory of mode 0555. */
+export const BOUND_BY_PERMISSIONS = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
+
+/** Nobody: a user that owns nothing. */
+export const UNPRIVILEGED = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+
+/**
+ * Runs a shell script in a mount namespace of its own, where it may mount what it likes, then the
+ * agent; all of it is gone with the agent. Its files are seen from outside below /proc/PID/root.
+ */
+export function inMounts(script: string): string[] {
+  return inShell(script, ["unshare", "--mount", "--propagation=private"]);
+}
+
+/** Runs a shell script, then the agent in the same process. */
+export function inShell(script: string, launcher: readonly string[] = []): string[] {
+  return [...launcher, "sh", "-euc", `${script}\nexec "$@"`, "sh"];
+}
+
+/** Makes the agent's system calls fail or wait: strace's `inject=` expressions. */
+export function withInjected(...injections: string[]): string[] {
+  const options = injections.flatMap((injection) => ["-e", `inject=${injection}`]);
+  return ["strace", "-D", "-f", "-qq", "-o", "/dev/null", ...options];
+}
+
+/** A path as the agent sees it, in its own mount namespace. */
+export function inside(agent: AgentProcess, path: string): string {
+  return `/proc/${agent.pid}/root${path}`;
+}
+
+/**
+ * Traces a process that runs, so that its system calls fail or wait until this is disposed of; with
+ * a path only those on that file.
+ */
+export async function injectInto(
+  pid: number,
+  injection: string,
+  path?: string,
+): Promise<AsyncDisposable> {
+  const options = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${injection}`];
+  if (path !== undefined) options.push("-P", path);
+  const tracer = Bun.spawn(["strace", ...options, "-p", String(pid)], {
+    stdio: ["ignore", "ignore", "ignore"],
+  });
+  const threads = readdirSync(`/proc/${pid}/task`);
+  await until("traced", () =>
+    threads.every((thread) =>
+      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
+    ),
+  );
+  return {
+    async [Symbol.asyncDispose]() {
+      tracer.kill("SIGKILL");
+      await tracer.exited;
+    },
+  };
+}

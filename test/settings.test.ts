@@ -1,0 +1,157 @@
+// Every variable has a default or is off. One that holds what it must not is refused by its name,
+// with what was expected and what came.
+import { describe, expect, test } from "bun:test";
+import { ConfigError, findDoubts, readConfig, readReplyMode } from "../src/settings.ts";
+import type { ReplyMode } from "../src/state/reply.ts";
+
+describe("readConfig", () => {
+  test("has a default for everything", () => {
+    expect(readConfig({})).toEqual({
+      listen: [{ ip: "0.0.0.0", port: 9777 }],
+      stateFile: "/etc/hapgent/state.json",
+      reply: "exact",
+      watch: false,
+      services: undefined,
+      socket: undefined,
+      socketMode: 0o600,
+      stop: undefined,
+      pollers: undefined,
+      forget: undefined,
+    });
+  });
+
+  test("takes what the environment sets", () => {
+    const env = {
+      HAPGENT_IP: "::1",
+      HAPGENT_PORT: "80",
+      HAPGENT_STATE_FILE: "state.json",
+      HAPGENT_REPLY: "full",
+      HAPGENT_WATCH: "on",
+      HAPGENT_SOCKET: "/run/hapgent/hapgent.sock",
+      HAPGENT_SOCKET_MODE: "0660",
+      HAPGENT_POLLERS: "10.0.0.11 10.1.0.0/16",
+      HAPGENT_FORGET: "600",
+      HAPGENT_STOP_STATUS: "DRAIN",
+      HAPGENT_STOP_GRACE: "30",
+      HAPGENT_TUNE: "off",
+    };
+    const { pollers, ...config } = readConfig(env);
+    expect(pollers?.balancers.map(({ text }) => text)).toEqual(["10.0.0.11"]);
+    expect(pollers?.networks.map(({ text }) => text)).toEqual(["10.1.0.0/16"]);
+    expect(config).toEqual({
+      listen: [{ ip: "::1", port: 80 }],
+      stateFile: "state.json",
+      reply: "full",
+      watch: true,
+      services: undefined,
+      socket: "/run/hapgent/hapgent.sock",
+      socketMode: 0o660,
+      stop: { status: "DRAIN", seconds: 30 },
+      forget: 600,
+    });
+  });
+
+  test.each(["127.0.0.1", "::", "fe80::1", "::ffff:10.0.0.1"])("accepts the address %s", (ip) => {
+    expect(readConfig({ HAPGENT_IP: ip }).listen).toEqual([{ ip, port: 9777 }]);
+  });
+
+  test.each([
+    ["HAPGENT_PORT", "9777abc", "an integer from 1 to 65535"],
+    ["HAPGENT_PORT", "70000", "an integer from 1 to 65535"],
+    ["HAPGENT_PORT", "0", "an integer from 1 to 65535"],
+    ["HAPGENT_PORT", "-1", "an integer from 1 to 65535"],
+    ["HAPGENT_PORT", " 80", "an integer from 1 to 65535"],
+    ["HAPGENT_PORT", "1e3", "an integer from 1 to 65535"],
+    ["HAPGENT_PORT", "", "an integer from 1 to 65535"],
+    ["HAPGENT_IP", "localhost", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", "256.0.0.1", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", "1.2.3", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", ":::", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", "::1]/", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", "", "an IPv4 or IPv6 address"],
+    ["HAPGENT_IP", "fe80::1%eth0", "an IPv4 or IPv6 address"],
+    ["HAPGENT_STATE_FILE", "", "the path of a file"],
+    ["HAPGENT_STATE_FILE", "/srv/st\ufffdte.json", "a path in UTF-8"],
+    ["HAPGENT_SERVICES", "\ufffd", "a path in UTF-8"],
+    ["HAPGENT_SERVICES", "", "the path of a directory"],
+    ["HAPGENT_REPLY", "whole", "exact or full"],
+    ["HAPGENT_WATCH", "yes", "off or on"],
+    ["HAPGENT_TUNE", "", "off or on"],
+    ["HAPGENT_SOCKET", "", "the path of a socket, 1 to 107 bytes"],
+    ["HAPGENT_SOCKET", "x".repeat(108), "the path of a socket, 1 to 107 bytes"],
+    ["HAPGENT_STOP_STATUS", "down", "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED"],
+    ["HAPGENT_STOP_GRACE", "0", "an integer from 1 to 3600"],
+    ["HAPGENT_POLLERS", "lb1", "an IPv4 or IPv6 address or a network (10.1.0.0/16)"],
+    ["HAPGENT_FORGET", "0", "an integer from 1 to 86400"],
+    ["HAPGENT_SOCKET_MODE", "0777", "0600 or 0660"],
+    ["LISTEN_PID", "me", "the id of a process"],
+  ])("refuses %s=%j, naming what was expected and what came", (name, value, expected) => {
+    const error = new ConfigError(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
+    expect(() => readConfig({ [name]: value })).toThrow(error);
+  });
+
+  test("gives a stop 10 s where it has a status; a grace alone is no stop", () => {
+    expect(readConfig({ HAPGENT_STOP_STATUS: "UP" }).stop).toEqual({ status: "UP", seconds: 10 });
+    expect(readConfig({ HAPGENT_STOP_GRACE: "5" }).stop).toBeUndefined();
+  });
+
+  test("takes every socket that systemd passed to this process, and no other's", () => {
+    const ours = { LISTEN_PID: String(process.pid), LISTEN_FDS: "1" };
+    expect(readConfig(ours).listen).toEqual([{ fd: 3 }]);
+    const three = readConfig({ ...ours, LISTEN_FDS: "3" }).listen;
+    expect(three).toEqual([{ fd: 3 }, { fd: 4 }, { fd: 5 }]);
+    for (const env of [
+      { ...ours, LISTEN_PID: "1" },
+      { LISTEN_FDS: "1" },
+      { LISTEN_PID: ours.LISTEN_PID },
+    ]) {
+      expect(readConfig(env).listen).toEqual([{ ip: "0.0.0.0", port: 9777 }]);
+    }
+    for (const LISTEN_FDS of ["0", "101", "-1", "", "one"]) {
+      const got = JSON.stringify(LISTEN_FDS);
+      const message = `LISTEN_FDS: expected an integer from 1 to 100, got ${got}`;
+      expect(() => readConfig({ ...ours, LISTEN_FDS })).toThrow(new ConfigError(message));
+    }
+  });
+});
+
+test("a port that Kubernetes has set is refused with what to do", () => {
+  expect(() => readConfig({ HAPGENT_PORT: "tcp://10.0.0.1:9777" })).toThrow(
+    'HAPGENT_PORT: expected an integer from 1 to 65535, got "tcp://10.0.0.1:9777" ' +
+      "(Kubernetes sets it: use enableServiceLinks: false)",
+  );
+});
+
+test.each<[Record<string, string>, ReplyMode]>([
+  [{}, "exact"],
+  [{ HAPGENT_STOP_STATUS: "DOWN" }, "full"],
+  [{ HAPGENT_SERVICES: "/srv" }, "full"],
+  [{ HAPGENT_SERVICES: "/srv", HAPGENT_REPLY: "exact" }, "exact"],
+])("with %j replies are %s", (env, mode) => {
+  expect(readReplyMode(env)).toBe(mode);
+  expect(readConfig(env).reply).toBe(mode);
+});
+
+test("what is valid and still not what may be meant is said", () => {
+  const mistyped = {
+    ...{ PATH: "/bin", HAPGENT_PORT: "80", HAPGENT_SOKET: "/run/a", HAPGENT_COLOUR: "red" },
+    // What Kubernetes sets for Services named hapgent and hapgent-web.
+    ...{ HAPGENT_SERVICE_HOST: "10.0.0.1", HAPGENT_SERVICE_PORT: "9777" },
+    ...{ HAPGENT_PORT_9777_TCP_ADDR: "10.0.0.1", HAPGENT_WEB_PORT: "tcp://10.0.0.1:80" },
+  };
+  expect(findDoubts(mistyped)).toEqual([
+    "unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
+    "unknown variable HAPGENT_COLOUR",
+  ]);
+  const idle = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_STOP_GRACE: "5", HAPGENT_FORGET: "60" };
+  expect(findDoubts(idle)).toEqual([
+    "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
+    "HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
+    "HAPGENT_STOP_GRACE does nothing without HAPGENT_STOP_STATUS",
+  ]);
+  const beside = { HAPGENT_SOCKET: "/run/a", HAPGENT_STOP_STATUS: "DOWN" };
+  expect(findDoubts({ ...idle, ...beside })).toEqual([]);
+  expect(findDoubts({ HAPGENT_REPLY: "exact", HAPGENT_SERVICES: "/srv" })).toEqual([
+    "HAPGENT_REPLY=exact beside HAPGENT_SERVICES: what HAProxy was told before stays in force",
+  ]);
+});

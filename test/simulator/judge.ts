@@ -1,0 +1,55 @@
+import { isBalancer } from "../../src/agent/pollers.ts";
+import type { Agent } from "./agent.ts";
+import type { Line } from "./line.ts";
+import type { Plan } from "./plan.ts";
+
+/** Why no agent can know of a line: what design and README say. */
+export type Kind =
+  | "load balancer restarted, has read nothing since"
+  | "silent since the start of the agent"
+  | "another line of a named address, not heard yet"
+  | "silenced before its third check"
+  | "forgotten"
+  | "one of several that look alike, its check failed or was late";
+
+/** A line that does not know though a wait was ok. */
+export interface Case {
+  readonly plan: Plan;
+  readonly agent: Agent;
+  readonly lines: readonly Line[];
+  readonly line: Line;
+  /** The service that was waited for. */
+  readonly name: string | undefined;
+  readonly now: number;
+}
+
+/** Why the agent cannot know; undefined: it should have known. */
+export function explain({ plan, agent, lines, line, now }: Case): Kind | undefined {
+  const { heard, balancer } = line;
+  if (line.knows === undefined && line.startedAt > agent.startedAt) {
+    return "load balancer restarted, has read nothing since";
+  }
+  const twins = lines.filter(
+    (each) => each.balancer.address === balancer.address && each.plan.sent === line.plan.sent,
+  );
+  const changedAt = agent.host.changedAt();
+  const hasFailed = heard.asks === 0 || line.failedAt > changedAt - line.plan.timeout;
+  if (twins.length > 1 && hasFailed) {
+    return "one of several that look alike, its check failed or was late";
+  }
+  const named = agent.pollers.options.named?.find(balancer.address);
+  const isNamed = isBalancer(named);
+  if (heard.asks === 0) {
+    if (!isNamed) return "silent since the start of the agent";
+    if (agent.pollers.isExcused(named, undefined)) return "forgotten";
+    const beside = lines.filter((each) => each.balancer.address === balancer.address);
+    const hasOther = beside.some(({ heard: other }) => other.asks >= 2);
+    return hasOther ? "another line of a named address, not heard yet" : undefined;
+  }
+  if (isNamed) return undefined;
+  const silent = now - heard.askedAt;
+  if (plan.forget !== undefined && silent > plan.forget * 1000) return "forgotten";
+  const limit = now - agent.startedAt < 300_000 ? 60_000 : 10_000;
+  const isKnown = heard.asks >= 3 && heard.serves > 0;
+  return !isKnown && silent >= limit ? "silenced before its third check" : undefined;
+}

@@ -1,0 +1,186 @@
+import type { Pollers, Written } from "../../src/agent/pollers.ts";
+import type { Agent } from "./agent.ts";
+import type { BalancerPlan, LinePlan, Window } from "./plan.ts";
+import type { Random } from "./random.ts";
+import type { Timeline } from "./timeline.ts";
+
+/** When TCP sends a SYN, and data, again (ms; Linux). */
+const SYNS = [0, 1000, 3000, 7000];
+const SEGMENTS = [0, 200, 600, 1400, 3000];
+
+/** From the accept to the newline (ms): the reply goes in two parts. */
+const NEWLINE_MS = 2;
+
+/** What the agent of a line has seen of it since its start, as nobody but the world knows it. */
+export interface Heard {
+  asks: number;
+  serves: number;
+  askedAt: number;
+  countedAt: number;
+}
+
+/** What all lines of a world share. */
+export interface Surroundings {
+  readonly timeline: Timeline;
+  readonly random: Random;
+  /** The end of all disturbances. */
+  readonly end: number;
+  /** HAPGENT_FORGET (s). */
+  readonly forget: number | undefined;
+  /** The agent, while it listens. */
+  readonly agent: () => Agent | undefined;
+  readonly heard: (line: Line, reply: string, agent: Agent) => void;
+}
+
+/** A line of a load balancer: it asks, and knows what it has read. */
+export class Line {
+  /** The last reply that it has read since its load balancer was started. */
+  knows: string | undefined;
+  heard: Heard = nothing();
+  /** When its load balancer was restarted last. */
+  startedAt = Number.NEGATIVE_INFINITY;
+  /** When the last check has begun of which anything was lost on its way. */
+  failedAt = Number.NEGATIVE_INFINITY;
+  #epoch = 0;
+
+  constructor(
+    readonly balancer: BalancerPlan,
+    readonly plan: LinePlan,
+    readonly world: Surroundings,
+  ) {
+    const { timeline, random } = world;
+    this.#begin(random.between(0, plan.interval) + (balancer.from ?? 0));
+    for (const at of balancer.restarts ?? []) {
+      timeline.at(at, () => {
+        this.startedAt = at;
+        this.knows = undefined;
+        this.#epoch += 1;
+        this.#begin(at + random.between(0, plan.interval));
+      });
+    }
+  }
+
+  /** Whether it routes traffic. */
+  isAlive(now: number): boolean {
+    return (
+      now >= (this.balancer.from ?? 0) && now < (this.balancer.until ?? Number.POSITIVE_INFINITY)
+    );
+  }
+
+  forget(): void {
+    this.heard = nothing();
+  }
+
+  #begin(at: number): void {
+    const epoch = this.#epoch;
+    const check = (now: number) => {
+      if (epoch !== this.#epoch) return;
+      const { random, timeline } = this.world;
+      timeline.at(now + this.plan.interval * random.between(1, 1.02), check);
+      if (this.isAlive(now) && !isIn(this.plan.off, now)) this.#connect(now);
+    };
+    this.world.timeline.at(at, check);
+  }
+
+  /** A check from its SYN on; what is lost is sent again, while the check lasts. */
+  #connect(start: number): void {
+    const { trip } = this.balancer;
+    const arrival = SYNS.map((delay) => start + delay).find(
+      (at) => !this.#isLost(at) && !this.#isLost(at + trip),
+    );
+    if (arrival !== start) this.failedAt = start;
+    if (arrival === undefined || arrival + trip > start + this.plan.timeout) return;
+    this.world.timeline.at(arrival + 1.5 * trip, (now) => this.#accept(start, now));
+  }
+
+  #accept(start: number, now: number): void {
+    const { timeline, random, agent } = this.world;
+    const asked = agent();
+    if (!asked) return;
+    // The reply is made at once, or after a look at a file, and its end is written later.
+    const made = now + (random.chance(0.1) ? random.between(0, 50) : 0);
+    timeline.at(made, () => {
+      if (asked !== agent()) return;
+      const reply = asked.host.replyTo(this.plan.sent).text;
+      timeline.at(made + NEWLINE_MS, (at) => this.#answer(asked, reply, start, at));
+    });
+  }
+
+  #answer(asked: Agent, reply: string, start: number, now: number): void {
+    const { timeline, random, agent } = this.world;
+    if (asked !== agent()) return;
+    const { balancer, plan } = this;
+    const { trip, address } = balancer;
+    // Whether it sends nothing, or not yet, is known when it has closed.
+    const isSilent = plan.sent === "";
+    if (!isSilent) this.#note(now);
+    const asker = { address, sent: isSilent ? undefined : plan.sent };
+    const written = asked.pollers.written(asker, reply, now);
+    const close = (at: number, isServed: boolean) =>
+      timeline.at(at, () => {
+        if (asked === agent()) this.#close(asked.pollers, written, reply, isServed);
+      });
+    const timedOut = start + plan.timeout;
+    const sent = SEGMENTS.map((delay) => now + delay).find((at) => !this.#isLost(at, true));
+    const read = (sent ?? Number.POSITIVE_INFINITY) + trip / 2;
+    const expiry = now + random.between(1000, 5000);
+    const epoch = this.#epoch;
+    if (sent !== now) this.failedAt = start;
+    if (read >= timedOut) {
+      const isLost = this.#isLost(timedOut);
+      close(isLost ? expiry : Math.min(expiry, timedOut + trip / 2), false);
+      return;
+    }
+    timeline.at(read, () => {
+      if (epoch !== this.#epoch || !this.isAlive(read)) {
+        close(expiry, false);
+        return;
+      }
+      this.knows = reply;
+      this.world.heard(this, reply, asked);
+      // Its end comes, as a reset perhaps, or late, or never.
+      const end = SEGMENTS.map((delay) => read + delay).find((at) => !this.#isLost(at));
+      const closed = (end ?? Number.POSITIVE_INFINITY) + trip / 2;
+      const resets = end !== undefined && end < this.world.end ? this.balancer.resets : 0;
+      const isClean = closed < expiry && !random.chance(resets ?? 0);
+      close(Math.min(closed, expiry), isClean);
+    });
+  }
+
+  #close(pollers: Pollers, written: Written, reply: string, isServed: boolean): void {
+    const { now } = this.world.timeline;
+    const { sent } = this.plan;
+    pollers.closed(written, isServed && sent !== "", now);
+    if (sent === "") {
+      this.#note(now);
+      const own = pollers.written({ address: this.balancer.address, sent }, reply, now);
+      pollers.closed(own, isServed, now);
+    }
+    if (isServed) this.heard.serves += 1;
+  }
+
+  #note(now: number): void {
+    // Who was forgotten is new again.
+    if (now - this.heard.askedAt > (this.world.forget ?? Infinity) * 1000) this.forget();
+    const { heard } = this;
+    heard.askedAt = now;
+    if (now - heard.countedAt < 1000) return;
+    heard.asks += 1;
+    heard.countedAt = now;
+  }
+
+  #isLost(at: number, isFromAgent = false): boolean {
+    const { balancer, world } = this;
+    if (isIn(balancer.cuts, at) || (isFromAgent && isIn(balancer.deaf, at))) return true;
+    return at < world.end && world.random.chance(balancer.loss ?? 0);
+  }
+}
+
+function isIn(windows: readonly Window[] | undefined, at: number): boolean {
+  return windows?.some(([from, to]) => at >= from && at < to) ?? false;
+}
+
+function nothing(): Heard {
+  const never = Number.NEGATIVE_INFINITY;
+  return { asks: 0, serves: 0, askedAt: never, countedAt: never };
+}

@@ -1,0 +1,40 @@
+import { planWorld } from "./plan.ts";
+import { playWorld } from "./world.ts";
+
+/** What many worlds have shown. */
+export interface Summary {
+  readonly worlds: number;
+  readonly oks: number;
+  /** How often a wait was not ok, by cause. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** False oks that no agent can know, by cause. */
+  readonly unknowable: Readonly<Record<string, number>>;
+  /** The worlds in which a promise was broken: their seeds, and what happened. */
+  readonly faults: readonly string[];
+}
+
+/** Plays worlds from a seed on, one seed a world. */
+export function simulate(worlds: number, seed: number): Summary {
+  const errors: Record<string, number> = {};
+  const unknowable: Record<string, number> = {};
+  const faults: string[] = [];
+  let oks = 0;
+  for (let i = 0; i < worlds; i += 1) {
+    const each = seed + i;
+    const { outcomes, falseOks, endless } = playWorld(planWorld(each), each);
+    for (const { end } of outcomes) {
+      if (end.problem === undefined) oks += 1;
+      else count(errors, typeof end.problem === "object" ? "changed" : end.problem);
+    }
+    if (endless !== undefined) faults.push(`seed ${each}: never ok: ${endless}`);
+    for (const falseOk of falseOks) {
+      if (falseOk.kind === "fault") faults.push(`seed ${each}: ${JSON.stringify(falseOk)}`);
+      else count(unknowable, falseOk.kind);
+    }
+  }
+  return { worlds, oks, errors, unknowable, faults };
+}
+
+function count(counts: Record<string, number>, key: string): void {
+  counts[key] = (counts[key] ?? 0) + 1;
+}
