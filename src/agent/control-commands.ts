@@ -3,7 +3,7 @@ import { type ControlCommandName, explainControls, refuseControl, WAIT_LIMIT } f
 import { parseText } from "../state/read.ts";
 import { isReasonShown, type ReplyMode } from "../state/reply.ts";
 import {
-  formatState,
+  isSameState,
   parseField,
   REASON_LENGTH,
   STATUSES,
@@ -194,7 +194,7 @@ async function follow(call: Call): Promise<string> {
     const isOpen = entry.state.status === "UP" || entry.state.status === "READY";
     const isOwn = entry.state.reason?.startsWith(FOLLOW);
     if (!isOpen && !isOwn) throw refuse("followed", entry, call);
-    return formatState(state) === formatState(entry.state) ? undefined : state;
+    return isSameState(state, entry.state) ? undefined : state;
   });
 }
 
