@@ -282,7 +282,9 @@ describe("on two hosts", () => {
   /** Deploys with a command. */
   const deploy = async (command: string) => {
     const url = "http://127.0.0.1:8001/";
-    const variables = { deploy_url: url, deploy_settle: 0, deploy_command: command };
+    // The agents have just started, and nobody says who their load balancers are.
+    const options = { deploy_url: url, deploy_settle: 0, deploy_options: ["--pollers=1"] };
+    const variables = { ...options, deploy_command: command };
     const flags = ["--extra-vars", JSON.stringify(variables)];
     return await playOn(site(), flags, "rolling-deploy.yml");
   };
