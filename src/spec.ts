@@ -160,6 +160,7 @@ export const EXAMPLES: readonly Entry[] = toEntries({
   'hapgent ctl set status DRAIN "deploying v42"': "take the service out, and say why",
   "hapgent ctl wait 30": "then wait until every HAProxy has been told, for 30 seconds at most",
   "hapgent ctl set status READY": "put the service back",
+  'hapgent deploy "deploying v42" systemctl restart web': "all of this, and safe for others",
   "hapgent ctl @web show state": "one of several services (HAPGENT_SERVICES)",
   "hapgent check --config": "are the settings right, before a restart?",
   "hapgent check - < new.json": "is this a state, and what will HAProxy hear?",
