@@ -234,7 +234,7 @@ test("an editor that takes the file away in the middle of a save: it is tried on
 
 test("saves beside an editor that replaces the file by deleting it: none is refused", async () => {
   await using agent = await startAgent({ state: OLD, socket: true, env: TUNED });
-  let isOver = false;
+  let isOver: boolean = false;
   const edits = (async () => {
     while (!isOver) {
       rmSync(agent.stateFile, { force: true });
