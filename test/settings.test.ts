@@ -143,7 +143,7 @@ test("what is valid and still not what may be meant is said", () => {
     "unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
     "unknown variable HAPGENT_COLOUR",
   ]);
-  const idle = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_STOP_GRACE: "5", HAPGENT_FORGET: "60" };
+  const idle = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_FORGET: "60", HAPGENT_STOP_GRACE: "5" };
   expect(findDoubts(idle)).toEqual([
     "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
     "HAPGENT_STOP_GRACE does nothing without HAPGENT_STOP_STATUS",
