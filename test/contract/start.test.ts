@@ -51,16 +51,13 @@ describe("a start", () => {
       "HAPGENT_REPLY=exact beside HAPGENT_SERVICES: what HAProxy was told before stays in force",
     ],
   ])("with %j warns, and goes on", async (env, warning) => {
-    await using agent = await start({ env });
-    expect(agent.log).toEqual([`hapgent: ${warning}`, expect.stringMatching(/: listening /)]);
-    expect(await ask(agent, "\n")).toBe("UP\n");
-  });
-
-  test("with full replies beside services warns of nothing", async () => {
-    await using agent = await start({
-      env: { HAPGENT_REPLY: "full", HAPGENT_SERVICES: "/proc/self/fdinfo" },
+    const { log } = await refuse({
+      ...env,
+      HAPGENT_IP: "192.0.2.1",
+      HAPGENT_STATE_FILE: "/nowhere",
     });
-    expect(agent.log).toEqual([expect.stringMatching(/: listening .* services=0/)]);
+    expect(log[0]).toBe(`hapgent: ${warning}`);
+    expect(log.at(-1)).toStartWith("hapgent: cannot listen on 192.0.2.1:");
   });
 
   test("warns of a variable that it does not know, and that does nothing", async () => {
