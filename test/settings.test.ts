@@ -151,6 +151,7 @@ test("what is valid and still not what may be meant is said", () => {
   ]);
   const beside = { HAPGENT_SOCKET: "/run/a", HAPGENT_STOP_STATUS: "DOWN" };
   expect(findDoubts({ ...idle, ...beside })).toEqual([]);
+  expect(findDoubts({ HAPGENT_REPLY: "full", HAPGENT_SERVICES: "/srv" })).toEqual([]);
   expect(findDoubts({ HAPGENT_REPLY: "exact", HAPGENT_SERVICES: "/srv" })).toEqual([
     "HAPGENT_REPLY=exact beside HAPGENT_SERVICES: what HAProxy was told before stays in force",
   ]);
