@@ -40,7 +40,7 @@ describe("a host", () => {
     host.put("web", { status: "MAINT" }, "start", 2);
     expect([...host.names()]).toEqual(["web"]);
     expect(host.service("web")).toEqual({
-      ...{ state: { status: "MAINT" }, since: 2, by: "start", addedAt: 2 },
+      ...{ state: { status: "MAINT" }, since: 2, by: "start" },
     });
     expect(host.find(undefined)).toBe(host.own);
     expect(["web", "", "#hapgent:web 2", "api"].map((sent) => host.replyTo(sent).text)).toEqual([
