@@ -228,9 +228,9 @@ test("an editor that takes the file away in the middle of a save: it is tried on
 
 test("saves beside an editor that replaces the file by deleting it: none is refused", async () => {
   await using agent = await startAgent({ state: OLD, socket: true, env: TUNED });
-  let isOver = false;
+  const editor = new AbortController();
   const edits = (async () => {
-    while (!isOver) {
+    while (!editor.signal.aborted) {
       rmSync(agent.stateFile, { force: true });
       await new Promise(setImmediate);
       writeFileSync(agent.stateFile, OLD);
@@ -243,7 +243,7 @@ test("saves beside an editor that replaces the file by deleting it: none is refu
     client.send(`set weight ${i % 101}\n`);
     answers.push(await client.closed());
   }
-  isOver = true;
+  editor.abort();
   await edits;
   expect(answers.filter((answer) => !answer.startsWith("ok saved: "))).toEqual([]);
 });
