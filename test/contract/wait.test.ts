@@ -42,9 +42,9 @@ describe("who asks", () => {
     await ask(agent, "web 2\r\nmore", "127.0.0.2");
     await ask(agent, "", "127.0.0.3");
     const { port } = agent;
-    using open = await Connection.open({ host: HOST, port, localAddress: "127.0.0.4" });
+    using open = await Connection.open({ host: HOST, port, localAddress: "127.0.0.4" }, "web\n");
     expect(await open.lines()).toEqual(["UP"]);
-    using reset = await Connection.open({ host: HOST, port, localAddress: "127.0.0.5" });
+    using reset = await Connection.open({ host: HOST, port, localAddress: "127.0.0.5" }, "web\n");
     expect(await reset.lines()).toEqual(["UP"]);
     reset.socket.resetAndDestroy();
     await until("all have closed", async () => (await show(agent, "pollers")).length === 5);
@@ -62,8 +62,8 @@ describe("who asks", () => {
       { address: "127.0.0.2", sent: "web", ...served },
       { address: "127.0.0.2", sent: "web 2", ...served },
       { address: "127.0.0.3", sent: "", ...served },
-      { address: "127.0.0.4", sent: "", ...unserved },
-      { address: "127.0.0.5", sent: "", ...unserved },
+      { address: "127.0.0.4", sent: "web", ...unserved },
+      { address: "127.0.0.5", sent: "web", ...unserved },
     ]);
   });
 
