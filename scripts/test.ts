@@ -31,6 +31,7 @@ const FAULT_TOOLS = {
   faketime: "faketime",
   ...DISK_TOOLS,
   fincore: "util-linux-extra",
+  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux" },
   strace: "strace",
 };
 

@@ -241,11 +241,12 @@ function integer(minimum: number, maximum: number): Format<number> {
   return { expected: `an integer from ${minimum} to ${maximum}`, parse };
 }
 
-function path(kind: string, maximum = Number.POSITIVE_INFINITY): Format<string> {
+function path(kind: string, maximum?: number): Format<string> {
   const parse = (text: string) => {
     // The runtime decodes the environment: what was no UTF-8 would be the path of another file.
     if (text.includes("\ufffd")) throw new Error(`expected a path in UTF-8, got ${quote(text)}`);
-    return text === "" || Buffer.byteLength(text) > maximum ? undefined : text;
+    const isLong = maximum !== undefined && Buffer.byteLength(text) > maximum;
+    return text === "" || isLong ? undefined : text;
   };
   return { expected: `the path of ${kind}`, parse };
 }

@@ -1,7 +1,8 @@
-// The man page, from src/spec.ts and src/settings.ts.
+// The man page, from the tables of src.
 import { version } from "../../package.json";
 import { listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
+import { listControls } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =
@@ -10,10 +11,11 @@ const DESCRIPTION =
   "change the state with signals, by editing the state file, or through the control socket.";
 
 const SETTINGS =
-  "The agent itself takes its settings from these variables only. The commands check, status and " +
-  "ctl take their own environment first, then the settings file of the installed agent, then the " +
+  "The agent itself takes its settings from these variables only. The commands check, status, " +
+  "ctl and deploy take their own environment first, then the settings file of the installed agent, then the " +
   "places that FILES names. An environment with HAPGENT_STATE_FILE is that of an agent: nothing " +
-  "is added to it.";
+  "is added to it. HAPGENT_DEPLOY_WAIT, HAPGENT_DEPLOY_ANSWER and HAPGENT_DEPLOY_SETTLE are the " +
+  "options --wait, --answer and --settle of every deploy.";
 
 const COPYRIGHT =
   "hapgent is under the MIT license. Its executable holds the Bun runtime and libraries under other " +
@@ -40,7 +42,7 @@ export function formatManPage(changelog: string): string {
     roff(SETTINGS),
     section("STATE FILE", STATE_FIELDS),
     section("SIGNALS", SIGNALS),
-    section("CONTROL SOCKET", spec.listControls()),
+    section("CONTROL SOCKET", listControls()),
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
     section("EXAMPLES", EXAMPLES),

@@ -1,5 +1,10 @@
+import {
+  type ControlCommandName,
+  explainControls,
+  refuseControl,
+  WAIT_LIMIT,
+} from "../controls.ts";
 import { log } from "../log.ts";
-import { type ControlCommandName, explainControls, refuseControl, WAIT_LIMIT } from "../spec.ts";
 import { parseText } from "../state/read.ts";
 import { isReasonShown, type ReplyMode } from "../state/reply.ts";
 import {
@@ -15,7 +20,7 @@ import type { ControlClient } from "./control-client.ts";
 import type { Files } from "./files.ts";
 import { followState } from "./follow.ts";
 import type { Entry, Host } from "./host.ts";
-import type { Change } from "./keeper.ts";
+import type { Change, Outcome } from "./keeper.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
 import type { Pollers } from "./pollers.ts";
@@ -227,17 +232,17 @@ function describeHold({ name, holds, now }: Call): string | undefined {
 async function reload(call: Call): Promise<string> {
   const { files, name } = call;
   const own = name === undefined ? undefined : files.find(name);
-  return describe(await (own ? own.read("socket") : files.reload("socket")), call);
+  return await describe(await (own ? own.read("socket") : files.reload("socket")), call);
 }
 
 async function set(call: Call, made: Change): Promise<string> {
-  return describe(await call.files.set(call.name, made, "socket"), call);
+  return await describe(await call.files.set(call.name, made, "socket"), call);
 }
 
-function describe(
-  { isGood, text }: { isGood: boolean; text: string },
-  { host, name }: Call,
-): string {
+/** How a change has ended, and what is answered now: that is the host's word, too. */
+async function describe({ isGood, text }: Outcome, call: Call): Promise<string> {
+  const { host, files, name, watch } = call;
+  if (watch && name !== undefined) await files.look(undefined);
   const reply = host.reply(name).text;
   return isGood ? `ok ${text}: ${reply}` : `error: ${text}; the reply is ${reply}`;
 }

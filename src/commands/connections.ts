@@ -4,14 +4,6 @@
 const ESTABLISHED = "01";
 const LISTENING = "0A";
 
-/** A socket whose local end is a port of this machine. */
-interface Row {
-  readonly port: number;
-  readonly state: string;
-  /** The other end's address: `10.0.0.11`, also where the socket is an IPv6 one. */
-  readonly peer: string;
-}
-
 /** What is open at a port: whether somebody listens, and from where others are connected. */
 export interface PortUse {
   readonly isListening: boolean;
@@ -25,13 +17,22 @@ export async function readPortUse(port: number): Promise<PortUse> {
   return findPortUse(texts.join("\n"), port);
 }
 
-/** What the text of these lists says about a port. */
-export function findPortUse(text: string, port: number): PortUse {
-  const rows = text.split("\n").flatMap(parseRow);
-  const own = rows.filter((row) => row.port === port);
+/**
+ * What the text of these lists says about a port. A busy machine has tens of thousands of lines of
+ * connections that are over: only those of this port, in these two states, are looked at.
+ */
+function findPortUse(text: string, port: number): PortUse {
+  const local = port.toString(16).toUpperCase().padStart(4, "0");
+  const line = new RegExp(
+    `^ *\\d+: [\\dA-F]+:${local} ([\\dA-F]+):[\\dA-F]{4} (${ESTABLISHED}|${LISTENING}) `,
+    "gm",
+  );
+  const found = [...text.matchAll(line)];
   return {
-    isListening: own.some(({ state }) => state === LISTENING),
-    peers: own.flatMap(({ state, peer }) => (state === ESTABLISHED ? [peer] : [])),
+    isListening: found.some(([, , state]) => state === LISTENING),
+    peers: found.flatMap(([, peer = "", state]) =>
+      state === ESTABLISHED ? [readAddress(peer)] : [],
+    ),
   };
 }
 
@@ -40,12 +41,6 @@ async function readList(path: string): Promise<string> {
   return await Bun.file(path)
     .text()
     .catch(() => "");
-}
-
-function parseRow(line: string): Row[] {
-  const [, port = "", peer = "", state = ""] =
-    /^ *\d+: [\dA-F]+:([\dA-F]{4}) ([\dA-F]+):[\dA-F]{4} ([\dA-F]{2}) /.exec(line) ?? [];
-  return port === "" ? [] : [{ port: Number.parseInt(port, 16), state, peer: readAddress(peer) }];
 }
 
 /** An address of these lists: words of four bytes, each in the byte order of this machine. */

@@ -24,7 +24,7 @@ import {
 import { Interruption, type World } from "./deploy-world.ts";
 
 /** How often connections to the port are counted, and the service is asked, in milliseconds. */
-const COUNT_MS = 100;
+const COUNT_MS = 250;
 const PROBE_MS = 500;
 
 /** How a deploy has ended. */

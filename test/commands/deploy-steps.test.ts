@@ -480,7 +480,7 @@ describe("with --drain the command runs", () => {
     const { world, run } = start();
     world.peers = [[], ["10.0.0.1", "10.0.0.2"], ["10.0.0.1"], []];
     expect((await run({ drain })).code).toBe(0);
-    expect(world.said).toContain("no connection to port 8080 after 0.2 s");
+    expect(world.said).toContain("no connection to port 8080 after 0.5 s");
   });
 
   test("when the time is over, and says how many are left", async () => {

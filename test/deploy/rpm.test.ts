@@ -51,6 +51,8 @@ test("it has what the Debian package has, and says who made it", async () => {
     "/usr/share/fish/vendor_completions.d/hapgent.fish",
     "/usr/share/hapgent",
     "/usr/share/licenses/hapgent",
+    "/usr/share/man/man8/hapgent-deploy.8.gz",
+    "/usr/share/man/man8/hapgent-load.8.gz",
     "/usr/share/man/man8/hapgent.8.gz",
     "/usr/share/zsh/site-functions/_hapgent",
     "/var/lib/hapgent",

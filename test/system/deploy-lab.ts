@@ -15,6 +15,8 @@ const BALANCERS = ["127.0.7.1", "127.0.7.2"];
 export interface LabOptions {
   /** The hosts' names; each has an agent and a web server. */
   readonly hosts?: readonly string[];
+  /** The addresses that the load balancers ask from; two when not given. */
+  readonly balancers?: readonly string[];
   /** Further variables of the agents. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further lines of the backend. */
@@ -48,7 +50,9 @@ export interface Lab extends AsyncDisposable {
 
 /** Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { hosts: names = ["one"], backend = "", env = {}, send } = options;
+  const { hosts: names = ["one"], balancers: sources = BALANCERS, backend = "", send } = options;
+  // Where there are names, an agent need not learn who its load balancers are.
+  const known = sources.length > 0 ? { HAPGENT_POLLERS: sources.join(" ") } : {};
   const stack = new AsyncDisposableStack();
   const start = async (name: string): Promise<Host> => {
     const agent = stack.use(
@@ -56,7 +60,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
         state: options.state ?? { status: "UP" },
         socket: true,
         hostname: QUIET,
-        env: { ...TUNED, HAPGENT_POLLERS: BALANCERS.join(" "), ...env },
+        env: { ...TUNED, ...known, ...options.env },
       }),
     );
     return { name, agent, ...startRestartable(name, options, stack) };
@@ -76,16 +80,23 @@ listen be
   ${lines.join("\n  ")}
 `;
   const balancers = await Promise.all(
-    BALANCERS.map(async (source) => stack.use(await startHaproxy(configure(source)))),
+    sources.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  const know =
-    ({ agent }: Host) =>
-    async () =>
-      (await agent.ctl("wait", "0")).exitCode === 0;
-  await Promise.all(hosts.map((each) => until("every load balancer knows", know(each), 30_000)));
+  if (known.HAPGENT_POLLERS !== undefined) await Promise.all(hosts.map(settle));
   const [host] = hosts;
   if (!host) throw new Error("no host");
   return { hosts, host, balancers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Waits until every load balancer knows, and none is taken for one that asks seldom. */
+async function settle({ agent }: Host): Promise<void> {
+  const asksOften = async () => {
+    const { stdout } = await agent.ctl("show", "pollers");
+    const rows: { interval: number | null }[] = JSON.parse(stdout);
+    return rows.every(({ interval }) => interval !== null && interval < 1);
+  };
+  await until("all ask often", asksOften, 30_000);
+  await until("all know", async () => (await agent.ctl("wait", "0")).exitCode === 0, 30_000);
 }
 
 /** A web server that somebody may restart with a command. */

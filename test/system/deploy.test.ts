@@ -2,6 +2,7 @@
 // wait for answers counts every request that fails.
 import { describe, expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { deploy, Load, startDeploy, startLab } from "./deploy-lab.ts";
@@ -184,5 +185,49 @@ describe.concurrent("when a load balancer", () => {
       return JSON.parse(stdout).some(({ age }: { age: number }) => age > 2);
     });
     expect(await deploy(lab.host, ["--forget-silent", "2", "v42"])).toMatchObject({ exitCode: 0 });
+  });
+});
+
+describe.concurrent("a deploy", () => {
+  test("of a fresh host that nobody polls yet is allowed with --pollers 0", async () => {
+    await using lab = await startLab({ balancers: [] });
+    const refused = await deploy(lab.host, ["--wait", "11", "v42"]);
+    expect(refused).toMatchObject({ exitCode: 3 });
+    const { exitCode, last } = await deploy(lab.host, ["--pollers", "0", "v42"]);
+    expect({ exitCode, last }).toEqual({
+      exitCode: 0,
+      last: expect.stringMatching(/the agent says UP; no load balancer asks$/),
+    });
+  });
+
+  test("of a host whose agent has just started needs the number of load balancers", async () => {
+    await using lab = await startLab({ env: { HAPGENT_POLLERS: "127.0.7.0/24" } });
+    expect(await deploy(lab.host, ["v42"])).toMatchObject({
+      exitCode: 3,
+      last: expect.stringContaining("may not be known yet; say how many there are (--pollers N)"),
+    });
+    expect(await deploy(lab.host, ["--pollers", "2", "v42"])).toMatchObject({ exitCode: 0 });
+    expect(lab.host.restarts()).toBe(1);
+  });
+
+  test("takes hold again, and goes on, when its command restarts the agent", async () => {
+    await using lab = await startLab();
+    const { pid, socket } = lab.host.agent;
+    using directory = temporaryDirectory();
+    const variables = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").filter(Boolean);
+    const script = [
+      `kill ${pid}`,
+      `while kill -0 ${pid} 2>/dev/null; do sleep 0.02; done`,
+      'env -i "$@" >/dev/null 2>&1 &',
+      `echo $! > ${directory.path}/pid`,
+      `until test -S ${socket}; do sleep 0.02; done`,
+    ];
+    const command = ["sh", "-c", script.join("\n"), "sh", ...variables, EXECUTABLE];
+    const { exitCode, last } = await deploy(lab.host, ["v42"], command);
+    process.kill(Number(readFileSync(`${directory.path}/pid`, "utf8")), "SIGKILL");
+    expect({ exitCode, last }).toEqual({
+      exitCode: 0,
+      last: expect.stringContaining("the agent says UP; every load balancer knows"),
+    });
   });
 });

@@ -3,14 +3,16 @@
 import { describe, expect, test } from "bun:test";
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
-import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { serveScripted } from "./scripted-agent.ts";
+import { serveScripted } from "../commands/scripted-agent.ts";
 
-const PROGRAM = [process.execPath, `${ROOT}src/main.ts`, "deploy"];
+const PROGRAM = [EXECUTABLE, "deploy"];
 
 /** An agent that says what a deploy hears, at a socket in a directory of its own. */
 function start() {
@@ -236,6 +238,19 @@ describe.concurrent("a signal", () => {
       expect(log.at(-1)).toStartWith("hapgent deploy: done in ");
     },
   );
+
+  test("for the agent does not end a control command that waits", async () => {
+    await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
+    const waits = Bun.spawn([EXECUTABLE, "ctl", "wait", "1"], {
+      env: { HAPGENT_SOCKET: agent.socket },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    const name = () => readFileSync(`/proc/${waits.pid}/comm`, "utf8");
+    await until("it has its name", () => name() === "hapgent-ctl\n");
+    for (const signal of ["SIGUSR1", "SIGUSR2", "SIGHUP"] as const) waits.kill(signal);
+    expect(await waits.exited).toBe(1);
+    expect(await waits.stderr.text()).toStartWith("error: after 1 s: ");
+  });
 
   test.each(["SIGINT", "SIGTERM"] as const)(
     "%s ends it once the command has ended, and it says what it leaves behind",
