@@ -1,7 +1,8 @@
-// Writes what comes from one source: from src/spec.ts and src/settings.ts the man page, the
+// Writes what comes from one source: from the tables of src (settings, spec, controls) the man page, the
 // completions and the tables of the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
 // compares all of them with what is committed.
 import { readFileSync } from "node:fs";
+import { listControls } from "../src/controls.ts";
 import { listVariables } from "../src/settings.ts";
 import * as spec from "../src/spec.ts";
 import { formatBash, formatFish, formatZsh } from "./lib/completions.ts";
@@ -37,7 +38,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   "control commands": () =>
     table(
       ["command", "what it does"],
-      spec.listControls().map(({ term, meaning }) => [`\`${term}\``, meaning]),
+      listControls().map(({ term, meaning }) => [`\`${term}\``, meaning]),
     ),
   "state fields": () =>
     table(

@@ -5,25 +5,27 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { author, version } from "../package.json";
-import { toRpmVersion } from "./lib/rpm-version.ts";
-import { capture, output, ROOT, run } from "./lib/shell.ts";
+import { author, homepage, version } from "../package.json";
+import { readCommitTime } from "./lib/git.ts";
+import { output, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
+import { licenseExpression } from "./lib/third-party.ts";
 import { needTools } from "./lib/tools.ts";
+import { packageVersion } from "./lib/version.ts";
 
 /** The target of the executable, by the name of the architecture. */
 const TARGETS: Record<string, string> = { x86_64: "linux-x64", aarch64: "linux-arm64" };
 
 /** What the package holds, beside the executable. */
 const SOURCES = [
-  ...["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE"],
+  ...["README.md", "CHANGELOG.md", "SECURITY.md", "LICENSE", "THIRD_PARTY_NOTICES"],
   ...["completion", "haproxy", "man", "monitoring", "nftables", "scripts", "systemd"].map(
     (name) => `deploy/${name}`,
   ),
   ...["deploy/hapgent.default", "deploy/state.json"],
 ];
 
-const RPM_VERSION = toRpmVersion(version);
+const RPM_VERSION = packageVersion();
 
 await needTools({ rpmbuild: "rpm", gzip: "gzip" });
 const { values: options, positionals: named } = parseArgs({
@@ -46,8 +48,8 @@ async function build(architecture: string, target: string): Promise<void> {
   }
   cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(sources, "hapgent"));
   const spec = join(directory.path, "hapgent.spec");
-  const time = process.env["SOURCE_DATE_EPOCH"] || capture(["git", "log", "-1", "--format=%ct"]);
-  writeFileSync(spec, fillSpec(Number(time)));
+  const time = readCommitTime();
+  writeFileSync(spec, fillSpec(time));
   mkdirSync(join(directory.path, "BUILD"));
   const payload = options.fast ? "w1.zstdio" : "w19.zstdio";
   // The modes of its directories are the package's.
@@ -58,7 +60,7 @@ async function build(architecture: string, target: string): Promise<void> {
       ...["--define", `_topdir ${directory.path}`, "--define", `_binary_payload ${payload}`],
       spec,
     ],
-    { limit: 900, env: { SOURCE_DATE_EPOCH: time || "0", LC_ALL: "C.UTF-8", TZ: "UTC" } },
+    { limit: 900, env: { SOURCE_DATE_EPOCH: String(time), LC_ALL: "C.UTF-8", TZ: "UTC" } },
   );
   const name = `hapgent-${RPM_VERSION}-${options.release}.${architecture}.rpm`;
   cpSync(join(directory.path, "RPMS", architecture, name), `${ROOT}dist/${name}`);
@@ -70,6 +72,8 @@ function fillSpec(time: number): string {
   const [weekday, day, month, year] = new Date(time * 1000).toUTCString().split(/,? /);
   const fields = {
     AUTHOR: author,
+    HOMEPAGE: homepage,
+    LICENSES: licenseExpression(),
     DATE: `${weekday} ${month} ${day} ${year}`,
     VERSION: RPM_VERSION,
     RELEASE: options.release,

@@ -31,6 +31,7 @@ const FAULT_TOOLS = {
   faketime: "faketime",
   ...DISK_TOOLS,
   fincore: "util-linux-extra",
+  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux" },
   strace: "strace",
 };
 
@@ -42,6 +43,7 @@ const DEPLOY_TOOLS = {
   ...DISK_TOOLS,
   ...{ mmdebstrap: "mmdebstrap", ip: "iproute2" },
   patchelf: "patchelf",
+  ...{ mandoc: "mandoc", yamllint: "yamllint" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },

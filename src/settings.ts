@@ -170,16 +170,24 @@ export function readSetting<N extends SettingName>(env: Environment, name: N): V
 
 /** What in an environment is valid and still not what its author may expect, in words. */
 export function findDoubts(env: Environment): string[] {
-  const isKnown = (name: string) => name in SETTINGS || isLink(name, env[name]);
-  const unknown = Object.keys(env)
-    .filter((name) => name.startsWith("HAPGENT_") && !isKnown(name))
-    .map((name) => `unknown variable ${name}${suggest(findNearest(name, Object.keys(SETTINGS)))}`);
-  const idle = Object.entries(NEEDS)
-    .filter(([name, needed]) => env[name] !== undefined && needed.every((one) => !env[one]))
-    .map(([name, needed]) => `${name} does nothing without ${needed.join(" or ")}`);
+  const doubts: string[] = [];
+  for (const name in env) {
+    if (!name.startsWith("HAPGENT_")) continue;
+    const needed = NEEDS[name as SettingName];
+    if (needed?.every((one) => !env[one])) {
+      doubts.push(`${name} does nothing without ${needed.join(" or ")}`);
+    } else if (!(name in SETTINGS || isLink(name, env[name]))) {
+      const nearest = findNearest(name, Object.keys(SETTINGS));
+      doubts.push(`unknown variable ${name}${suggest(nearest)}`);
+    }
+  }
   const beside = env["HAPGENT_REPLY"] === "exact" ? findFullReason(env) : undefined;
-  const sticky = `HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`;
-  return [...unknown, ...idle, ...(beside === undefined ? [] : [sticky])];
+  if (beside !== undefined) {
+    doubts.push(
+      `HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`,
+    );
+  }
+  return doubts;
 }
 
 /** Why replies are full by default: what sticks in HAProxy would break services and stop status. */
@@ -233,11 +241,12 @@ function integer(minimum: number, maximum: number): Format<number> {
   return { expected: `an integer from ${minimum} to ${maximum}`, parse };
 }
 
-function path(kind: string, maximum = Number.POSITIVE_INFINITY): Format<string> {
+function path(kind: string, maximum?: number): Format<string> {
   const parse = (text: string) => {
     // The runtime decodes the environment: what was no UTF-8 would be the path of another file.
     if (text.includes("\ufffd")) throw new Error(`expected a path in UTF-8, got ${quote(text)}`);
-    return text === "" || Buffer.byteLength(text) > maximum ? undefined : text;
+    const isLong = maximum !== undefined && Buffer.byteLength(text) > maximum;
+    return text === "" || isLong ? undefined : text;
   };
   return { expected: `the path of ${kind}`, parse };
 }

@@ -146,8 +146,8 @@ test("what is valid and still not what may be meant is said", () => {
   const idle = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_STOP_GRACE: "5", HAPGENT_FORGET: "60" };
   expect(findDoubts(idle)).toEqual([
     "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
-    "HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
     "HAPGENT_STOP_GRACE does nothing without HAPGENT_STOP_STATUS",
+    "HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
   ]);
   const beside = { HAPGENT_SOCKET: "/run/a", HAPGENT_STOP_STATUS: "DOWN" };
   expect(findDoubts({ ...idle, ...beside })).toEqual([]);

@@ -1,7 +1,8 @@
-// Completions for bash, zsh and fish, from src/spec.ts. The three offer the same: commands, options
+// Completions for bash, zsh and fish, from the tables of src. The three offer the same: commands, options
 // and their values, the words of control commands after `ctl`, instances that are installed.
 import { findInstallation } from "../../src/commands/installation.ts";
-import { COMMANDS, CONTROL_COMMANDS, type Command, type Option } from "../../src/spec.ts";
+import { CONTROL_COMMANDS } from "../../src/controls.ts";
+import { COMMANDS, type Command, type Option } from "../../src/spec.ts";
 import { STATUSES } from "../../src/state/state.ts";
 
 const NAMES = COMMANDS.map(({ name }) => name);
@@ -61,7 +62,7 @@ export function formatBash(): string {
   return `# bash completion for hapgent
 
 _hapgent() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words= said= i
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words='' said='' i
   COMPREPLY=()
   case "$COMP_CWORD \${COMP_WORDS[1]} $previous" in
     "1 "*) words="${join(TOP)}" ;;

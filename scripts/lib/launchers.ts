@@ -125,6 +125,7 @@ ExecStartPre=-sh -c 'umask 022; test -e "$$0" || echo "$$1" >"$$0"' \\
   "deploy/systemd/hapgent@.socket": [
     SOCKET,
     RENAMED,
+    [" To change it in a drop-in, write an empty\n# ListenStream= first.", ""],
     [
       "ListenStream=0.0.0.0:9777",
       "# systemctl edit hapgent@NAME.socket: [Socket], and its ListenStream=0.0.0.0:PORT",

@@ -1,7 +1,8 @@
-// The man page, from src/spec.ts and src/settings.ts.
+// The man page, from the tables of src.
 import { version } from "../../package.json";
 import { listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
+import { listControls } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =
@@ -41,7 +42,7 @@ export function formatManPage(changelog: string): string {
     roff(SETTINGS),
     section("STATE FILE", STATE_FIELDS),
     section("SIGNALS", SIGNALS),
-    section("CONTROL SOCKET", spec.listControls()),
+    section("CONTROL SOCKET", listControls()),
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
     section("EXAMPLES", EXAMPLES),
@@ -54,10 +55,11 @@ export function formatManPage(changelog: string): string {
   ].join("\n")}\n`;
 }
 
-/** The day of this version's release, `2026-11-22`; empty when the changelog has none yet. */
+/** The day of this version's release, `2026-11-22`, or of the one before while it has none yet. */
 function findDate(changelog: string): string {
-  const heading = changelog.split("\n").find((line) => line.startsWith(`## [${version}]`)) ?? "";
-  return /\d{4}-\d{2}-\d{2}/.exec(heading)?.[0] ?? "";
+  const headings = changelog.split("\n").filter((line) => line.startsWith("## ["));
+  const own = headings.find((line) => line.startsWith(`## [${version}]`));
+  return /\d{4}-\d{2}-\d{2}/.exec(own ?? headings.join(" "))?.[0] ?? "";
 }
 
 function listFiles(): spec.Entry[] {

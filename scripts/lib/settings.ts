@@ -47,6 +47,9 @@ const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: strin
   HAPGENT_WATCH: ["hapgent_watch | bool | ternary('on', 'off')"],
   HAPGENT_SERVICES: ["hapgent_services_directory", "hapgent_services"],
   HAPGENT_SOCKET: ["hapgent_socket"],
+  HAPGENT_SOCKET_MODE: ["hapgent_socket_mode"],
+  HAPGENT_POLLERS: ["[hapgent_pollers] | flatten | join(' ') | quote", "hapgent_pollers"],
+  HAPGENT_FORGET: ["hapgent_forget | int", "hapgent_forget"],
   HAPGENT_STOP_STATUS: ["hapgent_stop_status", "hapgent_stop_status"],
   HAPGENT_STOP_GRACE: ["hapgent_stop_grace | int", "hapgent_stop_status"],
 };

@@ -1,9 +1,14 @@
+import {
+  type ControlCommandName,
+  explainControls,
+  refuseControl,
+  WAIT_LIMIT,
+} from "../controls.ts";
 import { log } from "../log.ts";
-import { type ControlCommandName, explainControls, refuseControl, WAIT_LIMIT } from "../spec.ts";
 import { parseText } from "../state/read.ts";
 import { isReasonShown, type ReplyMode } from "../state/reply.ts";
 import {
-  formatState,
+  isSameState,
   parseField,
   REASON_LENGTH,
   STATUSES,
@@ -15,7 +20,7 @@ import { quote } from "../text.ts";
 import type { ControlClient } from "./control-client.ts";
 import type { Files } from "./files.ts";
 import type { Entry, Host } from "./host.ts";
-import type { Change } from "./keeper.ts";
+import type { Change, Outcome } from "./keeper.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
 import type { Pollers } from "./pollers.ts";
@@ -194,7 +199,7 @@ async function follow(call: Call): Promise<string> {
     const isOpen = entry.state.status === "UP" || entry.state.status === "READY";
     const isOwn = entry.state.reason?.startsWith(FOLLOW);
     if (!isOpen && !isOwn) throw refuse("followed", entry, call);
-    return formatState(state) === formatState(entry.state) ? undefined : state;
+    return isSameState(state, entry.state) ? undefined : state;
   });
 }
 
@@ -225,17 +230,17 @@ function hold({ text: who, name, client, holds, now }: Call): string | undefined
 async function reload(call: Call): Promise<string> {
   const { files, name } = call;
   const own = name === undefined ? undefined : files.find(name);
-  return describe(await (own ? own.read("socket") : files.reload("socket")), call);
+  return await describe(await (own ? own.read("socket") : files.reload("socket")), call);
 }
 
 async function set(call: Call, made: Change): Promise<string> {
-  return describe(await call.files.set(call.name, made, "socket"), call);
+  return await describe(await call.files.set(call.name, made, "socket"), call);
 }
 
-function describe(
-  { isGood, text }: { isGood: boolean; text: string },
-  { host, name }: Call,
-): string {
+/** How a change has ended, and what is answered now: that is the host's word, too. */
+async function describe({ isGood, text }: Outcome, call: Call): Promise<string> {
+  const { host, files, name, watch } = call;
+  if (watch && name !== undefined) await files.look(undefined);
   const reply = host.reply(name).text;
   return isGood ? `ok ${text}: ${reply}` : `error: ${text}; the reply is ${reply}`;
 }

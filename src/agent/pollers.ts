@@ -1,6 +1,7 @@
 import type { LogFields } from "../log.ts";
 import type { Named, NamedPollers } from "../named-pollers.ts";
 import { nameIn, PROBE_MARK } from "../sent.ts";
+import { NO_SERVICE } from "./host.ts";
 import { type Asker, KNOWN_AFTER, Poller, type WrittenReply } from "./poller.ts";
 import { PollerMemory } from "./poller-memory.ts";
 
@@ -19,9 +20,6 @@ const SWEEP_MS = 60_000;
 
 /** How many names that are no service's are logged. */
 const NAMES_LOGGED = 32;
-
-/** The reply to a check that names a service that does not exist. */
-export const NO_SERVICE = "FAIL #no such service";
 
 /** Why a poller counts, or that it does not. */
 export type Standing = "named" | "in a named network" | "three checks" | "new" | "stranger";

@@ -177,6 +177,7 @@ export class Agent {
     if (stop === undefined || pollers === undefined) return;
     const { Wait } = await import("./wait.ts");
     const { describeStop } = await import("./wait-words.ts");
+    if (this.#stops > 1) return;
     const { now } = this.#process;
     this.#host.answerWhileStopping(stop.status, now());
     log("stop status", { reply: this.#host.reply().text, seconds: stop.seconds });

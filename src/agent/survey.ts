@@ -1,8 +1,9 @@
 import type { Named } from "../named-pollers.ts";
 import { nameIn } from "../sent.ts";
 import type { Status } from "../state/state.ts";
+import { NO_SERVICE } from "./host.ts";
 import { KNOWN_AFTER, type Poller } from "./poller.ts";
-import { isBalancer, NO_SERVICE, type Pollers } from "./pollers.ts";
+import { isBalancer, type Pollers } from "./pollers.ts";
 import { ALIKE_MS } from "./rhythm.ts";
 
 /** How long the agent listens before it knows who asks (ms): five default intervals. */

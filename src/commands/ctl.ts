@@ -1,7 +1,7 @@
+import { WAIT_LIMIT } from "../controls.ts";
 import { codeOf, describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
-import { WAIT_LIMIT } from "../spec.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 import { ask } from "./conversation.ts";

@@ -1,15 +1,12 @@
+import { CONTROL_COMMANDS, type ControlCommand, findControls, listControls } from "../controls.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { listVariables } from "../settings.ts";
 import {
   COMMANDS,
-  CONTROL_COMMANDS,
   type Command,
-  type ControlCommand,
   type Entry,
   EXIT_CODES,
-  findControls,
   formatUsage,
-  listControls,
   listOptions,
   listUsages,
   SIGNALS,

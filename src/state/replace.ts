@@ -7,6 +7,7 @@ import {
   readlink,
   realpath,
   rename,
+  rmdir,
   stat,
   unlink,
   writeFile,
@@ -42,22 +43,13 @@ export interface Saved {
  * followed. Mode and owner stay; a new file has mode 0644. Where the directory takes no new file,
  * the file is a mount point, or the owner may not be given, the text is written in place.
  *
- * One save of a file at a time: the temporary file has one name.
+ * One save of a file at a time: the temporary file has one name. An editor may take the file away
+ * at any moment.
  *
  * @throws {StateError} when what is there is no regular file, or larger than a state file can be.
  * @throws the system's error when the text was not saved; the old one is then still there.
  */
 export async function replaceFile(path: string, text: string): Promise<Saved> {
-  try {
-    return await replaceOnce(path, text);
-  } catch (error) {
-    // An editor has taken the file away in between.
-    if (codeOf(error) !== "ENOENT") throw error;
-    return await replaceOnce(path, text);
-  }
-}
-
-async function replaceOnce(path: string, text: string): Promise<Saved> {
   const target = await followLinks(path);
   const old = await stat(target).catch(ignoreMissing);
   if (old && !old.isFile()) throw new StateError(["expected a regular file"]);
@@ -95,6 +87,7 @@ interface Replacement {
 
 async function replace(target: string, text: string, how: Replacement): Promise<Saved> {
   const { old, aside, keepsOwner } = how;
+  if (old) await mayReplace(target);
   const temporary = nameTemporary(target);
   // A killed save may have left one.
   await unlink(temporary).catch(ignore);
@@ -111,7 +104,7 @@ async function replace(target: string, text: string, how: Replacement): Promise<
     } finally {
       await file.close();
     }
-    if (aside) await rename(target, aside);
+    if (aside) await rename(target, aside).catch(ignoreMissing);
     try {
       await rename(temporary, target);
     } catch (error) {
@@ -125,6 +118,17 @@ async function replace(target: string, text: string, how: Replacement): Promise<
   if (aside) saved.rejected = aside;
   const undurable = saved.undurable ?? (await syncDirectory(target));
   return undurable ? { ...saved, undurable } : saved;
+}
+
+/**
+ * Asks the system before a new file is made: a directory that only grows (`chattr +a`) would take
+ * one, and keep it for ever. rmdir(2) looks at the rights first, and removes no file.
+ *
+ * @throws the system's refusal.
+ */
+async function mayReplace(target: string): Promise<void> {
+  const answer = await rmdir(target).catch((error: unknown) => error);
+  if (REFUSALS.includes(codeOf(answer))) throw answer;
 }
 
 /**
@@ -167,7 +171,7 @@ async function judge(
     await loadState(target);
     return "a state";
   } catch (error) {
-    if (codeOf(error) === "ENOENT") throw error;
+    if (codeOf(error) === "ENOENT") return "nothing";
     if (!(error instanceof StateError)) return "unreadable";
   }
   // Nothing of that size is meant as a state: it is left alone, and not read into memory.
@@ -176,11 +180,13 @@ async function judge(
 }
 
 /** Keeps the text of an invalid file under another name, for the agent's user only. */
-async function copyAside(target: string): Promise<string> {
+async function copyAside(target: string): Promise<string | undefined> {
+  const text = await readFile(target).catch(ignoreMissing);
+  if (text === undefined) return undefined;
   const rejected = `${target}.rejected`;
   try {
     await unlink(rejected).catch(ignoreMissing);
-    await writeFile(rejected, await readFile(target), { flag: "wx", mode: 0o600, flush: true });
+    await writeFile(rejected, text, { flag: "wx", mode: 0o600, flush: true });
   } catch (error) {
     // Overwritten, it would be lost.
     throw new Error(`the invalid text cannot be set aside: ${describeError(error)}`);

@@ -2,7 +2,7 @@ import { describeError } from "../errors.ts";
 import { Disk, SILENCE } from "./disk.ts";
 import { type Found, findState, type Identity, identify, isCurrent, type Reading } from "./read.ts";
 import type { Saved } from "./replace.ts";
-import { formatState, type State } from "./state.ts";
+import { formatState, isSameState, type State } from "./state.ts";
 
 /** How a write ended: what was particular about it, or why it is not known to be saved. */
 export type Written = { readonly saved: Saved } | { readonly problem: string };
@@ -13,12 +13,10 @@ export type Written = { readonly saved: Saved } | { readonly problem: string };
  * disk that hangs holds up those who wait for it, and nothing else.
  */
 export class StateFile {
-  /** Whether it has to be read before its state is changed: it was not, or it held none. */
-  isStale: boolean = true;
   /** Whether the state in memory is not known to be in the file. */
   isUnsaved: boolean = false;
   readonly #disk = new Disk();
-  /** What it held, and which version it was, when it was last read in time. */
+  /** What it held, and which version it was, when it was last read in time, or written. */
   #found: Found | undefined;
   #identity: Identity = {};
   /** The state to write next, and the write that will take it. */
@@ -28,6 +26,14 @@ export class StateFile {
   #writes = 0;
 
   constructor(readonly path: string) {}
+
+  /**
+   * Whether it has to be read before its state is changed: it was not, or it held none, and what
+   * stands in for that was not saved.
+   */
+  get isStale(): boolean {
+    return this.#writes === 0 && !(this.#found && "state" in this.#found);
+  }
 
   /** Whether its disk has been silent for longer than anybody waits. */
   get isSilent(): boolean {
@@ -55,7 +61,6 @@ export class StateFile {
     }
     this.#identity = read.identity;
     this.#found = read.found;
-    this.isStale = "problem" in read.found;
     this.isUnsaved = false;
     return read.found;
   }
@@ -66,18 +71,17 @@ export class StateFile {
     if (this.#writes > 0) return undefined;
     const identity = await this.#disk.wait(this.#disk.ask(() => identify(this.path)));
     if (identity === undefined || isCurrent(this.#identity, identity)) return undefined;
-    const { isStale, isUnsaved } = this;
+    const { isUnsaved } = this;
     const before = this.#found;
     const found = await this.read();
     if (found === undefined || !isSame(found, before)) return found;
     // Nobody has edited it: what could not be saved is still right.
-    [this.isStale, this.isUnsaved] = [isStale, isUnsaved];
+    this.isUnsaved = isUnsaved;
     return undefined;
   }
 
   /** Writes a state, or one that came after it; no answer in time is a problem. */
   async write(state: State): Promise<Written> {
-    this.isStale = false;
     this.isUnsaved = true;
     this.#next = state;
     if (this.#nextWrite === undefined) {
@@ -106,9 +110,7 @@ export class StateFile {
 }
 
 function isSame(one: Found, other: Found | undefined): boolean {
-  return other !== undefined && describeFound(one) === describeFound(other);
-}
-
-function describeFound(found: Found): string {
-  return "state" in found ? formatState(found.state) : found.problem;
+  if (other === undefined) return false;
+  if ("state" in one) return "state" in other && isSameState(one.state, other.state);
+  return "problem" in other && one.problem === other.problem;
 }

@@ -5,7 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
 import { until } from "../../scripts/lib/until.ts";
-import { CONTROL_COMMANDS, findControls, listControls } from "../../src/spec.ts";
+import { CONTROL_COMMANDS, findControls, listControls } from "../../src/controls.ts";
 import { formatState, type State } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
 import { ask, command, logOf, show, start, testHere } from "./driver.ts";

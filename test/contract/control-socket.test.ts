@@ -18,6 +18,7 @@ import { until } from "../../scripts/lib/until.ts";
 import { formatState } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
 import { ask, command, HOST, refuse, show, start, testHere, testProcess } from "./driver.ts";
+import { turn } from "./here.ts";
 
 describe("the control socket", () => {
   test("has mode 0600, is in the log, and is gone after the stop", async () => {
@@ -231,10 +232,6 @@ describe("a client that does nothing for 5 s", () => {
   async function pass(milliseconds: number): Promise<void> {
     jest.advanceTimersByTime(milliseconds);
     await turn();
-  }
-
-  async function turn(): Promise<void> {
-    for (let i = 0; i < 50; i += 1) await new Promise(setImmediate);
   }
 
   testHere("is closed, unless it waits for its answer or holds", async () => {

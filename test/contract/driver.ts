@@ -13,7 +13,7 @@ import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import type { Environment } from "../../src/settings.ts";
 import { Connection } from "./connection.ts";
-import { type AgentHere, refuseHere, startHere } from "./here.ts";
+import { AgentHere, refuseHere, startHere } from "./here.ts";
 
 const isExecutable = process.env["HAPGENT_TEST_DRIVER"] === "executable";
 
@@ -28,16 +28,22 @@ export interface Options extends Pick<AgentOptions, "state" | "stateFile" | "env
   services?: Record<string, string>;
 }
 
+/** An agent, and the directory of its services. */
+export type Started = AgentProcess & { readonly services: string };
+
 /** Starts an agent; it is UP when nothing else is said. */
-export async function start(options: Options = {}): Promise<AgentProcess> {
+export async function start(options: Options = {}): Promise<Started> {
   const { services, stateFile, env = {} } = options;
   const state = options.state ?? (stateFile === undefined ? { status: "UP" } : undefined);
   const directory = services && temporaryDirectory().path;
   if (directory !== undefined) writeServices(directory, services ?? {});
   const served = directory === undefined ? {} : { HAPGENT_SERVICES: directory };
   const all = { hostname: HOST, ...options, ...(state && { state }) };
-  if (!isExecutable) return await startHere({ ...all, env: { ...served, ...env } });
-  return await startAgent({ ...all, env: { ...TUNED, ...served, ...env } });
+  const given = { ...served, ...env };
+  const agent = isExecutable
+    ? await startAgent({ ...all, env: { ...TUNED, ...given } })
+    : await startHere({ ...all, env: given });
+  return Object.assign(agent, { services: directory ?? "" });
 }
 
 export function writeServices(directory: string, files: Record<string, string>): void {
@@ -88,12 +94,12 @@ export async function logOf(agent: AgentProcess, count: number): Promise<string[
 export function testInTime(
   name: string,
   options: Options,
-  run: (agent: AgentHere) => Promise<void>,
+  run: (agent: AgentHere & Started) => Promise<void>,
 ): void {
   if (isExecutable) return;
   test(name, async () => {
-    await using agent = (await start(options)) as AgentHere;
-    await run(agent);
+    await using agent = await start(options);
+    if (agent instanceof AgentHere) await run(agent);
   });
 }
 

@@ -72,8 +72,9 @@ export class AgentHere extends AgentProcess {
     this.#here = here;
   }
 
-  /** Lets so many seconds pass for it. */
-  pass(seconds: number): void {
+  /** Lets so many seconds pass for it, once it has done what it has to do now. */
+  async pass(seconds: number): Promise<void> {
+    await turn();
     this.#here.ahead += seconds * 1000;
   }
 }
@@ -108,4 +109,9 @@ export async function refuseHere(env: Environment): Promise<{ exitCode: number; 
   // It may never come to its end: where no thread can be started, the exit is all that comes.
   void serve(env, undefined, here);
   return { exitCode: await here.exited, log: here.log };
+}
+
+/** Lets everything happen that has been caused: of sockets, not of timers. */
+export async function turn(): Promise<void> {
+  for (let i = 0; i < 50; i += 1) await new Promise(setImmediate);
 }

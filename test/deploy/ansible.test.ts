@@ -96,7 +96,8 @@ const OWN = () => ({
   ...{ hapgent_state_file: "/var/lib/hapgent/state.json", hapgent_status: "UP" },
   ...{ hapgent_socket: "/run/hapgent/hapgent.sock", hapgent_watch: true },
   ...{ hapgent_stop_status: "DOWN", hapgent_stop_grace: 2, hapgent_port: 9888 },
-  ...{ hapgent_socket_activation: true },
+  ...{ hapgent_socket_activation: true, hapgent_socket_mode: "0660" },
+  ...{ hapgent_pollers: ["127.0.0.1", "192.0.2.0/24"], hapgent_forget: 600 },
 });
 
 /** Variables as they come from `-e NAME=VALUE`: texts, whatever they mean. */
@@ -108,6 +109,7 @@ function asStrings(variables: Record<string, unknown>): string[] {
 const STRINGS = () => ({
   ...OWN(),
   ...{ hapgent_state: "present", hapgent_purge: "false", hapgent_version: "0.1.0" },
+  ...{ hapgent_pollers: "'127.0.0.1 192.0.2.0/24'", hapgent_forget: "600" },
   ...{ hapgent_file: "", hapgent_ip: "0.0.0.0", hapgent_watch: "true" },
   ...{ hapgent_stop_grace: "2", hapgent_port: "9888", hapgent_socket_activation: "true" },
 });
@@ -224,6 +226,8 @@ test("all options together, as texts or not, with the address held by systemd", 
   expect(Object.keys(STRINGS()).toSorted()).toEqual(Object.keys(others).toSorted());
   await apply({}, ...asStrings(STRINGS()));
   await machine.answers("ready up 100%", 9888);
+  const socket = "/run/hapgent/hapgent.sock";
+  expect(await machine.run(`stat --format=%U:%G:%a ${socket}`)).toBe("hapgent:hapgent:660");
   expect(await machine.run("systemctl is-active hapgent.socket")).toBe("active");
   expect(await apply(OWN())).toBe(0);
   await using poller = await startPoller(machine, 9888);
@@ -322,6 +326,8 @@ describe("on two hosts", () => {
       "/usr/local/bin/hapgent-load",
       "/usr/local/share/bash-completion/completions/hapgent",
       "/usr/local/share/fish/vendor_completions.d/hapgent.fish",
+      "/usr/local/share/man/man8/hapgent-deploy.8",
+      "/usr/local/share/man/man8/hapgent-load.8",
       "/usr/local/share/man/man8/hapgent.8",
       "/usr/local/share/zsh/site-functions/_hapgent",
     ]);

@@ -4,118 +4,25 @@ import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { startAgent } from "../../scripts/lib/agent.ts";
 import { swapDirectory } from "../../scripts/lib/config-map.ts";
-import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { HAPROXY_ENVIRONMENT, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { needPackages } from "../../scripts/lib/packages.ts";
-import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { startService, Traffic } from "../system/traffic.ts";
-
-interface Probe {
-  exec: { command: string[] };
-}
-
-/** What the tests look at in a container. */
-interface Container {
-  name: string;
-  image: string;
-  restartPolicy?: string;
-  env: { name: string; value: string }[];
-  startupProbe: Probe;
-  livenessProbe: Probe;
-  readinessProbe: Probe;
-  lifecycle?: { postStart?: Probe; preStop?: Probe };
-  resources: Record<"requests" | "limits", { memory: string }>;
-  securityContext: object;
-}
-
-interface Deployment {
-  kind: string;
-  spec: {
-    template: {
-      spec: {
-        enableServiceLinks?: boolean;
-        securityContext: object;
-        initContainers?: Container[];
-        containers: Container[];
-      };
-    };
-  };
-}
-
-const FILES = ["sidecar.yaml", "configmap.yaml"];
-
-/** Where the types of Kubernetes have each kind. */
-const GROUPS: Record<string, string> = {
-  ...{ ConfigMap: "core/v1", Service: "core/v1", Deployment: "apps/v1" },
-  ...{ NetworkPolicy: "networking/v1", PodDisruptionBudget: "policy/v1" },
-};
-
-const TYPES = `${ROOT}test/node_modules`;
-const COMPILER = { strict: true, noEmit: true, skipLibCheck: true, module: "preserve", types: [] };
+import {
+  checkTypes,
+  containerOf,
+  expectRestricted,
+  FILES,
+  parse,
+  podOf,
+  read,
+  startSidecar,
+} from "./manifests.ts";
 
 beforeAll(() => {
   needPackages("test", "the types of Kubernetes");
 });
-
-function read(file: string): string {
-  return readFileSync(`${ROOT}deploy/kubernetes/${file}`, "utf8");
-}
-
-/** The objects of a file, one or several. */
-function parse(text: string): Deployment[] {
-  const objects: unknown = Bun.YAML.parse(text);
-  return (Array.isArray(objects) ? objects : [objects]) as Deployment[];
-}
-
-function podOf(file: string): Deployment["spec"]["template"]["spec"] {
-  const deployment = parse(read(file)).find(({ kind }) => kind === "Deployment");
-  if (!deployment) throw new Error(`expected a Deployment in ${file}`);
-  return deployment.spec.template.spec;
-}
-
-/** The containers of a file's pods: native sidecars and the others. */
-function containersOf(file: string): Container[] {
-  const { initContainers = [], containers } = podOf(file);
-  return [...initContainers, ...containers];
-}
-
-function containerOf(file: string, name: string): Container {
-  const found = containersOf(file).find((container) => container.name === name);
-  if (!found) throw new Error(`expected a container ${name} in ${file}`);
-  return found;
-}
-
-/**
- * Checks the objects of YAML texts against Kubernetes' types, which know every field, and returns
- * what the compiler said of each text.
- */
-async function checkTypes(texts: readonly string[]): Promise<string[]> {
-  using directory = temporaryDirectory();
-  symlinkSync(TYPES, join(directory.path, "node_modules"));
-  const files = texts.map((text, number) => {
-    const lines = parse(text).map((object, index) => {
-      const type = GROUPS[object.kind];
-      return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
-export const object${index}: K${index} = ${JSON.stringify(object)};`;
-    });
-    writeFileSync(join(directory.path, `text${number}.ts`), lines.join("\n"));
-    return `text${number}.ts`;
-  });
-  const project = JSON.stringify({ compilerOptions: COMPILER, files });
-  writeFileSync(join(directory.path, "tsconfig.json"), project);
-  const tsc = ["bun", `${ROOT}node_modules/typescript/bin/tsc`];
-  const { stdout } = await outcome([...tsc, "--pretty", "false"], { cwd: directory.path });
-  return files.map((file) =>
-    stdout
-      .split("\n")
-      .filter((line) => line.startsWith(`${file}(`))
-      .join("\n"),
-  );
-}
 
 /** Fields as they are spelt, and as somebody may misspell them. */
 const MISSPELT = {
@@ -194,114 +101,6 @@ describe.each(FILES)("%s", (file) => {
     }
   });
 });
-
-function expectRestricted(file: string): void {
-  expect(podOf(file).securityContext).toMatchObject({
-    runAsNonRoot: true,
-    runAsUser: expect.any(Number),
-    seccompProfile: { type: "RuntimeDefault" },
-  });
-  for (const { securityContext } of containersOf(file)) {
-    expect(securityContext).toEqual({
-      allowPrivilegeEscalation: false,
-      readOnlyRootFilesystem: true,
-      capabilities: { drop: ["ALL"] },
-    });
-  }
-}
-
-describe("haproxy.yaml", () => {
-  /** The ConfigMap's text. */
-  const configuration = () => {
-    const objects = parse(read("haproxy.yaml")) as unknown as { data?: Record<string, string> }[];
-    return objects.find(({ data }) => data)?.data?.["haproxy.cfg"] ?? "";
-  };
-
-  test("has no field that Kubernetes does not know, and keeps to the restricted standard", async () => {
-    expect(await checkTypes([read("haproxy.yaml")])).toEqual([""]);
-    expectRestricted("haproxy.yaml");
-  });
-
-  test("has a configuration that HAProxy takes, and finds the pods of the others", async () => {
-    using directory = temporaryDirectory();
-    const file = join(directory.path, "haproxy.cfg");
-    writeFileSync(file, configuration());
-    const { stderr, exitCode } = await outcome(["haproxy", "-c", "-q", "-f", file], {
-      env: HAPROXY_ENVIRONMENT,
-    });
-    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-    for (const sidecar of FILES) {
-      expect(read(sidecar)).toContain("app.kubernetes.io/name: haproxy\n");
-    }
-  });
-
-  test.concurrent.each(FILES)("no request fails while a pod of %s stops", async (file) => {
-    using directory = temporaryDirectory();
-    writeFileSync(join(directory.path, "state.json"), '{"status":"UP"}');
-    const { agent } = await startSidecar(file, directory.path);
-    await using _ = agent;
-    await using web = startService("one");
-    await using other = startService("other");
-    // The lines of the sample, with the addresses of one pod.
-    const [, options = ""] = /default-server (.*)/.exec(configuration()) ?? [];
-    const server = options.replace("agent-port 9777", `agent-port ${agent.port}`);
-    await using haproxy = await startHaproxy(`
-listen be
-  bind unix@front.sock
-  retries 0
-  server s 127.0.0.1:${web.port} ${server} agent-addr 127.0.0.1 agent-send "web\\n"
-  server other 127.0.0.1:${other.port} weight 100
-`);
-    await haproxy.shows({ agent_status: "L7OK" });
-    await using traffic = new Traffic(haproxy);
-    await until("it has requests", () => traffic.by("one") > 10);
-    await stopPod(file, directory.path, { agent: () => agent.stop(), web: web.stop });
-    const before = traffic.by("other");
-    await until("the other has them all", () => traffic.by("other") > before + 50);
-    await traffic.stop();
-    expect(Object.keys(traffic.answers).toSorted()).toEqual(["one", "other"]);
-  });
-});
-
-/**
- * Stops the containers of a pod as the kubelet does: each after its hook, all at once, and native
- * sidecars once the others have ended.
- */
-async function stopPod(
-  file: string,
-  directory: string,
-  processes: { agent: () => Promise<unknown>; web: () => Promise<unknown> },
-): Promise<void> {
-  const stop = async (name: string) => {
-    const [program, ...args] = containerOf(file, name).lifecycle?.preStop?.exec.command ?? ["true"];
-    const here = args.map((arg) => arg.replaceAll("/var/lib/hapgent", directory));
-    await output([program ?? "", ...here], { limit: 60 });
-    await (name === "web" ? processes.web() : processes.agent());
-  };
-  const isSidecar = containerOf(file, "hapgent").restartPolicy === "Always";
-  if (isSidecar) {
-    await stop("web");
-    await stop("hapgent");
-  } else await Promise.all([stop("web"), stop("hapgent")]);
-}
-
-/** Starts an agent with a container's variables, its paths below a directory. */
-async function startSidecar(file: string, directory: string) {
-  const container = containerOf(file, "hapgent");
-  const env: Record<string, string> = {};
-  for (const { name, value } of container.env) {
-    env[name] = value.replace(/^\/(var\/lib|etc)\/hapgent/, directory);
-  }
-  const stateFile = join(directory, "state.json");
-  const agent = await startAgent({ stateFile, env });
-  /** Runs a command of the container as the kubelet would, in the container's environment. */
-  const execute = async ([program, ...args]: string[]) => {
-    expect(program).toBe("hapgent");
-    const where = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
-    return await outcome([EXECUTABLE, ...args], { env: { ...env, ...where } });
-  };
-  return { agent, container, execute };
-}
 
 test("the service's hooks write the sidecar's state: FAIL, then UP, and DOWN before it stops", async () => {
   using directory = temporaryDirectory();

@@ -1,16 +1,11 @@
 // Under systemd the agent is hardened, loses no signal and no check, and is started again when
 // it crashes and not when it is stopped.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { Disk } from "../../scripts/lib/disk.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { bootMachine, type Machine, startPoller } from "./machine.ts";
-
-const SYSTEMD = `${ROOT}deploy/systemd`;
-const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service", "hapgent@.socket"];
-const LOAD = `${ROOT}deploy/scripts/hapgent-load`;
+import { type Machine, startPoller } from "./machine.ts";
+import { bootWithUnits, startUnit, UNITS } from "./units.ts";
 
 let machine: Machine;
 
@@ -18,27 +13,10 @@ let machine: Machine;
 let disk: Disk;
 let executable: string;
 
-/** Whether the last start was with changed units. */
-let isChanged = false;
-
 beforeAll(async () => {
   disk = await Disk.make();
   executable = disk.copy(EXECUTABLE);
-  machine = await bootMachine({
-    binds: {
-      "/usr/bin/hapgent": executable,
-      ...Object.fromEntries(
-        UNITS.map((unit) => [`/usr/lib/systemd/system/${unit}`, `${SYSTEMD}/${unit}`]),
-      ),
-      "/usr/bin/hapgent-load": LOAD,
-      "/usr/lib/systemd/system/hapgent-load.service": `${LOAD}.service`,
-      "/srv/busybox": Bun.which("busybox") ?? "",
-      "/usr/lib/sysusers.d/hapgent.conf": `${SYSTEMD}/sysusers.conf`,
-      "/usr/lib/tmpfiles.d/hapgent.conf": `${SYSTEMD}/tmpfiles.conf`,
-    },
-  });
-  await machine.run("systemd-sysusers");
-  await machine.run("systemd-tmpfiles --create");
+  machine = await bootWithUnits(executable);
 });
 
 afterAll(async () => {
@@ -46,34 +24,9 @@ afterAll(async () => {
   await disk[Symbol.asyncDispose]();
 });
 
-/**
- * Starts the service with a state and without what an earlier test configured.
- *
- * @param changed what differs from units, as `systemctl edit` writes it: texts by unit.
- */
-async function start(
-  state: object,
-  environment = "",
-  changed: Record<string, string> = {},
-): Promise<void> {
-  await machine.run("systemctl stop hapgent.socket hapgent.service");
-  await machine.run("systemctl reset-failed");
-  if (isChanged) await machine.run(["sh", "-c", "rm -r /run/systemd/system/hapgent.*.d"]);
-  for (const [unit, text] of Object.entries(changed)) {
-    await machine.write(`/run/systemd/system/${unit}.d/changed.conf`, text);
-  }
-  if (isChanged || Object.keys(changed).length > 0) await machine.run("systemctl daemon-reload");
-  isChanged = Object.keys(changed).length > 0;
-  await machine.write("/etc/default/hapgent", environment);
-  await writeState("/var/lib/hapgent/state.json", state);
-  if (changed["hapgent.socket"]) await machine.run("systemctl start hapgent.socket");
-  await machine.run("systemctl start hapgent");
-}
-
-/** Writes a state file of the agent's user. */
-async function writeState(file: string, state: object | string): Promise<void> {
-  await machine.write(file, typeof state === "string" ? state : JSON.stringify(state));
-  await machine.run(`chown hapgent:hapgent ${file}`);
+/** Starts the service with a state and settings. */
+async function start(state: object, environment = ""): Promise<void> {
+  await startUnit(machine, state, environment);
 }
 
 async function mainPid(unit = "hapgent"): Promise<number> {
@@ -135,6 +88,9 @@ test("a start is over when it answers, as an unprivileged user", async () => {
   expect(status).toMatch(/^NoNewPrivs:\t1$/m);
   expect(status).toMatch(/^Seccomp:\t2$/m);
   expect(status).toMatch(/^Threads:\t3$/m);
+  // The agent keeps up to 256 checks and 16 clients open.
+  const limits = await machine.read(`/proc/${await mainPid()}/limits`);
+  expect(limits).toMatch(/^Max open files +1024 +1024 /m);
 });
 
 test("a start that cannot answer fails", async () => {
@@ -185,138 +141,6 @@ test("the control socket is there, for root and the agent's user", async () => {
   expect(await machine.run("hapgent ctl set status DRAIN testing", socket)).toContain("saved");
   expect(await machine.ask()).toBe("DRAIN");
   expect(await machine.run(`stat --format=%U:%a ${socket.env.HAPGENT_SOCKET}`)).toBe("hapgent:600");
-});
-
-test.each([
-  ["busybox", "mount --bind /srv/busybox /usr/bin/env"],
-  ["the Rust coreutils", "mount --bind /run/refusing /usr/bin/env"],
-])("it starts where the env of %s cannot block signals", async (_, mount) => {
-  await start({ status: "UP" });
-  await machine.run("cp /usr/bin/env /run/env");
-  await machine.write(
-    "/run/refusing",
-    '#!/bin/sh\ncase $1 in --block*) exit 125 ;; esac\nexec /run/env "$@"\n',
-  );
-  await machine.run("chmod 755 /run/refusing");
-  await machine.run(mount);
-  try {
-    expect((await machine.try("env --block-signal=HUP true")).exitCode).not.toBe(0);
-    await machine.run("systemctl restart hapgent");
-    expect(await machine.ask()).toBe("UP");
-    await machine.run("systemctl kill --signal=USR2 hapgent");
-    await machine.answers("DOWN");
-    expect(await property("NRestarts")).toBe("0");
-  } finally {
-    await machine.run("umount /usr/bin/env");
-  }
-});
-
-describe("the settings file", () => {
-  const shipped = readFileSync(`${ROOT}deploy/hapgent.default`, "utf8");
-  const lines = shipped.split("\n").filter((line) => /^#HAPGENT_\w+=/.test(line));
-
-  test.each(lines)("%s uncommented alone starts", async (line) => {
-    await start({ status: "UP" }, shipped.replace(line, line.slice(1)));
-    // A check of the project's own: no stop status waits for it.
-    expect(await machine.run("hapgent status")).toBe("ready up 100%");
-  });
-
-  test("may end its lines with a carriage return: agent and commands read it alike", async () => {
-    await start({ status: "UP" }, "HAPGENT_PORT=9888\r\nHAPGENT_REPLY=full\r\n");
-    expect(await machine.ask(9888)).toBe("ready up 100%");
-    expect(await machine.run("hapgent status")).toBe("ready up 100%");
-    expect(await machine.run("hapgent check")).toStartWith("ready up 100%");
-    expect(await machine.run("hapgent ctl show state")).toContain('"UP"');
-  });
-
-  test("may name a state file elsewhere, with ReadWritePaths= for its directory", async () => {
-    await machine.run("install -d -o hapgent -g hapgent /srv/state");
-    await writeState("/srv/state/state.json", { status: "UP" });
-    await start({ status: "MAINT" }, "HAPGENT_STATE_FILE=/srv/state/state.json\n", {
-      "hapgent.service": "[Service]\nReadWritePaths=/srv/state\n",
-    });
-    expect(await machine.ask()).toBe("UP");
-    expect(await machine.run("hapgent ctl set status DOWN")).toContain("saved");
-    expect(await machine.read("/srv/state/state.json")).toContain('"DOWN"');
-  });
-});
-
-describe("with HAPGENT_SOCKET_MODE=0660 the control socket is open to", () => {
-  const SOCKET = "/run/hapgent/hapgent.sock";
-  const asMember = (group: string) =>
-    `setpriv --reuid=nobody --regid=nogroup --groups=${group} hapgent ctl show state`;
-
-  test("the group of the agent", async () => {
-    await start({ status: "UP" }, "HAPGENT_SOCKET_MODE=0660\n");
-    expect(await machine.run(`stat --format=%U:%G:%a ${SOCKET}`)).toBe("hapgent:hapgent:660");
-    expect(await machine.run(asMember("hapgent"))).toContain('"UP"');
-    expect((await machine.try(asMember("nogroup"))).exitCode).toBe(1);
-  });
-
-  test("another group that the unit names", async () => {
-    await machine.try("groupadd operators");
-    await start({ status: "UP" }, "HAPGENT_SOCKET_MODE=0660\n", {
-      "hapgent.service": "[Service]\nGroup=operators\n",
-    });
-    expect(await machine.run(`stat --format=%U:%G:%a ${SOCKET}`)).toBe("hapgent:operators:660");
-    expect(await machine.run(asMember("operators"))).toContain('"UP"');
-  });
-
-  test("the group of a directory that hands its group on", async () => {
-    await machine.try("groupadd operators");
-    await machine.run("install -d -m 2750 -o hapgent -g operators /srv/control");
-    const socket = "/srv/control/hapgent.sock";
-    await start({ status: "UP" }, `HAPGENT_SOCKET_MODE=0660\nHAPGENT_SOCKET=${socket}\n`, {
-      "hapgent.service": "[Service]\nReadWritePaths=/srv/control\n",
-    });
-    expect(await machine.run(`stat --format=%U:%G:%a ${socket}`)).toBe("hapgent:operators:660");
-    expect(await machine.run(asMember("operators"))).toContain('"UP"');
-  });
-});
-
-test("it starts on all addresses where IPv6 is off", async () => {
-  const off = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
-  await machine.write(off, "1");
-  try {
-    await start({ status: "UP" }, "HAPGENT_IP=::\n");
-    expect(await machine.ask()).toBe("UP");
-    expect(await property("ActiveState")).toBe("active");
-  } finally {
-    await machine.write(off, "0");
-  }
-});
-
-test("its socket unit may have one address, and the settings none", async () => {
-  await machine.run("ip address replace 10.1.2.3/32 dev lo");
-  await start({ status: "UP" }, "", {
-    "hapgent.socket": "[Socket]\nListenStream=\nListenStream=10.1.2.3:9888\n",
-  });
-  expect(await machine.ask(9888, "10.1.2.3")).toBe("UP");
-  expect(await property("ActiveState")).toBe("active");
-  expect(await property("NRestarts")).toBe("0");
-});
-
-test("a reload goes on where one service is invalid: that one is FAIL, and the log names it", async () => {
-  const file = (name: string) => `/var/lib/hapgent/services/${name}.json`;
-  await writeState(file("web"), { status: "UP" });
-  await writeState(file("api"), { status: "UP" });
-  await start({ status: "UP" }, "HAPGENT_SERVICES=/var/lib/hapgent/services\n");
-  await writeState(file("web"), "broken");
-  await writeState(file("api"), { status: "MAINT" });
-  await machine.run("systemctl reload hapgent");
-  await until("api is read", async () =>
-    (await machine.run("hapgent ctl @api show state")).includes('"MAINT"'),
-  );
-  expect(await machine.run("hapgent ctl @web show state")).toContain('"FAIL"');
-  expect(await machine.run("hapgent status")).toBe("ready up 100%");
-  expect(await machine.journal("hapgent")).toContain(file("web"));
-  await machine.run("find /var/lib/hapgent/services -type f -delete");
-});
-
-test("the weight follows the load from a unit that is hardened as well", async () => {
-  await start({ status: "UP", weight: 1 });
-  await machine.run("systemctl start hapgent-load.service");
-  expect(await machine.ask()).toMatch(/^UP \d{2,3}%$/);
 });
 
 test("a reload reads the state file, a signal changes it", async () => {

@@ -81,7 +81,7 @@ test.each([
   expect(agent.process.signalCode).toBe("SIGKILL");
   expect(parseState(agent.file())).toEqual({ ...STATE, status: status === "UP" ? "UP" : "DOWN" });
   const names = readdirSync(directory.path);
-  expect(names.some((name) => name.startsWith(".state.json.hapgent."))).toBe(left);
+  expect(names.some((name) => name === ".state.json.hapgent-new")).toBe(left);
   await using next = await startAgent({ stateFile, env: TUNED });
   expect(await next.ask()).toBe(`${status} 42% maxconn:7\n`);
   next.signal("SIGUSR1");

@@ -28,7 +28,7 @@ async function edit(agent: AgentProcess, edits: number, write: (text: string) =>
     else agent.log.splice(late, 1);
     await agent.answers(`UP ${weight}%\n`);
   }
-  return { stale, log: agent.log.filter((line) => !/listening|state cause=watch/.test(line)) };
+  return { stale, log: agent.log.filter((line) => !/listening|state cause=file/.test(line)) };
 }
 
 test.each(["in place", "as a new file"])("a copy that keeps size and time, %s", async (how) => {

@@ -1,4 +1,5 @@
-import { isBalancer, NO_SERVICE } from "../../src/agent/pollers.ts";
+import { NO_SERVICE } from "../../src/agent/host.ts";
+import { isBalancer } from "../../src/agent/pollers.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
 import { nameIn } from "../../src/sent.ts";
 import { Agent } from "./agent.ts";

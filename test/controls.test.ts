@@ -1,7 +1,7 @@
 // The control commands are one table: each is found by its name or its first word, help explains
 // it, and a line that is none is answered with what comes near to it, or with all.
 import { expect, test } from "bun:test";
-import { explainControls, findControls, listControls, refuseControl } from "../src/spec.ts";
+import { explainControls, findControls, listControls, refuseControl } from "../src/controls.ts";
 
 const ALL = listControls()
   .map(({ term }) => term)

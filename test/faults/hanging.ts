@@ -1,0 +1,45 @@
+import { mkdirSync, statSync } from "node:fs";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+
+/**
+ * A disk that can hang: a directory that bindfs shows once more, through FUSE. While bindfs is
+ * stopped whoever looks at something below `path` waits.
+ */
+export class HangingDisk implements AsyncDisposable {
+  readonly #directory = temporaryDirectory();
+  readonly #bindfs: Bun.Subprocess;
+  /** Where the disk is mounted. */
+  readonly path = `${this.#directory.path}/disk`;
+  /** Where its files are, which never hang. */
+  readonly source = `${this.#directory.path}/source`;
+
+  static async mount(): Promise<HangingDisk> {
+    const disk = new HangingDisk();
+    const { dev } = statSync(disk.source);
+    await until("mounted", () => statSync(disk.path).dev !== dev);
+    return disk;
+  }
+
+  private constructor() {
+    for (const path of [this.path, this.source]) mkdirSync(path);
+    // Nothing is kept that would be an answer while it hangs.
+    const options = ["-f", "-o", "attr_timeout=0,entry_timeout=0,negative_timeout=0"];
+    this.#bindfs = Bun.spawn(["bindfs", ...options, this.source, this.path]);
+  }
+
+  hang(): void {
+    this.#bindfs.kill("SIGSTOP");
+  }
+
+  answer(): void {
+    this.#bindfs.kill("SIGCONT");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.answer();
+    Bun.spawnSync(["umount", "--lazy", this.path]);
+    await this.#bindfs.exited;
+    this.#directory[Symbol.dispose]();
+  }
+}
