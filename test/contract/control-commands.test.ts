@@ -79,6 +79,9 @@ describe("a control command", () => {
     ] as const) {
       await act();
       await until(by, async () => (await show(agent, "state")).by === by);
+      // A save that is under way would replace the next edit.
+      const { state: present } = await show(agent, "state");
+      await until("it is saved", () => Bun.deepEquals(JSON.parse(agent.file()), present));
     }
     const last = await show(agent, "state");
     expect(Math.abs(Date.parse(last.since) - before)).toBeLessThan(60_000);
