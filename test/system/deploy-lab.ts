@@ -5,18 +5,19 @@ import { collectLines } from "../../scripts/lib/lines.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { ask } from "../../src/commands/conversation.ts";
 import { QUIET } from "./client.ts";
 import { startService } from "./traffic.ts";
 
-/** The addresses that the load balancers ask from. */
-const BALANCERS = ["127.0.7.1", "127.0.7.2"];
+/** How many labs there were: each has addresses of its own, and with them ports. */
+let labs = 0;
 
 /** How a lab differs from the plainest one. */
 export interface LabOptions {
   /** The hosts' names; each has an agent and a web server. */
   readonly hosts?: readonly string[];
-  /** The addresses that the load balancers ask from; two when not given. */
-  readonly balancers?: readonly string[];
+  /** How many load balancers there are; two when not given. */
+  readonly balancers?: number;
   /** Further variables of the agents. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further lines of the backend. */
@@ -46,13 +47,17 @@ export interface Lab extends AsyncDisposable {
   /** The first one. */
   readonly host: Host;
   readonly balancers: readonly HaproxyProcess[];
+  /** The addresses that they ask from. */
+  readonly addresses: readonly string[];
 }
 
 /** Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { hosts: names = ["one"], balancers: sources = BALANCERS, backend = "", send } = options;
+  const { hosts: names = ["one"], balancers: count = 2, backend = "", send } = options;
+  labs += 1;
+  const addresses = Array.from({ length: count }, (_, i) => `127.7.${labs}.${i + 1}`);
   // Where there are names, an agent need not learn who its load balancers are.
-  const known = sources.length > 0 ? { HAPGENT_POLLERS: sources.join(" ") } : {};
+  const known = count > 0 ? { HAPGENT_POLLERS: addresses.join(" ") } : {};
   const stack = new AsyncDisposableStack();
   const start = async (name: string): Promise<Host> => {
     const agent = stack.use(
@@ -80,23 +85,33 @@ listen be
   ${lines.join("\n  ")}
 `;
   const balancers = await Promise.all(
-    sources.map(async (source) => stack.use(await startHaproxy(configure(source)))),
+    addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  if (known.HAPGENT_POLLERS !== undefined) await Promise.all(hosts.map(settle));
+  if (count > 0) await Promise.all(hosts.map((each) => settle(each, balancers)));
   const [host] = hosts;
   if (!host) throw new Error("no host");
-  return { hosts, host, balancers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /** Waits until every load balancer knows, and none is taken for one that asks seldom. */
-async function settle({ agent }: Host): Promise<void> {
+async function settle({ agent }: Host, balancers: readonly HaproxyProcess[]): Promise<void> {
+  let answer = "";
+  const say = async (command: string) => {
+    await Bun.sleep(100);
+    answer = await ask({ path: agent.socket, command, seconds: 10 });
+    return answer;
+  };
   const asksOften = async () => {
-    const { stdout } = await agent.ctl("show", "pollers");
-    const rows: { interval: number | null }[] = JSON.parse(stdout);
+    const rows: { interval: number | null }[] = JSON.parse(await say("show pollers"));
     return rows.every(({ interval }) => interval !== null && interval < 1);
   };
-  await until("all ask often", asksOften, 30_000);
-  await until("all know", async () => (await agent.ctl("wait", "0")).exitCode === 0, 30_000);
+  try {
+    await until("all ask often", asksOften, 30_000);
+    await until("all know", async () => (await say("wait 0")).startsWith("ok"), 30_000);
+  } catch (error) {
+    const logs = balancers.map(({ log }) => log.slice(-5).join("\n"));
+    throw new Error(`${error}: ${answer}\n${logs.join("\n")}`);
+  }
 }
 
 /** A web server that somebody may restart with a command. */
