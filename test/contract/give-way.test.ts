@@ -1,6 +1,5 @@
-// `change` and `follow` give way to what somebody else has set; `hold` keeps other deploys out.
+// `change` gives way to what somebody else has set; `hold` keeps other deploys out.
 import { describe, expect, test } from "bun:test";
-import { rmSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import { Connection } from "./connection.ts";
 import { ask, command, start } from "./driver.ts";
@@ -38,45 +37,6 @@ describe("`change A to B`", () => {
       new RegExp(`^error: not changed: it is ${what} since \\d\\d:\\d\\d:\\d\\d UTC \\(start\\)$`),
     );
     expect(agent.file()).toBe(before);
-  });
-});
-
-describe("`follow`", () => {
-  test("sets a state over UP, READY and its own, with its name before the reason", async () => {
-    await using agent = await start({ socket: true });
-    for (const [state, reply, reason] of [
-      ['{"status":"DOWN","reason":"load 9"}', "DOWN #follow: load 9", "follow: load 9"],
-      ['{"status":"READY","weight":5}', "READY 5%", "follow:"],
-      [
-        `{"status":"DOWN","reason":"${"x".repeat(100)}"}`,
-        `DOWN #follow: ${"x".repeat(92)}`,
-        `follow: ${"x".repeat(92)}`,
-      ],
-    ] as const) {
-      expect(await command(agent, `follow ${state}`)).toBe(`ok saved: ${reply}`);
-      expect(JSON.parse(agent.file())).toEqual({ ...JSON.parse(state), reason });
-    }
-  });
-
-  test("changes nothing, and logs nothing, when it is that state already", async () => {
-    await using agent = await start({ socket: true });
-    const line = 'follow {"status":"DOWN","reason":"load 9"}';
-    expect(await command(agent, line)).toBe("ok saved: DOWN #follow: load 9");
-    rmSync(agent.stateFile);
-    for (let i = 0; i < 3; i += 1) {
-      expect(await command(agent, line)).toBe("ok unchanged: DOWN #follow: load 9");
-    }
-    expect(agent.log.length).toBe(2);
-    expect(() => agent.file()).toThrow("ENOENT");
-  });
-
-  test("gives way to what a person has set", async () => {
-    const state = { status: "MAINT", reason: "bad disk" };
-    await using agent = await start({ state, socket: true });
-    expect(await command(agent, 'follow {"status":"UP"}')).toMatch(
-      /^error: not followed: it is MAINT "bad disk" since \d\d:\d\d:\d\d UTC \(start\)$/,
-    );
-    expect(await ask(agent)).toBe("MAINT\n");
   });
 });
 
