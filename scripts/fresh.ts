@@ -152,12 +152,12 @@ async function makeRoot(): Promise<Machine> {
   };
   await clone(join(root, path));
   writeFileSync(join(root, "root/.npmrc"), settings.npmrc);
-  if (npm !== "debian") {
-    const packages = `node-linux-${process.arch}@${NODE} npm@${npm}`;
-    await step(`install ${packages}`, async () => {
-      await output(machine.enter(`cd / && npm install --silent --global ${packages}`), {
-        limit: 300,
-      });
+  if (npm === "debian") return machine;
+  // One after the other: npm refuses to become one that its own Node.js is too old for.
+  for (const name of [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`]) {
+    await step(`install ${name}`, async () => {
+      const install = `cd / && npm install --loglevel=error --global ${name}`;
+      await output(machine.enter(install), { limit: 300 });
     });
   }
   return machine;
@@ -173,7 +173,9 @@ async function prepareHere(): Promise<Machine> {
   const tools = join(directory, "tools");
   const packages = [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`];
   await step(`install ${packages.join(" ")}`, async () => {
-    await output(["npm", "install", "--silent", "--prefix", tools, ...packages], { limit: 300 });
+    await output(["npm", "install", "--loglevel=error", "--prefix", tools, ...packages], {
+      limit: 300,
+    });
   });
   const bin = join(tools, "node_modules/.bin");
   return {

@@ -1,6 +1,6 @@
-// Writes what comes from one source: from the tables of src (settings, spec, controls) the man page, the
-// completions and the tables of the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
-// compares all of them with what is committed.
+// Writes what comes from one source: from the tables of src (settings, spec, controls) the man page,
+// the completions and the tables of the README between their markers; the launchers as
+// scripts/lib/launchers.ts says. A unit test compares all of them with what is committed.
 import { readFileSync } from "node:fs";
 import { listControls } from "../src/controls.ts";
 import { listVariables } from "../src/settings.ts";

@@ -88,7 +88,8 @@ async function collect(architecture: Architecture): Promise<void> {
   for (const name of ["LICENSE", "THIRD_PARTY_NOTICES"]) {
     copy(ROOT + name, `${architecture}/usr/share/doc/hapgent/${name}`);
   }
-  copy(`/usr/share/doc/${glibc}/copyright`, `${architecture}/usr/share/doc/libc6/copyright`);
+  // The cross package, of the same source, has none.
+  copy("/usr/share/doc/libc6/copyright", `${architecture}/usr/share/doc/libc6/copyright`);
   copy("/usr/lib/os-release", `${architecture}/usr/lib/os-release`);
   write(`${architecture}/var/lib/dpkg/status.d/libc6`, describePackage(glibc, architecture));
   // Here, or they would belong to the user of the state.

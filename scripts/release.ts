@@ -22,7 +22,6 @@ import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { TARGETS } from "./lib/executable.ts";
 import { git, hasGit, readCommit } from "./lib/git.ts";
-import { toRpmVersion } from "./lib/rpm-version.ts";
 import { output, ROOT, run } from "./lib/shell.ts";
 import { doInParallel, step } from "./lib/steps.ts";
 import { packTar } from "./lib/tar.ts";
@@ -119,7 +118,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
     take(`hapgent-${version}-${target}`);
   }
   const packages = ARCHITECTURES.map((name) => `hapgent_${packageVersion()}_${name}.deb`);
-  const rpms = RPM_ARCHITECTURES.map((name) => `hapgent-${toRpmVersion(version)}-1.${name}.rpm`);
+  const rpms = RPM_ARCHITECTURES.map((name) => `hapgent-${packageVersion()}-1.${name}.rpm`);
   const image = `hapgent-${version}-image.tar`;
   const tars = TARGETS.map((target) => packContent(`hapgent-${version}-${target}`));
   // The longest steps come first.

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { author, homepage, version } from "../package.json";
 import { readCommitTime } from "./lib/git.ts";
-import { toRpmVersion } from "./lib/rpm-version.ts";
 import { output, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { licenseExpression } from "./lib/third-party.ts";
 import { needTools } from "./lib/tools.ts";
+import { packageVersion } from "./lib/version.ts";
 
 /** The target of the executable, by the name of the architecture. */
 const TARGETS: Record<string, string> = { x86_64: "linux-x64", aarch64: "linux-arm64" };
@@ -25,7 +25,7 @@ const SOURCES = [
   ...["deploy/hapgent.default", "deploy/state.json"],
 ];
 
-const RPM_VERSION = toRpmVersion(version);
+const RPM_VERSION = packageVersion();
 
 await needTools({ rpmbuild: "rpm", gzip: "gzip" });
 const { values: options, positionals: named } = parseArgs({
@@ -73,7 +73,7 @@ function fillSpec(time: number): string {
   const fields = {
     AUTHOR: author,
     HOMEPAGE: homepage,
-    LICENSE: licenseExpression(),
+    LICENSES: licenseExpression(),
     DATE: `${weekday} ${month} ${day} ${year}`,
     VERSION: RPM_VERSION,
     RELEASE: options.release,

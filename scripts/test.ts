@@ -43,6 +43,7 @@ const DEPLOY_TOOLS = {
   ...DISK_TOOLS,
   ...{ mmdebstrap: "mmdebstrap", ip: "iproute2" },
   patchelf: "patchelf",
+  ...{ mandoc: "mandoc", yamllint: "yamllint" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
   ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },

@@ -87,10 +87,7 @@ const SETTINGS = {
     expected: "addresses and networks",
     parse: parseNamedPollers,
   }),
-  HAPGENT_FORGET: optional(
-    "seconds of silence until a load balancer is forgotten",
-    integer(1, 86_400),
-  ),
+  HAPGENT_FORGET: optional("seconds until a silent load balancer is forgotten", integer(1, 86_400)),
   HAPGENT_STOP_STATUS: optional("status of every reply from SIGTERM on", oneOf(...STATUSES)),
   HAPGENT_STOP_GRACE: setting(10, "for how long at most, 1 to 3600 seconds", integer(1, 3600)),
   HAPGENT_TUNE: setting("on", "`off`: do not restart with tuned runtime settings", SWITCH),
@@ -182,12 +179,8 @@ export function findDoubts(env: Environment): string[] {
     }
   }
   const beside = env["HAPGENT_REPLY"] === "exact" ? findFullReason(env) : undefined;
-  if (beside !== undefined) {
-    doubts.push(
-      `HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`,
-    );
-  }
-  return doubts;
+  const sticky = `HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`;
+  return beside === undefined ? doubts : [...doubts, sticky];
 }
 
 /** Why replies are full by default: what sticks in HAProxy would break services and stop status. */
@@ -196,10 +189,7 @@ function findFullReason(env: Environment): SettingName | undefined {
   return names.find((name) => env[name] !== undefined);
 }
 
-/**
- * Whether Kubernetes has set a variable for a Service: hapgent, or one whose name begins so
- * (`HAPGENT_PORT`, `HAPGENT_WEB_PORT_80_TCP_ADDR`, `HAPGENT_WEB_SERVICE_HOST`).
- */
+/** Whether Kubernetes has set a variable for a Service named hapgent or hapgent-something. */
 function isLink(name: string, value = ""): boolean {
   return /_SERVICE_(HOST|PORT)|_PORT_\d+_/.test(name) || /^(tcp|udp|sctp):\/\//.test(value);
 }

@@ -143,7 +143,7 @@ test("what is valid and still not what may be meant is said", () => {
     "unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
     "unknown variable HAPGENT_COLOUR",
   ]);
-  const idle = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_STOP_GRACE: "5", HAPGENT_FORGET: "60" };
+  const idle = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_FORGET: "60", HAPGENT_STOP_GRACE: "5" };
   expect(findDoubts(idle)).toEqual([
     "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
     "HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
@@ -151,6 +151,7 @@ test("what is valid and still not what may be meant is said", () => {
   ]);
   const beside = { HAPGENT_SOCKET: "/run/a", HAPGENT_STOP_STATUS: "DOWN" };
   expect(findDoubts({ ...idle, ...beside })).toEqual([]);
+  expect(findDoubts({ HAPGENT_REPLY: "full", HAPGENT_SERVICES: "/srv" })).toEqual([]);
   expect(findDoubts({ HAPGENT_REPLY: "exact", HAPGENT_SERVICES: "/srv" })).toEqual([
     "HAPGENT_REPLY=exact beside HAPGENT_SERVICES: what HAProxy was told before stays in force",
   ]);

@@ -62,7 +62,7 @@ export function formatBash(): string {
   return `# bash completion for hapgent
 
 _hapgent() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words= said= i
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words='' said='' i
   COMPREPLY=()
   case "$COMP_CWORD \${COMP_WORDS[1]} $previous" in
     "1 "*) words="${join(TOP)}" ;;

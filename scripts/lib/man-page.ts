@@ -55,10 +55,11 @@ export function formatManPage(changelog: string): string {
   ].join("\n")}\n`;
 }
 
-/** The day of this version's release, `2026-11-22`; empty when the changelog has none yet. */
+/** The day of this version's release, `2026-11-22`, or of the one before while it has none yet. */
 function findDate(changelog: string): string {
-  const heading = changelog.split("\n").find((line) => line.startsWith(`## [${version}]`)) ?? "";
-  return /\d{4}-\d{2}-\d{2}/.exec(heading)?.[0] ?? "";
+  const headings = changelog.split("\n").filter((line) => line.startsWith("## ["));
+  const own = headings.find((line) => line.startsWith(`## [${version}]`));
+  return /\d{4}-\d{2}-\d{2}/.exec(own ?? headings.join(" "))?.[0] ?? "";
 }
 
 function listFiles(): spec.Entry[] {

@@ -6,9 +6,9 @@ describe("a host", () => {
   test("is FAIL until it is known better, and knows since when and by what it is so", () => {
     const host = new Host("exact", false, 5);
     expect(host.reply().text).toBe("FAIL");
-    expect(host.own).toEqual({ state: { status: "FAIL" }, since: 5, by: "start", addedAt: 5 });
+    expect(host.own).toEqual({ state: { status: "FAIL" }, since: 5, by: "start" });
     host.put(undefined, { status: "UP" }, "SIGHUP", 7);
-    expect(host.own).toEqual({ state: { status: "UP" }, since: 7, by: "SIGHUP", addedAt: 5 });
+    expect(host.own).toEqual({ state: { status: "UP" }, since: 7, by: "SIGHUP" });
     const { version } = host;
     host.put(undefined, { status: "UP" }, "SIGUSR1", 9);
     expect(host.own).toMatchObject({ since: 7, by: "SIGHUP" });
@@ -40,7 +40,7 @@ describe("a host", () => {
     host.put("web", { status: "MAINT" }, "start", 2);
     expect([...host.names()]).toEqual(["web"]);
     expect(host.service("web")).toEqual({
-      ...{ state: { status: "MAINT" }, since: 2, by: "start", addedAt: 2 },
+      ...{ state: { status: "MAINT" }, since: 2, by: "start" },
     });
     expect(host.find(undefined)).toBe(host.own);
     expect(["web", "", "#hapgent:web 2", "api"].map((sent) => host.replyTo(sent).text)).toEqual([

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { ask } from "../../scripts/lib/check.ts";
+import { readCommitTime } from "../../scripts/lib/git.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -223,14 +224,14 @@ test("shellcheck finds nothing in the script that collects", async () => {
 });
 
 test("it was created when the commit was: registries clean up by age", async () => {
-  const seconds = await output(["git", "log", "-1", "--format=%ct"], { cwd: ROOT });
+  const seconds = readCommitTime();
   expect(
     Date.parse(
       await machine
         .run(["podman", "inspect", "--format={{json .Created}}", IMAGE])
         .then(JSON.parse),
     ),
-  ).toBe(Number(seconds) * 1000);
+  ).toBe(seconds * 1000);
 });
 
 test("the image says what it is and is tuned", async () => {

@@ -13,7 +13,6 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { toRpmVersion } from "../../scripts/lib/rpm-version.ts";
 import { output } from "../../scripts/lib/shell.ts";
 import { packageVersion } from "../../scripts/lib/version.ts";
 import { runToEnd } from "../system/release-fixture.ts";
@@ -41,11 +40,20 @@ test("it has executables, archives, packages, an image, checksums and signatures
         const name = `hapgent_${packageVersion()}_${architecture}`;
         return [`${name}.deb`, `${name}.buildinfo`];
       }),
-      ...["x86_64", "aarch64"].map((name) => `hapgent-${toRpmVersion(version)}-1.${name}.rpm`),
+      ...["x86_64", "aarch64"].map((name) => `hapgent-${packageVersion()}-1.${name}.rpm`),
       ...[`hapgent-${version}-image.tar`, "hapgent.cdx.json", "NOTES.md", "install.sh"],
       ...["SHA256SUMS", "SHA256SUMS.sig"],
     ]),
   );
+});
+
+test("the steps of the workflow made it, as root in a workspace of another user", () => {
+  const played = readFileSync(join(tmpdir(), "release-played"), "utf8");
+  for (const step of ["release --check", "test", "benchmark --check", "release", "sign"]) {
+    expect(played).toContain(`: bun run ${step}\n`);
+  }
+  expect(played).toMatch(/^publish: actions\/attest .*"sbom-path"/m);
+  expect(played).toEndWith('publish: stops at "bun run publish --image": the rest needs GitHub');
 });
 
 test("another directory, umask, time zone and language give the same files", async () => {

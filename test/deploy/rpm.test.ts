@@ -1,10 +1,10 @@
 // The RPM package is clean by rpmlint; it starts nothing that was not asked for, keeps state and
 // settings over an upgrade, and leaves nothing running behind.
 import { beforeAll, expect, test } from "bun:test";
-import { author, version } from "../../package.json";
-import { toRpmVersion } from "../../scripts/lib/rpm-version.ts";
+import { author } from "../../package.json";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { packageVersion } from "../../scripts/lib/version.ts";
 import { bootMachine } from "./machine.ts";
 
 const STATE = "/var/lib/hapgent/state.json";
@@ -16,7 +16,7 @@ let next: string;
 
 beforeAll(async () => {
   const file = (release: number) =>
-    `${ROOT}dist/hapgent-${toRpmVersion(version)}-${release}.${ARCHITECTURE}.rpm`;
+    `${ROOT}dist/hapgent-${packageVersion()}-${release}.${ARCHITECTURE}.rpm`;
   [first, next] = [file(1), file(2)];
   const build = ["bun", "scripts/rpm.ts", "--fast"];
   await output(build, { cwd: ROOT, limit: 300 });

@@ -148,7 +148,7 @@ test("a reload goes on where one service is invalid: that one is FAIL, and the l
   );
   expect(await machine.run("hapgent ctl @web show state")).toContain('"FAIL"');
   expect(await machine.run("hapgent status")).toBe("ready up 100%");
-  expect(await machine.journal("hapgent")).toContain(file("web"));
+  await until("the log", async () => (await machine.journal("hapgent")).includes(file("web")));
   await machine.run("find /var/lib/hapgent/services -type f -delete");
 });
 

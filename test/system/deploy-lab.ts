@@ -5,22 +5,25 @@ import { collectLines } from "../../scripts/lib/lines.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { ask } from "../../src/commands/conversation.ts";
 import { QUIET } from "./client.ts";
 import { startService } from "./traffic.ts";
 
-/** The addresses that the load balancers ask from. */
-const BALANCERS = ["127.0.7.1", "127.0.7.2"];
+/** How many labs there were: each has addresses of its own, and with them ports. */
+let labs = 0;
 
 /** How a lab differs from the plainest one. */
 export interface LabOptions {
   /** The hosts' names; each has an agent and a web server. */
   readonly hosts?: readonly string[];
-  /** The addresses that the load balancers ask from; two when not given. */
-  readonly balancers?: readonly string[];
+  /** How many load balancers there are; two when not given. */
+  readonly balancers?: number;
   /** Further variables of the agents. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further lines of the backend. */
   readonly backend?: string;
+  /** Between two checks of HAProxy, its own and the agent's; `250ms` when not given. */
+  readonly interval?: string;
   /** Milliseconds that a request takes, and that a restart keeps the web server away. */
   readonly request?: number;
   readonly restart?: number;
@@ -46,14 +49,34 @@ export interface Lab extends AsyncDisposable {
   /** The first one. */
   readonly host: Host;
   readonly balancers: readonly HaproxyProcess[];
+  /** The addresses that they ask from. */
+  readonly addresses: readonly string[];
 }
 
-/** Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. */
+/**
+ * Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. Where the
+ * machine is so busy that HAProxy is kept from running while it starts, its clock may stand still,
+ * and it checks nobody for seconds or for good: seen with 2.6.12. Then there is another lab.
+ */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  const { hosts: names = ["one"], balancers: sources = BALANCERS, backend = "", send } = options;
+  for (let attempt = 1; ; attempt += 1) {
+    const stack = new AsyncDisposableStack();
+    try {
+      return await openLab(options, stack);
+    } catch (error) {
+      await stack.disposeAsync();
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promise<Lab> {
+  const { hosts: names = ["one"], balancers: count = 2, backend = "", send } = options;
+  const { interval = "250ms" } = options;
+  labs += 1;
+  const addresses = Array.from({ length: count }, (_, i) => `127.7.${labs}.${i + 1}`);
   // Where there are names, an agent need not learn who its load balancers are.
-  const known = sources.length > 0 ? { HAPGENT_POLLERS: sources.join(" ") } : {};
-  const stack = new AsyncDisposableStack();
+  const known = count > 0 ? { HAPGENT_POLLERS: addresses.join(" ") } : {};
   const start = async (name: string): Promise<Host> => {
     const agent = stack.use(
       await startAgent({
@@ -68,8 +91,8 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   const hosts = await Promise.all(names.map(start));
   const lines = hosts.map(
     ({ name, port, agent }) =>
-      `server ${name} 127.0.0.1:${port} cookie ${name} weight 100 check inter 250ms agent-check ` +
-      `agent-inter 250ms agent-addr ${QUIET} agent-port ${agent.port} agent-send "${send ?? name}\\n"`,
+      `server ${name} 127.0.0.1:${port} cookie ${name} weight 100 check inter ${interval} ` +
+      `agent-check agent-inter ${interval} agent-addr ${QUIET} agent-port ${agent.port} agent-send "${send ?? name}\\n"`,
   );
   const configure = (source: string) => `
 listen be
@@ -80,23 +103,33 @@ listen be
   ${lines.join("\n  ")}
 `;
   const balancers = await Promise.all(
-    sources.map(async (source) => stack.use(await startHaproxy(configure(source)))),
+    addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  if (known.HAPGENT_POLLERS !== undefined) await Promise.all(hosts.map(settle));
+  if (count > 0) await Promise.all(hosts.map((each) => settle(each, balancers)));
   const [host] = hosts;
   if (!host) throw new Error("no host");
-  return { hosts, host, balancers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 /** Waits until every load balancer knows, and none is taken for one that asks seldom. */
-async function settle({ agent }: Host): Promise<void> {
-  const asksOften = async () => {
-    const { stdout } = await agent.ctl("show", "pollers");
-    const rows: { interval: number | null }[] = JSON.parse(stdout);
-    return rows.every(({ interval }) => interval !== null && interval < 1);
+async function settle({ agent }: Host, balancers: readonly HaproxyProcess[]): Promise<void> {
+  let answer = "";
+  const say = async (command: string) => {
+    await Bun.sleep(100);
+    answer = await ask({ path: agent.socket, command, seconds: 10 });
+    return answer;
   };
-  await until("all ask often", asksOften, 30_000);
-  await until("all know", async () => (await agent.ctl("wait", "0")).exitCode === 0, 30_000);
+  const asksOften = async () => {
+    const rows: { interval: number | null }[] = JSON.parse(await say("show pollers"));
+    return rows.every(({ interval }) => interval !== null && interval < 4);
+  };
+  try {
+    await until("all ask often", asksOften, 12_000);
+    await until("all know", async () => (await say("wait 0")).startsWith("ok"), 12_000);
+  } catch (error) {
+    const logs = balancers.flatMap(({ log }) => log.filter((line) => /Agent check/.test(line)));
+    throw new Error([String(error), answer, ...logs].join("\n"));
+  }
 }
 
 /** A web server that somebody may restart with a command. */
