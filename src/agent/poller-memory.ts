@@ -67,6 +67,8 @@ export class PollerMemory {
 
   /** Remembers one as a load balancer: it makes room for nobody. */
   keep(poller: Poller): void {
+    if (poller.isKept) return;
+    poller.isKept = true;
     const key = keyOf(poller.address, poller.sent);
     if (!this.#others.delete(key)) return;
     this.#balancers.set(key, poller);

@@ -63,10 +63,14 @@ export class Poller {
   toldAt = 0;
   /** When it asked again after an outage (ms): others that look like it have yet to ask. */
   resumedAt = Number.NEGATIVE_INFINITY;
+  /** Whether it is remembered for good. */
+  isKept = false;
   /** Whether the log has it, as one that does not count. */
   isLogged = false;
   /** Replies that may have been heard after the one that it was told, or whose check is open. */
   readonly doubts: WrittenReply[] = [];
+  /** How many of them are not open. */
+  #closedDoubts = 0;
   #number = 0;
   #confirmed = 0;
   #countedAt = Number.NEGATIVE_INFINITY;
@@ -132,13 +136,19 @@ export class Poller {
   close(written: WrittenReply, isServed: boolean, now: number): void {
     written.isOpen = false;
     if (isServed) this.#confirm(written, now);
-    // One line asks one after another: what was written before has been heard before, if at all.
     const { doubts } = this;
+    // Most checks are served, and nothing is left to doubt: no need to look at all that are open.
+    if (this.#closedDoubts === 0 && written.number <= this.#confirmed) {
+      doubts.splice(doubts.indexOf(written), 1);
+      return;
+    }
+    // One line asks one after another: what was written before has been heard before, if at all.
     const stays = (doubt: WrittenReply, i: number) =>
       doubt.isOpen || (doubt.number > this.#confirmed && !this.#isRepeated(doubt, i));
     const kept = doubts.filter(stays);
     doubts.splice(0, doubts.length, ...kept);
     this.#limitDoubts();
+    this.#closedDoubts = doubts.filter(({ isOpen }) => !isOpen).length;
   }
 
   /** Whether this reply, and none other since, is all that it can have heard. */
