@@ -19,11 +19,12 @@ ADDRESS_SPACE=400
 
 usage() {
   cat <<END
-usage: install.sh --from URL [--signers FILE] [--allow-downgrade] [--dry-run]
+usage: install.sh --from URL [--signers FILE] [--insecure] [--allow-downgrade] [--dry-run]
        install.sh --uninstall [--dry-run]
 
   --from URL         the directory of a release: https://, http:// or file://
   --signers FILE     keys that may sign it, instead of those in this script
+  --insecure         go by the checksums alone where there is no ssh-keygen to check the signature
   --allow-downgrade  replace a newer version
   --dry-run          download and verify, but only say what would change
   --uninstall        remove everything except the state and the settings
@@ -52,10 +53,14 @@ has() {
 list_files() {
   cat <<END
 hapgent $BIN/hapgent 755
+LICENSE $DOC/LICENSE 644
+THIRD_PARTY_NOTICES $DOC/THIRD_PARTY_NOTICES 644
 deploy/scripts/hapgent-deploy $BIN/hapgent-deploy 755
 deploy/scripts/hapgent-load $BIN/hapgent-load 755
 deploy/scripts/hapgent-load.cron $DOC/hapgent-load.cron 644
 deploy/man/hapgent.8 $SHARE/man/man8/hapgent.8 644
+deploy/man/hapgent-deploy.8 $SHARE/man/man8/hapgent-deploy.8 644
+deploy/man/hapgent-load.8 $SHARE/man/man8/hapgent-load.8 644
 deploy/completion/hapgent.bash $SHARE/bash-completion/completions/hapgent 644
 deploy/completion/_hapgent $SHARE/zsh/site-functions/_hapgent 644
 deploy/completion/hapgent.fish $SHARE/fish/vendor_completions.d/hapgent.fish 644
@@ -175,8 +180,10 @@ verify_sums() {
   if [ -n "$signers" ]; then cp "$signers" signers; else printf '%s\n' "$SIGNERS" >signers; fi
   if ! grep -q '^[^#]' signers; then
     say "signature not checked: no release key is published yet"
-  elif ! has ssh-keygen; then
+  elif ! has ssh-keygen && [ $insecure = yes ]; then
     say "signature not checked: there is no ssh-keygen"
+  elif ! has ssh-keygen; then
+    fail "the signature cannot be checked: install ssh-keygen (openssh-client, on RHEL openssh), or use --insecure"
   else
     fetch SHA256SUMS.sig || fail "the release has no signature: $from/SHA256SUMS.sig"
     ssh-keygen -Y verify -f signers -I hapgent -n file -s SHA256SUMS.sig <SHA256SUMS >said 2>&1 ||
@@ -274,14 +281,19 @@ run_as_agent() {
   fi
 }
 
+# Whether there is a user or a group of this name: exists passwd|group.
+exists() {
+  getent "$1" hapgent >/dev/null 2>&1 || grep -q '^hapgent:' "/etc/$1"
+}
+
 make_user() {
-  if getent passwd hapgent >/dev/null 2>&1 || grep -q '^hapgent:' /etc/passwd; then return; fi
+  if exists passwd; then return; fi
   changed=yes
   if has useradd; then
-    act useradd --system --user-group --home-dir $STATE --no-create-home \
-      --shell /usr/sbin/nologin hapgent
+    if exists group; then set -- --gid hapgent; else set -- --user-group; fi
+    act useradd --system "$@" --home-dir $STATE --no-create-home --shell /usr/sbin/nologin hapgent
   else
-    act addgroup -S hapgent
+    exists group || act addgroup -S hapgent
     act adduser -S -D -H -h $STATE -s /sbin/nologin -G hapgent hapgent
   fi
 }
@@ -307,7 +319,25 @@ make_settings() {
   act cp "$content/deploy/hapgent.default" $SETTINGS
 }
 
+# Whether an agent runs another file than the installed one: an earlier run may have ended before the restart.
+is_stale() {
+  for pid; do
+    if [ -e "/proc/$pid/exe" ] && ! cmp -s "/proc/$pid/exe" $BIN/hapgent; then return 0; fi
+  done
+  return 1
+}
+
+# Whether systemd knows another unit than the installed one, for the same reason.
+is_reload_needed() {
+  systemctl show --property=NeedDaemonReload hapgent 'hapgent@*.service' | grep -q yes
+}
+
 start_systemd() {
+  if is_reload_needed; then changed=yes restart=yes; fi
+  # shellcheck disable=SC2046 # one word a process
+  if is_stale $(systemctl show --value --property=MainPID hapgent 'hapgent@*.service'); then
+    changed=yes restart=yes
+  fi
   if [ $changed = yes ]; then act systemctl daemon-reload; fi
   systemctl is-enabled --quiet hapgent 2>/dev/null || act systemctl enable --quiet hapgent
   if ! systemctl is-active --quiet hapgent; then
@@ -322,6 +352,7 @@ start_sysv() {
   if has update-rc.d && ! ls /etc/rc2.d/S??hapgent >/dev/null 2>&1; then
     act update-rc.d hapgent defaults
   fi
+  if is_stale "$(cat /run/hapgent.pid 2>/dev/null)"; then changed=yes restart=yes; fi
   # The command service gives the agent a clean environment.
   if ! service hapgent status >/dev/null 2>&1; then
     act service hapgent start || fail "the agent does not start; see /var/log/hapgent.log"
@@ -419,11 +450,12 @@ uninstall_all() {
 main() {
   # Anyone who can set one of these can run code in the executable.
   unset BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSPECT_CONNECT_TO
-  from='' signers='' dry_run=no allow_downgrade=no action=install changed=no restart=no installed=''
+  from='' signers='' dry_run=no allow_downgrade=no insecure=no action=install changed=no restart=no installed=''
   while [ $# -gt 0 ]; do
     case $1 in
     --from) from=${2?--from needs a URL} && shift ;;
     --signers) signers=$(realpath "${2?--signers needs a file}") && shift ;;
+    --insecure) insecure=yes ;;
     --allow-downgrade) allow_downgrade=yes ;;
     --dry-run) dry_run=yes ;;
     --uninstall) action=uninstall ;;

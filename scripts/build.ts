@@ -4,11 +4,11 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../package.json";
 import { compile, TARGETS } from "./lib/executable.ts";
+import { readCommit } from "./lib/git.ts";
 import { findRuntime, type Target } from "./lib/runtime.ts";
-import { capture } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 
-const commit = capture(["git", "rev-parse", "--short=12", "HEAD"]) || "unknown";
+const commit = readCommit().slice(0, 12);
 const named = process.argv.slice(2);
 const { path: directory } = temporaryDirectory();
 for (const target of named[0] === "--all" ? TARGETS : named.map(readTarget)) {

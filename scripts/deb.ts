@@ -1,12 +1,16 @@
 // Builds the Debian package of this machine's architecture, or of those named, amd64 and arm64:
-// dist/hapgent_VERSION_ARCHITECTURE.deb. With --built the executables are those in dist/.
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+// dist/hapgent_VERSION_ARCHITECTURE.deb, and beside it what it was built with, .buildinfo. With --built the executables are those in dist/.
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { author, version } from "../package.json";
+import { author, homepage, repository, version } from "../package.json";
+import { readCommitTime } from "./lib/git.ts";
+import { wrap } from "./lib/notices.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
+import { licenseExpression } from "./lib/third-party.ts";
 import { needTools } from "./lib/tools.ts";
+import { packageVersion } from "./lib/version.ts";
 
 /** The target of the executable, by Debian's name of the architecture. */
 const TARGETS: Record<string, string> = { amd64: "linux-x64", arm64: "linux-arm64" };
@@ -16,6 +20,9 @@ const SOURCES: Record<string, string> = {
   ...{ debian: "debian", systemd: "systemd", scripts: "scripts", man: "man" },
   ...{ haproxy: "haproxy", monitoring: "monitoring", nftables: "nftables" },
   "state.json": "state.json",
+  "systemd/sysusers.conf": "debian/hapgent.sysusers",
+  "systemd/tmpfiles.conf": "debian/hapgent.tmpfiles",
+  "../THIRD_PARTY_NOTICES": "THIRD_PARTY_NOTICES",
   "hapgent.default": "debian/hapgent.default",
   "sysv/hapgent.init": "debian/hapgent.init",
   "sysv/hapgent.logrotate": "debian/hapgent.logrotate",
@@ -41,24 +48,47 @@ function build(architecture: string, target: string): void {
   for (const [name, place] of Object.entries(SOURCES)) {
     cpSync(`${ROOT}deploy/${name}`, join(source, place), { recursive: true });
   }
-  const control = join(source, "debian/control");
-  writeFileSync(control, readFileSync(control, "utf8").replace("@AUTHOR@", author));
+  for (const name of ["control", "copyright"]) fillIn(join(source, "debian", name));
   cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(source, "hapgent"));
   writeFileSync(join(source, "debian/changelog"), changelog());
   // For another architecture nothing is compiled: there is nothing to check and no compiler to
   // need.
   const foreign = ["--host-arch", architecture, "--no-check-builddeps"];
   const unsigned = ["--unsigned-source", "--unsigned-changes", "--build=binary"];
-  run(["dpkg-buildpackage", ...unsigned, ...foreign], source);
-  for (const name of readdirSync(directory)) {
-    if (name.endsWith(".deb")) cpSync(join(directory, name), `${ROOT}dist/${name}`);
-  }
+  // The language and the zone of whoever builds it would be in .buildinfo.
+  const same = ["env", "--unset=LANG", "--unset=LANGUAGE", "LC_ALL=C.UTF-8", "TZ=UTC"];
+  run([...same, "dpkg-buildpackage", ...unsigned, ...foreign], source);
+  const name = `hapgent_${packageVersion()}_${architecture}`;
+  cpSync(join(directory, `${name}.deb`), `${ROOT}dist/${name}.deb`);
+  writeFileSync(
+    `${ROOT}dist/${name}.buildinfo`,
+    readBuildInfo(join(directory, `${name}.buildinfo`)),
+  );
+}
+
+/** Puts what package.json and the notices say in place of @NAME@. */
+function fillIn(path: string): void {
+  const fields = {
+    AUTHOR: author,
+    HOMEPAGE: homepage,
+    REPOSITORY: repository.url,
+    LICENSES: wrap(licenseExpression(), " "),
+  };
+  let text = readFileSync(path, "utf8");
+  for (const [name, value] of Object.entries(fields)) text = text.replaceAll(`@${name}@`, value);
+  writeFileSync(path, text);
+}
+
+/** What dpkg says of a build, without when it was: all else is the same for the same tools. */
+function readBuildInfo(path: string): string {
+  const lines = readFileSync(path, "utf8").split("\n");
+  return lines.filter((line) => !/^Build-(Date|Path):/.test(line)).join("\n");
 }
 
 /** One entry, of the time of the last commit: a package that is built twice is the same. */
 function changelog(): string {
-  const time = capture(["git", "log", "-1", "--format=%cD"]) || "Thu, 01 Jan 1970 00:00:00 +0000";
-  return `hapgent (${version}) unstable; urgency=medium
+  const time = new Date(readCommitTime() * 1000).toUTCString().replace("GMT", "+0000");
+  return `hapgent (${packageVersion()}) unstable; urgency=medium
 
   * Version ${version}; the project's CHANGELOG says what is new.
 

@@ -1,13 +1,14 @@
-// Writes what comes from one source: from src/spec.ts and src/settings.ts the man page, the
-// completions and the tables of the README between their markers; the launchers as scripts/lib/launchers.ts says. A unit test
-// compares all of them with what is committed.
-import { readFileSync, rmSync } from "node:fs";
+// Writes what comes from one source: from the tables of src (settings, spec, controls) the man page,
+// the completions and the tables of the README between their markers; the launchers as
+// scripts/lib/launchers.ts says. A unit test compares all of them with what is committed.
+import { readFileSync } from "node:fs";
+import { listControls } from "../src/controls.ts";
 import { listVariables } from "../src/settings.ts";
 import * as spec from "../src/spec.ts";
 import { formatBash, formatFish, formatZsh } from "./lib/completions.ts";
 import { formatLaunchers } from "./lib/launchers.ts";
 import { formatManPage } from "./lib/man-page.ts";
-import { COPIES, listCopies } from "./lib/role.ts";
+import { formatNotices } from "./lib/notices.ts";
 import { formatSettings, formatSettingsTemplate } from "./lib/settings.ts";
 import { ROOT } from "./lib/shell.ts";
 
@@ -37,7 +38,7 @@ const TABLES: Readonly<Record<string, () => string>> = {
   "control commands": () =>
     table(
       ["command", "what it does"],
-      spec.listControls().map(({ term, meaning }) => [`\`${term}\``, meaning]),
+      listControls().map(({ term, meaning }) => [`\`${term}\``, meaning]),
     ),
   "state fields": () =>
     table(
@@ -60,27 +61,16 @@ export const MANUALS: Readonly<Record<string, string>> = {
   "README.md": fillTables(await Bun.file(`${ROOT}README.md`).text()),
 };
 
-const SOURCES: Readonly<Record<string, string>> = {
+/** The generated files: text by path. */
+export const GENERATED: Readonly<Record<string, string>> = {
   ...MANUALS,
   ...formatLaunchers((path) => readFileSync(ROOT + path, "utf8")),
+  THIRD_PARTY_NOTICES: formatNotices(readFileSync(`${ROOT}THIRD_PARTY_NOTICES`, "utf8")),
   "deploy/hapgent.default": formatSettings(),
   "deploy/ansible/hapgent/templates/default.j2": formatSettingsTemplate(),
 };
 
-/** The generated files: text by path. The role's copies of them come from the new text. */
-export const GENERATED: Readonly<Record<string, string>> = {
-  ...SOURCES,
-  ...Object.fromEntries(
-    Object.entries(listCopies(ROOT)).map(([copy, source]) => [
-      copy,
-      SOURCES[source] ?? readFileSync(ROOT + source, "utf8"),
-    ]),
-  ),
-};
-
 if (import.meta.main) {
-  // A source that is gone leaves no copy behind.
-  rmSync(ROOT + COPIES, { recursive: true, force: true });
   for (const [path, text] of Object.entries(GENERATED)) await Bun.write(ROOT + path, text);
 }
 

@@ -1,12 +1,14 @@
 // Builds the container image: dist/hapgent-VERSION-image.tar, an OCI archive with an image for each
 // architecture. With --built the executables are those in dist/.
-import { chmodSync, cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { chmodSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { version } from "../package.json";
+import { homepage, version } from "../package.json";
+import { readCommit, readCommitTime } from "./lib/git.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
+import { licenseExpression } from "./lib/third-party.ts";
 import { needTools } from "./lib/tools.ts";
 
 /**
@@ -30,7 +32,7 @@ const LIBRARIES = ["libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0"];
 
 type Architecture = keyof typeof ARCHITECTURES;
 const own: Architecture = process.arch === "arm64" ? "arm64" : "amd64";
-const revision = capture(["git", "rev-parse", "HEAD"]) || "unknown";
+const time = String(readCommitTime());
 
 // The modes of the files that are made here are the image's.
 process.umask(0o022);
@@ -52,9 +54,11 @@ for (const architecture of architectures) {
   run([
     ...[...buildah, "build", "--quiet", "--isolation", "chroot", "--manifest", "hapgent"],
     ...["--platform", `linux/${architecture}`, "--format", "oci"],
-    // The time of a build, or buildah's version, would make it another image.
-    ...["--timestamp", "0", "--identity-label=false"],
-    ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${revision}`],
+    // Made when the commit was: the time of the build, or buildah's version, would make it another
+    // image, and registries clean up by age.
+    ...["--timestamp", time, "--identity-label=false"],
+    ...["--build-arg", `VERSION=${version}`, "--build-arg", `REVISION=${readCommit()}`],
+    ...["--build-arg", `LICENSES=${licenseExpression()}`, "--build-arg", `SOURCE=${homepage}`],
     ...["--file", `${ROOT}deploy/container/Dockerfile`, context],
   ]);
 }
@@ -69,18 +73,54 @@ async function collect(architecture: Architecture): Promise<void> {
   const { target, loader, triplet } = ARCHITECTURES[architecture];
   let libraries = `/lib/${triplet}`;
   let loaderFile = loader;
+  let glibc = "libc6";
   if (architecture !== own) {
     libraries = `/usr/${triplet}/lib`;
     loaderFile = join(libraries, loader.slice(loader.lastIndexOf("/")));
-    await needTools({ [`${libraries}/libc.so.6`]: `libc6-${architecture}-cross` });
+    glibc = `libc6-${architecture}-cross`;
+    await needTools({ [`${libraries}/libc.so.6`]: glibc });
   }
   copy(`${ROOT}dist/hapgent-${version}-${target}`, `${architecture}/usr/bin/hapgent`);
   copy(loaderFile, architecture + loader);
   for (const name of LIBRARIES) {
     copy(join(libraries, name), `${architecture}/lib/${triplet}/${name}`);
   }
+  for (const name of ["LICENSE", "THIRD_PARTY_NOTICES"]) {
+    copy(ROOT + name, `${architecture}/usr/share/doc/hapgent/${name}`);
+  }
+  // The cross package, of the same source, has none.
+  copy("/usr/share/doc/libc6/copyright", `${architecture}/usr/share/doc/libc6/copyright`);
+  copy("/usr/lib/os-release", `${architecture}/usr/lib/os-release`);
+  write(`${architecture}/var/lib/dpkg/status.d/libc6`, describePackage(glibc, architecture));
   // Here, or they would belong to the user of the state.
   mkdirSync(join(context, architecture, "var/lib"), { recursive: true });
+}
+
+/**
+ * The C library as scanners look for it in an image without dpkg: what dpkg would say of libc6. The
+ * cross package has the same files under another name, and the same version with a suffix.
+ */
+function describePackage(glibc: string, architecture: Architecture): string {
+  const ask = (field: string) =>
+    capture(["dpkg-query", "--show", `--showformat=\${${field}}`, glibc]);
+  return `Package: libc6
+Status: install ok installed
+Priority: optional
+Section: libs
+Maintainer: ${ask("Maintainer")}
+Architecture: ${architecture}
+Multi-Arch: same
+Source: glibc
+Version: ${ask("Version").replace(/cross\d+$/, "")}
+Description: GNU C Library: Shared libraries
+`;
+}
+
+/** Writes a file into the context. */
+function write(to: string, text: string): void {
+  const path = join(context, to);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text, { mode: 0o644 });
 }
 
 /** Copies a file into the context: a checkout has the modes that its maker's umask left. */

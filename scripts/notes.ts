@@ -1,7 +1,8 @@
 // Prints the release notes of this version: its section of CHANGELOG.md, and how to verify the
 // files.
-import { version } from "../package.json";
-import { capture, ROOT } from "./lib/shell.ts";
+import { repository, version } from "../package.json";
+import { readCommit } from "./lib/git.ts";
+import { ROOT } from "./lib/shell.ts";
 import { NAMESPACE, SIGNER } from "./sign.ts";
 
 if (import.meta.main) console.log(await formatNotes());
@@ -19,8 +20,8 @@ export function readSection(changelog: string, name: string): string | undefined
 /** The notes of this version, or the unreleased ones while it has no section. */
 export async function formatNotes(): Promise<string> {
   const verify = `ssh-keygen -Y verify -f allowed_signers -I ${SIGNER} -n ${NAMESPACE}`;
+  const [, name = "OWNER/hapgent"] = /github\.com\/([\w.-]+\/[\w-]+)/.exec(repository.url) ?? [];
   const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
-  const commit = capture(["git", "rev-parse", "HEAD"]) || "unknown";
   return `${readSection(changelog, version) ?? readSection(changelog, "Unreleased") ?? ""}
 
 ### Verify
@@ -31,6 +32,9 @@ Put \`SHA256SUMS\`, \`SHA256SUMS.sig\` and the files that you want in one direct
     ${verify} -s SHA256SUMS.sig <SHA256SUMS
     sha256sum --check --ignore-missing SHA256SUMS
 
-Built by Bun ${Bun.version} from commit ${commit}; the same commit gives the same files.
+GitHub attests who built them: \`gh attestation verify FILE --repo ${name}\`, as SECURITY.md says.
+
+Built by Bun ${Bun.version} from commit ${readCommit()}. CONTRIBUTING.md says which files anybody can build again, bit for
+bit. THIRD_PARTY_NOTICES has the licenses of what is inside.
 `;
 }

@@ -4,9 +4,10 @@
 //   bun scripts/release.ts              needs a clean, tagged tree; scripts/sign.ts signs the files
 //   bun scripts/release.ts --key FILE   signs and verifies them, too
 //   bun scripts/release.ts --dry-run    takes any tree, and only warns of what it would refuse
+//   bun scripts/release.ts --check      only says whether it would refuse
 //
 // It shows each step with its time, and ends with what to do next. --fast compresses as little as
-// possible, for tests. The same commit gives the same files.
+// possible, for tests. CONTRIBUTING.md says which files are the same for the same commit, and where.
 import {
   copyFileSync,
   cpSync,
@@ -20,11 +21,13 @@ import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { TARGETS } from "./lib/executable.ts";
-import { capture, output, ROOT, run } from "./lib/shell.ts";
+import { git, hasGit, readCommit } from "./lib/git.ts";
+import { output, ROOT, run } from "./lib/shell.ts";
 import { doInParallel, step } from "./lib/steps.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
+import { packageVersion } from "./lib/version.ts";
 import { formatNotes, readSection } from "./notes.ts";
 import { signRelease } from "./sign.ts";
 import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
@@ -32,13 +35,15 @@ import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
 const DIRECTORY = `${ROOT}dist/release`;
 
 /** What an archive has beside the executable. */
-const EXTRAS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md"];
+const EXTRAS = ["README.md", "LICENSE", "THIRD_PARTY_NOTICES", "CHANGELOG.md", "SECURITY.md"];
 const DEPLOY = [
-  ...["completion", "haproxy", "man", "monitoring", "scripts", "systemd", "sysv"],
+  ...["ansible", "completion", "container", "haproxy", "kubernetes", "man", "monitoring"],
+  ...["scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],
 ];
-/** Those of Debian packages, in Debian's words. */
+/** Those of Debian packages and of RPM packages, each in its own words. */
 const ARCHITECTURES = ["amd64", "arm64"];
+const RPM_ARCHITECTURES = ["x86_64", "aarch64"];
 
 /** Seconds that a step may take; compressing an archive takes one or two minutes. */
 const LIMIT = 1800;
@@ -48,12 +53,14 @@ if (import.meta.main) {
     options: {
       key: { type: "string" },
       "dry-run": { type: "boolean", default: false },
+      check: { type: "boolean", default: false },
       fast: { type: "boolean", default: false },
     },
   });
   const problems = await findProblems();
   for (const problem of problems) console.error(`no release: ${problem}`);
   if (problems.length > 0 && !options["dry-run"]) process.exit(1);
+  if (options.check) process.exit(0);
   await makeRelease(options.fast);
   const { key } = options;
   if (key !== undefined) await step("sign and verify", () => signAndVerify(key));
@@ -62,19 +69,37 @@ if (import.meta.main) {
 
 /** Why the tree as it is cannot be a release. */
 async function findProblems(): Promise<string[]> {
+  const problems = hasGit() ? findGitProblems() : ["expected a clone, got no .git"];
+  const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
+  if (readSection(changelog, version) === undefined) {
+    problems.push(`expected a section [${version}] in CHANGELOG.md`);
+  }
+  if (readSection(changelog, "Unreleased") !== undefined) {
+    problems.push(
+      `expected an empty section [Unreleased] in CHANGELOG.md: move its lines to [${version}]`,
+    );
+  }
+  // The build would be for nothing: nobody could verify it.
+  if (readKeys(SIGNERS).length === 0) {
+    problems.push("expected a release key in deploy/allowed_signers; see SECURITY.md");
+  }
+  return problems;
+}
+
+function findGitProblems(): string[] {
   const problems: string[] = [];
-  const changes = capture(["git", "status", "--porcelain"]);
+  const changes = git("status", "--porcelain");
   if (changes)
     problems.push(`expected a clean tree, got changes: ${changes.replaceAll("\n", ",")}`);
-  const tags = capture(["git", "tag", "--points-at", "HEAD"]).split("\n");
+  const tags = git("tag", "--points-at", "HEAD").split("\n");
   if (!tags.includes(`v${version}`)) {
     problems.push(
       `expected the tag v${version} here, as package.json has it, got ${tags[0] || "none"}`,
     );
   }
-  const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
-  if (readSection(changelog, version) === undefined) {
-    problems.push(`expected a section [${version}] in CHANGELOG.md`);
+  const head = git("rev-parse", "HEAD");
+  if (readCommit() !== head) {
+    problems.push(`expected HAPGENT_COMMIT to be ${head}, got ${readCommit()}`);
   }
   return problems;
 }
@@ -82,7 +107,7 @@ async function findProblems(): Promise<string[]> {
 async function makeRelease(isFast: boolean): Promise<void> {
   await needTools({
     ...{ tar: "tar", gzip: "gzip", zstd: "zstd", buildah: "buildah" },
-    ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" },
+    ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", rpmbuild: "rpm" },
   });
   rmSync(DIRECTORY, { recursive: true, force: true });
   mkdirSync(DIRECTORY, { recursive: true });
@@ -92,7 +117,8 @@ async function makeRelease(isFast: boolean): Promise<void> {
     await step(`build ${target}`, () => runScript("build.ts", target));
     take(`hapgent-${version}-${target}`);
   }
-  const packages = ARCHITECTURES.map((architecture) => `hapgent_${version}_${architecture}.deb`);
+  const packages = ARCHITECTURES.map((name) => `hapgent_${packageVersion()}_${name}.deb`);
+  const rpms = RPM_ARCHITECTURES.map((name) => `hapgent-${packageVersion()}-1.${name}.rpm`);
   const image = `hapgent-${version}-image.tar`;
   const tars = TARGETS.map((target) => packContent(`hapgent-${version}-${target}`));
   // The longest steps come first.
@@ -101,12 +127,20 @@ async function makeRelease(isFast: boolean): Promise<void> {
       (name, index) => async () =>
         await step(`package ${packages[index]}`, () => runScript("deb.ts", "--built", name)),
     ),
+    ...RPM_ARCHITECTURES.map((name, index) => async () => {
+      const fast = isFast ? ["--fast"] : [];
+      await step(`package ${rpms[index]}`, () => runScript("rpm.ts", "--built", ...fast, name));
+    }),
     ...tars.map((tar) => async () => await compress(tar, "zst", isFast)),
     async () => await step(`image ${image}`, () => runScript("image.ts", "--built")),
     ...tars.map((tar) => async () => await compress(tar, "gz", isFast)),
   ]);
   for (const tar of tars) rmSync(tar);
-  for (const name of [...packages, image]) take(name);
+  for (const name of packages) {
+    take(name);
+    take(name.replace(/deb$/, "buildinfo"));
+  }
+  for (const name of [...rpms, image]) take(name);
   await writeInstaller();
   const sbom = await output(["bun", "scripts/sbom/main.ts"], { limit: LIMIT });
   writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), `${sbom}\n`);
@@ -130,7 +164,9 @@ function packContent(name: string): string {
   const content = join(directory.path, name);
   for (const part of EXTRAS) cpSync(ROOT + part, join(content, part));
   for (const part of DEPLOY) {
-    cpSync(`${ROOT}deploy/${part}`, join(content, "deploy", part), { recursive: true });
+    const place = join(content, "deploy", part);
+    // The role's links become files: there it can be copied anywhere.
+    cpSync(`${ROOT}deploy/${part}`, place, { recursive: true, dereference: true });
   }
   cpSync(`${ROOT}dist/${name}`, join(content, "hapgent"));
   const tar = join(DIRECTORY, `${name}.tar`);
@@ -195,7 +231,7 @@ function formatSummary(problems: readonly string[], isSigned: boolean): string {
     ["try it", `sh ${DIRECTORY}/install.sh --from file://${DIRECTORY} --dry-run`],
     ...(isSigned ? [] : [["sign it", "bun run sign --key FILE"]]),
     ["verify it", `bun run verify ${DIRECTORY}/${executable}`],
-    ["publish it", "bun run publish"],
+    ["publish it", "bun run publish --image && bun run publish"],
   ];
   return [
     `hapgent ${version}, ${isSigned ? "signed and verified" : "not signed"}: ` +

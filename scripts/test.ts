@@ -16,9 +16,12 @@ const SYSTEM_TOOLS = {
   socat: "socat",
   prlimit: "util-linux",
   setpriv: "util-linux",
+  script: "bsdutils",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
+  ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
+  ...{ dash: "dash", git: "git" },
 };
 
 const FAULT_TOOLS = {
@@ -27,10 +30,9 @@ const FAULT_TOOLS = {
   setfattr: "attr",
   faketime: "faketime",
   ...DISK_TOOLS,
-  fincore: "util-linux",
+  fincore: "util-linux-extra",
   ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux" },
   strace: "strace",
-  unshare: "util-linux",
 };
 
 /**
@@ -39,8 +41,11 @@ const FAULT_TOOLS = {
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
-  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2", git: "git" },
+  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2" },
+  patchelf: "patchelf",
+  ...{ mandoc: "mandoc", yamllint: "yamllint" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
+  ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },
   ...{ "podman-compose": "podman-compose", iptables: "iptables" },
@@ -57,6 +62,8 @@ interface Suite {
   readonly jobs?: number;
   /** A file that runs beside all others, because it takes as long as they do. */
   readonly beside?: string;
+  /** Variables that its tests read. */
+  readonly env?: Record<string, string>;
   /** The commands that it needs; such a suite runs the compiled executable. */
   readonly tools?: Record<string, string>;
   /** Whether it boots machines, which only the lab can take down again. */
@@ -64,9 +71,23 @@ interface Suite {
 }
 
 const SUITES: Record<string, Suite> = {
-  unit: { directories: ["test", "test/state", "test/agent", "test/commands"], jobs: 2 },
+  check: { directories: [] },
+  unit: {
+    directories: [
+      "test",
+      "test/state",
+      "test/agent",
+      "test/commands",
+      "test/simulator",
+      "test/contract",
+    ],
+    timeout: 60_000,
+    jobs: 2,
+  },
   system: {
-    directories: ["test/system"],
+    // The contract once more, against the executable.
+    directories: ["test/contract", "test/system"],
+    env: { HAPGENT_TEST_DRIVER: "executable" },
     timeout: 180_000,
     jobs: 2,
     tools: SYSTEM_TOOLS,
@@ -91,11 +112,15 @@ const { values: options, positionals: names } = parseArgs({
 });
 // The tests inherit it.
 if (options.full) process.env["HAPGENT_TEST_FULL"] = "1";
+const suites = new Map(names.map((name) => [name, findSuite(name)]));
+// All that is missing is said before anything runs.
+const tools = Object.assign({}, ...[...suites.values()].map((suite) => suite.tools ?? {}));
+await needTools(tools, `the tests of ${names.join(", ")}`);
 run(["bun", "install", "--frozen-lockfile", "--silent"]);
 const results: Result[] = [];
-for (const name of names) {
+for (const [name, suite] of suites) {
   const start = performance.now();
-  const result = name === "check" ? await check() : await runSuite(name);
+  const result = name === "check" ? await check() : await runSuite(name, suite);
   if (result === undefined) continue;
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${name}: ${result.passed} passed, ${result.failed} failed in ${seconds} s\n`);
@@ -115,16 +140,15 @@ async function check(): Promise<Result> {
   return { passed: 0, failed: 1 };
 }
 
-/** Prepares a suite and, when not only that is wanted, runs it. */
-async function runSuite(name: string): Promise<Result | undefined> {
+function findSuite(name: string): Suite {
   const suite = SUITES[name];
-  if (!suite) {
-    throw new Error(`expected a suite of check, ${Object.keys(SUITES).join(", ")}, got ${name}`);
-  }
-  if (suite.tools) {
-    await needTools(suite.tools, `the ${name} tests`);
-    run(["bun", "scripts/build.ts"]);
-  }
+  if (suite) return suite;
+  throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
+}
+
+/** Prepares a suite and, when not only that is wanted, runs it. */
+async function runSuite(name: string, suite: Suite): Promise<Result | undefined> {
+  if (suite.tools) run(["bun", "scripts/build.ts"]);
   if (options.prepare) return undefined;
   if (suite.isInLab && process.env["LAB_GROUPS"] === undefined) {
     throw new Error(`expected to run in the lab, as bun run test:${name} does`);

@@ -1,10 +1,10 @@
-/** An IPv4 or IPv6 address, or a name, and a TCP port. */
+/** Where something listens: the agent on an IP address, what a command asks perhaps by a name. */
 export interface Address {
   readonly ip: string;
   readonly port: number;
 }
 
-/** Where the agent listens: an address, or the socket that systemd has opened. */
+/** Where the agent listens: an address, or a socket that systemd has opened. */
 export type ListenAddress = Address | { readonly fd: number };
 
 /** An address as text: `127.0.0.1:9777`, `[::1]:9777`, or `fd:3` for a passed socket. */

@@ -8,6 +8,8 @@ export const EXIT = {
   usage: 2,
   /** A probe's status is not among the expected ones, or there is none: Nagios calls 2 critical. */
   critical: 2,
+  /** A deploy was refused: nothing was changed. */
+  refused: 3,
   /** A probe that does not know: it was called with wrong arguments or settings. */
   unknown: 3,
 } as const;

@@ -87,12 +87,9 @@ const SETTINGS = {
     expected: "addresses and networks",
     parse: parseNamedPollers,
   }),
-  HAPGENT_FORGET: optional(
-    "seconds of silence until a load balancer is forgotten",
-    integer(1, 86_400),
-  ),
-  HAPGENT_STOP_STATUS: optional("status to answer from SIGTERM to the end", oneOf(...STATUSES)),
-  HAPGENT_STOP_GRACE: setting(10, "longest time to answer it, 1 to 3600 seconds", integer(1, 3600)),
+  HAPGENT_FORGET: optional("seconds until a silent load balancer is forgotten", integer(1, 86_400)),
+  HAPGENT_STOP_STATUS: optional("status of every reply from SIGTERM on", oneOf(...STATUSES)),
+  HAPGENT_STOP_GRACE: setting(10, "for how long at most, 1 to 3600 seconds", integer(1, 3600)),
   HAPGENT_TUNE: setting("on", "`off`: do not restart with tuned runtime settings", SWITCH),
 } as const;
 
@@ -141,16 +138,13 @@ export function readConfig(env: Environment): Config {
 }
 
 /**
- * Reads how replies are written: whole by default where there are several services or a stop
- * status. What sticks in HAProxy would break both: a host that was DOWN would leave its services
- * DOWN.
+ * Reads how replies are written: full by default where there are several services or a stop status.
  *
  * @throws {ConfigError} as `readConfig` does.
  */
 export function readReplyMode(env: Environment): ReplyMode {
-  const { HAPGENT_REPLY, HAPGENT_SERVICES, HAPGENT_STOP_STATUS } = env;
-  const needsFull = (HAPGENT_SERVICES ?? HAPGENT_STOP_STATUS) !== undefined;
-  return HAPGENT_REPLY === undefined && needsFull ? "full" : readSetting(env, "HAPGENT_REPLY");
+  const isFull = env["HAPGENT_REPLY"] === undefined && findFullReason(env) !== undefined;
+  return isFull ? "full" : readSetting(env, "HAPGENT_REPLY");
 }
 
 /**
@@ -171,29 +165,31 @@ export function readSetting<N extends SettingName>(env: Environment, name: N): V
   throw wrong(env, name, expected);
 }
 
-/** Finds variables that may be mistyped, each with the one that may be meant. */
-export function findUnknownVariables(env: Environment) {
-  const isKnown = (name: string) => name in SETTINGS || isLink(name, env[name]);
-  return Object.keys(env)
-    .filter((name) => name.startsWith("HAPGENT_") && !isKnown(name))
-    .map((name) => ({ name, nearest: findNearest(name, Object.keys(SETTINGS)) }));
-}
-
 /** What in an environment is valid and still not what its author may expect, in words. */
 export function findDoubts(env: Environment): string[] {
-  const unknown = findUnknownVariables(env).map(
-    ({ name, nearest }) => `unknown variable ${name}${suggest(nearest)}`,
-  );
-  const idle = Object.entries(NEEDS)
-    .filter(([name, needed]) => env[name] !== undefined && needed.every((one) => !env[one]))
-    .map(([name, needed]) => `${name} does nothing without ${needed.join(" or ")}`);
-  return [...unknown, ...idle];
+  const doubts: string[] = [];
+  for (const name in env) {
+    if (!name.startsWith("HAPGENT_")) continue;
+    const needed = NEEDS[name as SettingName];
+    if (needed?.every((one) => !env[one])) {
+      doubts.push(`${name} does nothing without ${needed.join(" or ")}`);
+    } else if (!(name in SETTINGS || isLink(name, env[name]))) {
+      const nearest = findNearest(name, Object.keys(SETTINGS));
+      doubts.push(`unknown variable ${name}${suggest(nearest)}`);
+    }
+  }
+  const beside = env["HAPGENT_REPLY"] === "exact" ? findFullReason(env) : undefined;
+  const sticky = `HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`;
+  return beside === undefined ? doubts : [...doubts, sticky];
 }
 
-/**
- * Whether Kubernetes has set a variable for a Service: hapgent, or one whose name begins so
- * (`HAPGENT_PORT`, `HAPGENT_WEB_PORT_80_TCP_ADDR`, `HAPGENT_WEB_SERVICE_HOST`).
- */
+/** Why replies are full by default: what sticks in HAProxy would break services and stop status. */
+function findFullReason(env: Environment): SettingName | undefined {
+  const names = ["HAPGENT_SERVICES", "HAPGENT_STOP_STATUS"] as const;
+  return names.find((name) => env[name] !== undefined);
+}
+
+/** Whether Kubernetes has set a variable for a Service named hapgent or hapgent-something. */
 function isLink(name: string, value = ""): boolean {
   return /_SERVICE_(HOST|PORT)|_PORT_\d+_/.test(name) || /^(tcp|udp|sctp):\/\//.test(value);
 }
@@ -235,11 +231,12 @@ function integer(minimum: number, maximum: number): Format<number> {
   return { expected: `an integer from ${minimum} to ${maximum}`, parse };
 }
 
-function path(kind: string, maximum = Number.POSITIVE_INFINITY): Format<string> {
+function path(kind: string, maximum?: number): Format<string> {
   const parse = (text: string) => {
     // The runtime decodes the environment: what was no UTF-8 would be the path of another file.
     if (text.includes("\ufffd")) throw new Error(`expected a path in UTF-8, got ${quote(text)}`);
-    return text === "" || Buffer.byteLength(text) > maximum ? undefined : text;
+    const isLong = maximum !== undefined && Buffer.byteLength(text) > maximum;
+    return text === "" || isLong ? undefined : text;
   };
   return { expected: `the path of ${kind}`, parse };
 }

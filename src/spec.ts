@@ -1,13 +1,14 @@
 // What the program understands, as data. Help, argument parsing, man page, completions and the
 // tables of the README come from here.
 import { STATUSES } from "./state/state.ts";
-import { findNearest, quote } from "./text.ts";
 
 /** An option of a command. */
 export interface Option {
   readonly name: string;
   /** The name of its value; an option without one takes none. */
   readonly value?: string;
+  /** What the value may be, or be made of, for completions. */
+  readonly words?: readonly string[];
   readonly meaning: string;
 }
 
@@ -17,8 +18,10 @@ export interface Command {
   /** What comes after the name and the options. */
   readonly operands?: string;
   readonly options?: readonly Option[];
-  /** Whether everything from the first operand on is an operand. */
+  /** Whether everything from the first operand on is an operand, after an `@SERVICE` of its own. */
   readonly isVerbatim?: true;
+  /** Whether its operands end in a command line of another program, which has its own options. */
+  readonly runsCommand?: true;
   readonly meaning: string;
 }
 
@@ -27,20 +30,6 @@ export interface Entry {
   readonly term: string;
   readonly meaning: string;
 }
-
-/** A command of the control socket. */
-export interface ControlCommand {
-  readonly name: string;
-  /** What comes after the name; empty: nothing. */
-  readonly operands: string;
-  readonly meaning: string;
-}
-
-/** The longest `wait`, in seconds. */
-export const WAIT_LIMIT = 86_400;
-
-/** How much of a line an error shows, in characters. */
-const SHOWN = 60;
 
 const JSON_OPTION: Option = {
   name: "json",
@@ -72,6 +61,7 @@ const TABLE = [
       {
         name: "expect",
         value: "LIST",
+        words: STATUSES,
         meaning: "be a monitor's probe: exit 2 unless the status is in LIST",
       },
       { name: "timeout", value: "S", meaning: "give up a check after S seconds (2)" },
@@ -87,6 +77,49 @@ const TABLE = [
     options: [INSTANCE_OPTION, JSON_OPTION],
     isVerbatim: true,
     meaning: "send a command to the control socket",
+  },
+  {
+    name: "deploy",
+    operands: "[@SERVICE] REASON COMMAND [ARGUMENT...]",
+    options: [
+      { name: "url", value: "URL", meaning: "put it back only once this URL answers" },
+      {
+        name: "until",
+        value: "COMMAND",
+        meaning: "put it back only once this shell command succeeds",
+      },
+      { name: "answer", value: "S", meaning: "seconds that the service has to answer (60)" },
+      {
+        name: "settle",
+        value: "S",
+        meaning: "seconds to stay out after that: rise times inter (5)",
+      },
+      {
+        name: "status",
+        value: "STATUS",
+        words: ["DRAIN", "MAINT"],
+        meaning: "DRAIN, or MAINT where sessions stick (DRAIN)",
+      },
+      { name: "drain", value: "S", meaning: "let requests under way end, for up to S seconds" },
+      { name: "port", value: "PORT", meaning: "the port of the service, for --drain" },
+      { name: "wait", value: "S", meaning: "seconds that every load balancer has to ask (30)" },
+      {
+        name: "pollers",
+        value: "N",
+        meaning: "there are at least N load balancers, 0: maybe none",
+      },
+      {
+        name: "forget-silent",
+        value: "S",
+        meaning: "load balancers silent for S seconds are gone",
+      },
+      { name: "from-any", meaning: "begin from any status, not only UP and READY" },
+      { name: "young", meaning: "believe an agent that has just started" },
+      INSTANCE_OPTION,
+    ],
+    isVerbatim: true,
+    runsCommand: true,
+    meaning: "take the service out of rotation, run a command, put it back",
   },
   {
     name: "help",
@@ -114,45 +147,11 @@ export const SIGNALS: readonly Entry[] = toEntries({
   "SIGTERM, SIGINT": "stop; a second one stops at once",
 });
 
-/** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
-export const CONTROL_COMMANDS = [
-  { name: "show state", operands: "", meaning: "state, reply, since when and by what, as JSON" },
-  { name: "show services", operands: "", meaning: "all services with state and reply, as JSON" },
-  { name: "show pollers", operands: "", meaning: "who asks, when, and what it was told, as JSON" },
-  {
-    name: "set status",
-    operands: "STATUS [REASON]",
-    meaning: "set and save the status; weight and maxconn stay",
-  },
-  { name: "set weight", operands: "N", meaning: "set and save the weight" },
-  { name: "set maxconn", operands: "N", meaning: "set and save the limit of connections" },
-  { name: "set state", operands: "JSON", meaning: "set and save the whole state" },
-  {
-    name: "change",
-    operands: "STATUS [REASON] to STATUS [REASON]",
-    meaning: "set the second status and reason, but only over the first",
-  },
-  {
-    name: "follow",
-    operands: "JSON",
-    meaning: "set state, but only over UP, READY or an earlier follow",
-  },
-  { name: "hold", operands: "WHO", meaning: "keep other deploys out while the connection is open" },
-  { name: "reload", operands: "", meaning: "read the state file again, as SIGHUP does" },
-  { name: "wait", operands: "SECONDS [COUNT]", meaning: "answer once every poller has the reply" },
-  { name: "forget", operands: "ADDRESS", meaning: "no longer wait for this load balancer" },
-  { name: "forget silent", operands: "SECONDS", meaning: "no longer wait for silent ones" },
-  { name: "help", operands: "[COMMAND]", meaning: "list the commands, or explain one" },
-] as const satisfies readonly ControlCommand[];
-
-/** The name of a control command. */
-export type ControlCommandName = (typeof CONTROL_COMMANDS)[number]["name"];
-
 export const EXIT_CODES: readonly Entry[] = toEntries({
   0: "stopped by a signal; valid; a well-formed reply; ok",
   1: "cannot listen; invalid; no well-formed reply; an error",
   2: "a wrong argument or variable; with --expect, another status",
-  3: "with --expect, a wrong argument or variable",
+  3: "a deploy that was refused; with --expect, a wrong argument or variable",
 });
 
 export const EXAMPLES: readonly Entry[] = toEntries({
@@ -161,6 +160,7 @@ export const EXAMPLES: readonly Entry[] = toEntries({
   'hapgent ctl set status DRAIN "deploying v42"': "take the service out, and say why",
   "hapgent ctl wait 30": "then wait until every HAProxy has been told, for 30 seconds at most",
   "hapgent ctl set status READY": "put the service back",
+  'hapgent deploy "deploying v42" systemctl restart web': "all of this, and safe for others",
   "hapgent ctl @web show state": "one of several services (HAPGENT_SERVICES)",
   "hapgent check --config": "are the settings right, before a restart?",
   "hapgent check - < new.json": "is this a state, and what will HAProxy hear?",
@@ -194,45 +194,6 @@ export function listOptions(commands: readonly Command[]): Entry[] {
   return toEntries(
     Object.fromEntries(options.map((option) => [formatOption(option), option.meaning])),
   );
-}
-
-/** The control commands as entries of a list: `wait SECONDS [COUNT]` and what it does. */
-export function listControls(commands: readonly ControlCommand[] = CONTROL_COMMANDS): Entry[] {
-  return commands.map(({ name, operands, meaning }) => {
-    return { term: `${name} ${operands}`.trimEnd(), meaning };
-  });
-}
-
-/** The control commands of this name, or whose first word it is: `set` is four of them. */
-export function findControls(name: string): ControlCommand[] {
-  return CONTROL_COMMANDS.filter((each) => `${each.name} `.startsWith(`${name} `));
-}
-
-/** The answer to `help [COMMAND]`; undefined when there is no such command. */
-export function explainControls(name: string): string | undefined {
-  if (name === "") return `ok ${joinUsages(CONTROL_COMMANDS)}`;
-  const texts = listControls(findControls(name)).map(({ term, meaning }) => `${term}: ${meaning}`);
-  return texts.length > 0 ? `ok ${texts.join("; ")}` : undefined;
-}
-
-/** The answer to a line that is no control command: the nearest one, and what was expected. */
-export function refuseControl(line: string): string {
-  const words = line.trim().replace(/^@\S*\s*/, "");
-  const [verb = "", noun = ""] = words.split(/\s+/);
-  const called = findControls(`${verb} ${noun}`);
-  const meant = called.length > 0 ? called : findControls(verb);
-  const expected = joinUsages(meant.length > 0 ? meant : CONTROL_COMMANDS);
-  const got = quote(line.slice(0, SHOWN));
-  const names = CONTROL_COMMANDS.map(({ name }) => name);
-  const isKnown = called.length > 0 || meant.some(({ name }) => name === verb);
-  const nearest = findNearest(`${verb} ${noun}`, names) ?? findNearest(verb, names);
-  if (isKnown || nearest === undefined) return `error: expected ${expected}, got ${got}`;
-  return `error: no such command: ${got}; did you mean ${nearest}? Expected ${expected}`;
-}
-
-function joinUsages(commands: readonly ControlCommand[]): string {
-  const usages = listControls(commands).map(({ term }) => term);
-  return usages.join(" | ");
 }
 
 function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {

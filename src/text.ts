@@ -1,24 +1,15 @@
 /**
- * Characters that a terminal may obey, or that make a text read differently: control characters
- * (ESC and the C1 set too), invisible ones, and those that turn the direction of text. Made when it
- * is needed: its sets of characters cost 10 KB.
- */
-const unsafe = () => /[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
-
-/** Everything but printable ASCII and the tab. */
-const notAscii = () => /[^\t -~]/gu;
-
-/**
- * Text that may come from anywhere, safe to print: every unsafe character is written as JSON writes
- * it, so that JSON stays JSON.
+ * Text that may come from anywhere, safe to print. Characters that a terminal may obey, or that
+ * make a text read differently, are written as JSON writes them, so that JSON stays JSON: control
+ * characters (ESC and the C1 set too), invisible ones, and those that turn the direction of text.
  */
 export function printable(text: string): string {
-  return text.replaceAll(unsafe(), escapeCharacter);
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu, escapeCharacter);
 }
 
 /** Text in no known encoding, such as a reply, safe to print: all but ASCII is escaped. */
 export function printableAscii(text: string): string {
-  return text.replaceAll(notAscii(), escapeCharacter);
+  return text.replaceAll(/[^\t -~]/gu, escapeCharacter);
 }
 
 /** Text in quotes, as JSON, safe to print. */

@@ -1,6 +1,6 @@
 // Bun's version stands once, as packageManager in package.json:
 // - every other place that names it names the same one, and it is the one that runs the tests;
-// - the README, the workflows and .ci/run all start the scripts with it.
+// - it is started in one way everywhere, which works with every npm from 9 on.
 import { expect, test } from "bun:test";
 import { devDependencies, packageManager } from "../package.json";
 import { listFiles } from "../scripts/lib/repository.ts";
@@ -26,12 +26,19 @@ test("every file that names Bun's version names the one of package.json", async 
   expect(wrong).toEqual([]);
 });
 
-test.each(["README.md", ".ci/run", ".github/workflows/ci.yml", ".github/workflows/release.yml"])(
-  "%s names it",
-  async (path) => {
-    expect(await readVersions(path)).toContain(version);
-  },
-);
+/** npm 12 runs an install script only when it is told to; older ones take the option, too. */
+const NPX = `npx --yes --allow-scripts=bun ${packageManager}`;
+
+test("npx is always told the same", async () => {
+  const told: Record<string, string[]> = {};
+  for (const path of listFiles().filter((name) => !HISTORY.test(name))) {
+    const text = await Bun.file(ROOT + path).text();
+    const commands = text.match(/\bnpx -.*?bun@\S+/g);
+    if (commands) told[path] = [...new Set(commands)];
+  }
+  const paths = [".ci/run", ".github/workflows/ci.yml", "CONTRIBUTING.md", "README.md"];
+  expect(told).toEqual(Object.fromEntries(paths.map((path) => [path, [NPX]])));
+});
 
 test("it runs these tests, and the types are its types", () => {
   expect(packageManager).toBe(`bun@${Bun.version}`);

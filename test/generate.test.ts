@@ -5,9 +5,7 @@ import { version } from "../package.json";
 import { GENERATED, MANUALS } from "../scripts/generate.ts";
 import { formatLaunchers } from "../scripts/lib/launchers.ts";
 import { formatManPage } from "../scripts/lib/man-page.ts";
-import { listFiles } from "../scripts/lib/repository.ts";
-import { COPIES, listCopies } from "../scripts/lib/role.ts";
-import { EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
+import { CHOSEN, EXAMPLES, formatSettings, INSTALLED } from "../scripts/lib/settings.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { findInstallation } from "../src/commands/installation.ts";
 import { listVariables, readConfig } from "../src/settings.ts";
@@ -56,7 +54,7 @@ function complete(line: string): string[] {
 }
 
 test.each([
-  ["hapgent ", ["check", "status", "ctl", "help", "--help", "--version"]],
+  ["hapgent ", ["check", "status", "ctl", "deploy", "help", "--help", "--version"]],
   ["hapgent st", ["status"]],
   ["hapgent status --", ["--send", "--expect", "--timeout", "--wait", "--instance", "--json"]],
   ["hapgent help c", ["check", "ctl"]],
@@ -82,7 +80,7 @@ test.each([
   expect(() => formatLaunchers(read)).toThrow(message);
 });
 
-const SETTINGS = [...formatSettings().matchAll(/^#(HAPGENT_\w+)=(.*)$/gm)].map(
+const SETTINGS = [...formatSettings().matchAll(/^#?(HAPGENT_\w+)=(.*)$/gm)].map(
   ([, name = "", value = ""]): [string, string] => [name, value],
 );
 
@@ -92,19 +90,21 @@ test("the settings file names every variable that an installed agent has a use f
   expect(named).toEqual(variables.filter((name) => name !== "HAPGENT_TUNE"));
 });
 
-test.each(SETTINGS.filter(([name]) => !(name in EXAMPLES)))(
-  "%s=%s is its default",
+test.each(SETTINGS.filter(([name]) => !(name in EXAMPLES || name in CHOSEN)))(
+  "%s=%s, uncommented alone, is its default",
   (name, value) => {
-    // The grace is for a stop status only.
-    const env = { ...INSTALLED, HAPGENT_STOP_STATUS: "DOWN", HAPGENT_REPLY: "exact" };
-    expect(readConfig({ ...env, [name]: value })).toEqual(readConfig(env));
+    expect(readConfig({ ...INSTALLED, [name]: value })).toEqual(readConfig(INSTALLED));
   },
 );
 
-test.each(Object.entries(EXAMPLES))("%s=%s is an example that is valid", (name, value) => {
-  expect(readConfig({ ...INSTALLED, [name]: value })).not.toEqual(readConfig(INSTALLED));
-});
+test.each(Object.entries({ ...EXAMPLES, ...CHOSEN }))(
+  "%s=%s is no default, and valid alone",
+  (name, value) => {
+    expect(readConfig({ ...INSTALLED, [name]: value })).not.toEqual(readConfig(INSTALLED));
+  },
+);
 
-test("the role has a copy of each of its files, and no other file", () => {
-  expect(listFiles(COPIES).toSorted()).toEqual(Object.keys(listCopies(ROOT)).toSorted());
+test("the settings file sets what was chosen for an installation, and nothing else", () => {
+  const set = [...formatSettings().matchAll(/^(HAPGENT_\w+)=(.*)$/gm)];
+  expect(Object.fromEntries(set.map(([, name, value]) => [name, value]))).toEqual({ ...CHOSEN });
 });

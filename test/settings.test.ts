@@ -1,13 +1,7 @@
 // Every variable has a default or is off. One that holds what it must not is refused by its name,
 // with what was expected and what came.
 import { describe, expect, test } from "bun:test";
-import {
-  ConfigError,
-  findDoubts,
-  findUnknownVariables,
-  readConfig,
-  readReplyMode,
-} from "../src/settings.ts";
+import { ConfigError, findDoubts, readConfig, readReplyMode } from "../src/settings.ts";
 import type { ReplyMode } from "../src/state/reply.ts";
 
 describe("readConfig", () => {
@@ -138,30 +132,27 @@ test.each<[Record<string, string>, ReplyMode]>([
   expect(readConfig(env).reply).toBe(mode);
 });
 
-test("variables that may be mistyped are found, with the name that may be meant", () => {
-  const env = {
+test("what is valid and still not what may be meant is said", () => {
+  const mistyped = {
     ...{ PATH: "/bin", HAPGENT_PORT: "80", HAPGENT_SOKET: "/run/a", HAPGENT_COLOUR: "red" },
     // What Kubernetes sets for Services named hapgent and hapgent-web.
     ...{ HAPGENT_SERVICE_HOST: "10.0.0.1", HAPGENT_SERVICE_PORT: "9777" },
     ...{ HAPGENT_PORT_9777_TCP_ADDR: "10.0.0.1", HAPGENT_WEB_PORT: "tcp://10.0.0.1:80" },
   };
-  expect(findUnknownVariables(env)).toEqual([
-    { name: "HAPGENT_SOKET", nearest: "HAPGENT_SOCKET" },
-    { name: "HAPGENT_COLOUR", nearest: undefined },
-  ]);
-});
-
-test("what is valid and still not what may be meant is said", () => {
-  expect(findDoubts({ HAPGENT_SOKET: "/run/a", HAPGENT_COLOUR: "red" })).toEqual([
+  expect(findDoubts(mistyped)).toEqual([
     "unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
     "unknown variable HAPGENT_COLOUR",
   ]);
-  const env = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_STOP_GRACE: "5", HAPGENT_FORGET: "60" };
-  expect(findDoubts(env)).toEqual([
+  const idle = { HAPGENT_SOCKET_MODE: "0660", HAPGENT_FORGET: "60", HAPGENT_STOP_GRACE: "5" };
+  expect(findDoubts(idle)).toEqual([
     "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
     "HAPGENT_FORGET does nothing without HAPGENT_SOCKET or HAPGENT_STOP_STATUS",
     "HAPGENT_STOP_GRACE does nothing without HAPGENT_STOP_STATUS",
   ]);
   const beside = { HAPGENT_SOCKET: "/run/a", HAPGENT_STOP_STATUS: "DOWN" };
-  expect(findDoubts({ ...env, ...beside })).toEqual([]);
+  expect(findDoubts({ ...idle, ...beside })).toEqual([]);
+  expect(findDoubts({ HAPGENT_REPLY: "full", HAPGENT_SERVICES: "/srv" })).toEqual([]);
+  expect(findDoubts({ HAPGENT_REPLY: "exact", HAPGENT_SERVICES: "/srv" })).toEqual([
+    "HAPGENT_REPLY=exact beside HAPGENT_SERVICES: what HAProxy was told before stays in force",
+  ]);
 });

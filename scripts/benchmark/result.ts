@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { version } from "../../package.json";
-import { capture, ROOT, run } from "../lib/shell.ts";
+import { readCommit } from "../lib/git.ts";
+import { ROOT, run } from "../lib/shell.ts";
 import type { FigureName, Measurements, MemoryPoint, Spread } from "./figures.ts";
 import { judge, type Verdict } from "./limits.ts";
 import type { Subject, SubjectName } from "./subjects.ts";
@@ -69,7 +70,7 @@ export function makeResult(
   return {
     schemaVersion: 2,
     version,
-    commit: capture(["git", "rev-parse", "--short=12", "HEAD"]),
+    commit: readCommit().slice(0, 12),
     date: new Date().toISOString(),
     seconds: Math.round(performance.now() / 1000),
     rounds,

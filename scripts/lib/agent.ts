@@ -36,10 +36,16 @@ export interface AgentOptions {
   onSpawn?: (pid: number) => void;
 }
 
+/** What runs an agent: a process, or a test that is one itself. */
+export type Runner = Pick<
+  Bun.Subprocess,
+  "pid" | "kill" | "exited" | "exitCode" | "signalCode" | "killed"
+>;
+
 /** A running agent; `await using agent = await startAgent(...)` kills it at the end of the test. */
 export class AgentProcess implements AsyncDisposable {
   constructor(
-    readonly process: Bun.Subprocess<"ignore", "ignore", "pipe" | number>,
+    readonly process: Runner,
     readonly port: number,
     readonly hostname: string,
     readonly stateFile: string,

@@ -1,7 +1,8 @@
-// Completions for bash, zsh and fish, from src/spec.ts. The three offer the same: commands, options
+// Completions for bash, zsh and fish, from the tables of src. The three offer the same: commands, options
 // and their values, the words of control commands after `ctl`, instances that are installed.
 import { findInstallation } from "../../src/commands/installation.ts";
-import { COMMANDS, CONTROL_COMMANDS, type Option } from "../../src/spec.ts";
+import { CONTROL_COMMANDS } from "../../src/controls.ts";
+import { COMMANDS, type Command, type Option } from "../../src/spec.ts";
 import { STATUSES } from "../../src/state/state.ts";
 
 const NAMES = COMMANDS.map(({ name }) => name);
@@ -25,7 +26,7 @@ function listFollowing(): Map<string, string[]> {
       if (!known.includes(word)) following.set(before, [...known, word]);
     }
   }
-  return following.set("set status", [...STATUSES]);
+  return following.set("set status", [...STATUSES]).set("change", [...STATUSES]);
 }
 
 function optionsOf(name: string): readonly Option[] {
@@ -51,10 +52,17 @@ export function formatBash(): string {
   const cases = [...FOLLOWING].map(
     ([said, words]) => `        "${said}") words="${join(words)}" ;;`,
   );
+  const values = COMMANDS.flatMap(({ name, options = [] }: Command) =>
+    options.flatMap(({ name: option, value, words = [] }) => {
+      if (!value || option === "instance") return [];
+      const offer = words.length > 0 ? `words="${join(words)}" ` : "";
+      return `    *" ${name} --${option}") ${offer};;`;
+    }),
+  );
   return `# bash completion for hapgent
 
 _hapgent() {
-  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words= said= i
+  local current=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD - 1]} words='' said='' i
   COMPREPLY=()
   case "$COMP_CWORD \${COMP_WORDS[1]} $previous" in
     "1 "*) words="${join(TOP)}" ;;
@@ -63,8 +71,7 @@ _hapgent() {
         [ -e "$i" ] && i=\${i##*/} && words+=" \${i%.env}"
       done
       ;;
-    *" status --expect") words="${join(STATUSES)}" ;;
-    *" status --"[stw]*) ;;
+${values.join("\n")}
     "2 help "*) words="${join(NAMES)}" ;;
     *" check "*)
       words="${flagsOf("check")}"
@@ -72,6 +79,10 @@ _hapgent() {
       [[ $current == -* ]] || { compopt -o default 2>/dev/null; return; }
       ;;
     *" status "*) [[ $current == -* ]] && words="${flagsOf("status")}" ;;
+    *" deploy "*)
+      words="${flagsOf("deploy")}"
+      [[ $current == -* ]] || { compopt -o default 2>/dev/null; return; }
+      ;;
     *" ctl "*)
       # What was said so far, without options and the service.
       for ((i = 2; i < COMP_CWORD; i++)); do
@@ -97,10 +108,10 @@ complete -F _hapgent hapgent
 /** The completion for zsh. */
 export function formatZsh(): string {
   const describe = (text: string) => text.replaceAll(/[[\]:]/g, "\\$&");
-  const action = ({ name, value }: Option) => {
+  const action = ({ name, value, words }: Option) => {
     if (!value) return "";
     if (name === "instance") return ":NAME:_hapgent_instances";
-    return name === "expect" ? `:LIST:(${join(STATUSES)})` : `:${value}: `;
+    return `:${value}:${words ? `(${join(words)})` : " "}`;
   };
   const specs = (name: string) =>
     optionsOf(name).map(
@@ -160,6 +171,11 @@ ${specs("status").join("\n")}
 ${specs("ctl").join("\n")}
         '*::control command:_hapgent_control'
       ;;
+    "argument deploy")
+      _arguments \\
+${specs("deploy").join("\n")}
+        '1:reason:()' '*::command:_normal'
+      ;;
     "argument help") ((CURRENT == 2)) && _describe command commands ;;
   esac
 }
@@ -171,10 +187,10 @@ if [ "$funcstack[1]" = _hapgent ]; then _hapgent "$@"; else compdef _hapgent hap
 /** The completion for fish. */
 export function formatFish(): string {
   const offer = (when: string, rest: string) => `complete -c hapgent -n '${when}' ${rest}`;
-  const values = ({ name, value }: Option) => {
+  const values = ({ name, value, words }: Option) => {
     if (!value) return "";
     if (name === "instance") return " -x -a '(__hapgent_instances)'";
-    return name === "expect" ? ` -x -a '${join(STATUSES)}'` : " -x";
+    return words ? ` -x -a '${join(words)}'` : " -x";
   };
   return `${[
     `# fish completion for hapgent

@@ -6,8 +6,61 @@ import { INSTALLED } from "./settings.ts";
 /** With these set, the runtime runs other code or opens a debugger. */
 const HOSTILE = "BUN_OPTIONS BUN_BE_BUN BUN_INSPECT BUN_INSPECT_PRELOAD BUN_INSPECT_CONNECT_TO";
 
+/**
+ * How every launcher starts the agent: a shell that becomes it. No signal can end it before it has
+ * set its handlers: they are ignored while the shell works, then blocked, so that they wait. Where
+ * env cannot block signals (busybox, coreutils before 8.31, the Rust coreutils) they are ignored
+ * until then. A shell that cannot fork must not end with 2, which is a wrong setting.
+ */
+export const LAUNCH = [
+  'trap "exit 1" EXIT; trap "" HUP USR1 USR2;',
+  'block="env --block-signal=HUP,USR1,USR2"; $block true 2>/dev/null || block=;',
+  "exec $block hapgent",
+];
+
+/**
+ * Waits until the agent, process $MAINPID, answers: it opens its control socket after its address.
+ * A check would have to know which address that is. It fails when the agent has ended.
+ */
+export const READY = [
+  'while kill -0 "$MAINPID" 2>/dev/null; do',
+  '  [ -S "$HAPGENT_SOCKET" ] && hapgent ctl show state >/dev/null 2>&1 && exit;',
+  "  sleep 0.05;",
+  "done; exit 1",
+];
+
 const SERVICE = "deploy/systemd/hapgent.service";
 const SOCKET = "deploy/systemd/hapgent.socket";
+const LOAD = "deploy/scripts/hapgent-load.service";
+
+/** What systemd takes from the agent, and from what runs beside it. */
+const HARDENING = `CapabilityBoundingSet=
+DevicePolicy=closed
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+NoNewPrivileges=yes
+PrivateDevices=yes
+PrivateMounts=yes
+PrivateTmp=yes
+PrivateUsers=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHome=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+ProtectSystem=strict
+RemoveIPC=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+UMask=0077`;
 
 const HOST = findInstallation();
 /** What systemd puts in place of %i is the instance's name. */
@@ -21,11 +74,21 @@ const BLOCKS: Readonly<Record<string, Record<string, string>>> = {
     tuned: formatTuned("Environment=", "\nEnvironment="),
     hostile: `UnsetEnvironment=${HOSTILE}`,
     installed: INSTALLED_WORDS.map((word) => `Environment=${word}`).join("\n"),
+    launch: formatExec("ExecStart", LAUNCH),
+    ready: formatExec("ExecStartPost", READY),
+    hardening: HARDENING,
+  },
+  [LOAD]: {
+    tuned: formatTuned("Environment=", "\nEnvironment="),
+    hostile: `UnsetEnvironment=${HOSTILE}`,
+    hardening: HARDENING,
   },
   "deploy/sysv/hapgent.init": {
     tuned: formatTuned("export ", "\nexport "),
     hostile: `unset ${HOSTILE}`,
     installed: INSTALLED_WORDS.map((word) => `export ${word}`).join("\n"),
+    launch: formatVariable("launch", LAUNCH),
+    ready: formatVariable("ready", READY),
   },
   "deploy/container/Dockerfile": { tuned: formatTuned("ENV ", " \\\n  ") },
 };
@@ -62,6 +125,7 @@ ExecStartPre=-sh -c 'umask 022; test -e "$$0" || echo "$$1" >"$$0"' \\
   "deploy/systemd/hapgent@.socket": [
     SOCKET,
     RENAMED,
+    [" To change it in a drop-in, write an empty\n# ListenStream= first.", ""],
     [
       "ListenStream=0.0.0.0:9777",
       "# systemctl edit hapgent@NAME.socket: [Socket], and its ListenStream=0.0.0.0:PORT",
@@ -92,6 +156,16 @@ function formatTuned(start: string, separator: string): string {
     else lines.push(`${name}=${value}`);
   }
   return start + lines.join(separator);
+}
+
+/** The lines of a shell's script as the command of a unit, where `$` must be doubled. */
+function formatExec(name: string, lines: readonly string[]): string {
+  return `${name}=sh -c '${lines.join(" \\\n  ").replaceAll("$", "$$$$")}'`;
+}
+
+/** The lines of a shell's script as a variable of a shell. */
+function formatVariable(name: string, lines: readonly string[]): string {
+  return `${name}='${lines.join("\n  ")}'`;
 }
 
 function fillBlocks(path: string, text: string, blocks: Readonly<Record<string, string>>): string {

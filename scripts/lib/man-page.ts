@@ -1,7 +1,8 @@
-// The man page, from src/spec.ts and src/settings.ts.
+// The man page, from the tables of src.
 import { version } from "../../package.json";
 import { listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
+import { listControls } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =
@@ -10,10 +11,17 @@ const DESCRIPTION =
   "change the state with signals, by editing the state file, or through the control socket.";
 
 const SETTINGS =
-  "The agent itself takes its settings from these variables only. The commands check, status and " +
-  "ctl take their own environment first, then the settings file of the installed agent, then the " +
+  "The agent itself takes its settings from these variables only. The commands check, status, " +
+  "ctl and deploy take their own environment first, then the settings file of the installed agent, then the " +
   "places that FILES names. An environment with HAPGENT_STATE_FILE is that of an agent: nothing " +
-  "is added to it.";
+  "is added to it. HAPGENT_DEPLOY_WAIT, HAPGENT_DEPLOY_ANSWER and HAPGENT_DEPLOY_SETTLE are the " +
+  "options --wait, --answer and --settle of every deploy.";
+
+const COPYRIGHT =
+  "hapgent is under the MIT license. Its executable holds the Bun runtime and libraries under other " +
+  "licenses, the LGPL among them. THIRD_PARTY_NOTICES, in /usr/share/doc/hapgent or " +
+  "/usr/local/share/doc/hapgent and beside the source, has their texts, and says where their source " +
+  "is and how to relink them.";
 
 /** The man page of this version; its date is that of the version in the text of the changelog. */
 export function formatManPage(changelog: string): string {
@@ -24,7 +32,7 @@ export function formatManPage(changelog: string): string {
     ".SH NAME",
     "hapgent \\- answers HAProxy's agent checks",
     ".SH SYNOPSIS",
-    ...spec.listUsages().flatMap(({ term }) => [`.B ${roff(term)}`, ".br"]),
+    ...spec.listUsages().flatMap(({ term }, i) => [...(i > 0 ? [".br"] : []), `.B ${roff(term)}`]),
     ".SH DESCRIPTION",
     roff(DESCRIPTION),
     section("COMMANDS", spec.listUsages()),
@@ -34,19 +42,24 @@ export function formatManPage(changelog: string): string {
     roff(SETTINGS),
     section("STATE FILE", STATE_FIELDS),
     section("SIGNALS", SIGNALS),
-    section("CONTROL SOCKET", spec.listControls()),
+    section("CONTROL SOCKET", listControls()),
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
     section("EXAMPLES", EXAMPLES),
+    ".SH COPYRIGHT",
+    roff(COPYRIGHT),
     ".SH SEE ALSO",
+    ".BR hapgent\\-deploy (8),",
+    ".BR hapgent\\-load (8),",
     ".BR haproxy (1)",
   ].join("\n")}\n`;
 }
 
-/** The day of this version's release, `2026-11-22`; empty when the changelog has none yet. */
+/** The day of this version's release, `2026-11-22`, or of the one before while it has none yet. */
 function findDate(changelog: string): string {
-  const heading = changelog.split("\n").find((line) => line.startsWith(`## [${version}]`)) ?? "";
-  return /\d{4}-\d{2}-\d{2}/.exec(heading)?.[0] ?? "";
+  const headings = changelog.split("\n").filter((line) => line.startsWith("## ["));
+  const own = headings.find((line) => line.startsWith(`## [${version}]`));
+  return /\d{4}-\d{2}-\d{2}/.exec(own ?? headings.join(" "))?.[0] ?? "";
 }
 
 function listFiles(): spec.Entry[] {

@@ -14,7 +14,7 @@ export type Target = (typeof TARGETS)[number];
  *   npm pack @oven/NAME@VERSION     (npm checks the archive against the registry's sha512)
  *   tar -xzOf ARCHIVE package/bin/bun | sha256sum
  */
-const RUNTIMES: Record<Target, { readonly name: string; readonly sha256: string }> = {
+export const RUNTIMES: Record<Target, { readonly name: string; readonly sha256: string }> = {
   "linux-x64": {
     name: "bun-linux-x64",
     sha256: "f05d28a3862f4b84395c7fa32480b835dd47482e80b7e7a49a115227f0c06083",

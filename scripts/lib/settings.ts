@@ -17,6 +17,21 @@ export const EXAMPLES: Readonly<Record<string, string>> = {
   HAPGENT_STOP_STATUS: "DOWN",
 };
 
+/** What the settings file sets: what a new installation is better off with than with the default. */
+export const CHOSEN: Readonly<Record<string, string>> = {
+  HAPGENT_REPLY: "full",
+};
+
+/** What only an installed agent has to know of a setting: lines of a comment. */
+const NOTES: Readonly<Record<string, string>> = {
+  HAPGENT_STATE_FILE: `; outside of ${directory} systemd needs
+# ReadWritePaths= with its directory, too (systemctl edit hapgent), and cannot use /home`,
+  HAPGENT_REPLY: `;
+# exact: those of the original, where HAProxy keeps what a reply leaves out`,
+  HAPGENT_SOCKET_MODE: `;
+# that is the group of the unit (Group=, by default hapgent)`,
+};
+
 /** Variables that the launchers leave no use for. */
 const UNUSED = new Set(["HAPGENT_TUNE"]);
 
@@ -26,22 +41,28 @@ const UNUSED = new Set(["HAPGENT_TUNE"]);
  */
 const ROLE: Readonly<Record<string, readonly [value: string, unlessEmpty?: string]>> = {
   HAPGENT_IP: ["hapgent_ip"],
-  HAPGENT_PORT: ["hapgent_port"],
+  HAPGENT_PORT: ["hapgent_port | int"],
   HAPGENT_STATE_FILE: ["hapgent_state_file"],
   HAPGENT_REPLY: ["hapgent_reply", "hapgent_reply"],
-  HAPGENT_WATCH: ["'on' if hapgent_watch else 'off'"],
+  HAPGENT_WATCH: ["hapgent_watch | bool | ternary('on', 'off')"],
   HAPGENT_SERVICES: ["hapgent_services_directory", "hapgent_services"],
   HAPGENT_SOCKET: ["hapgent_socket"],
+  HAPGENT_SOCKET_MODE: ["hapgent_socket_mode"],
+  HAPGENT_POLLERS: ["[hapgent_pollers] | flatten | join(' ') | quote", "hapgent_pollers"],
+  HAPGENT_FORGET: ["hapgent_forget | int", "hapgent_forget"],
   HAPGENT_STOP_STATUS: ["hapgent_stop_status", "hapgent_stop_status"],
-  HAPGENT_STOP_GRACE: ["hapgent_stop_grace", "hapgent_stop_status"],
+  HAPGENT_STOP_GRACE: ["hapgent_stop_grace | int", "hapgent_stop_status"],
 };
 
-/** `/etc/default/hapgent` as it is installed: every setting with its default, commented out. */
+/** `/etc/default/hapgent` as it is installed: every setting, commented out where it is the default. */
 export function formatSettings(): string {
   return format(
     `# Settings of the agent, for the systemd unit and the init script: one NAME=VALUE a line, without
-# spaces. A commented line shows the default. More: hapgent(8).`,
-    (_, line) => line,
+# spaces. A commented line shows the default, or an example of what is off. More: hapgent(8).`,
+    (name, line) => {
+      const chosen = CHOSEN[name];
+      return chosen === undefined ? line : `${name}=${chosen}`;
+    },
   );
 }
 
@@ -63,7 +84,8 @@ function format(head: string, set: (name: string, line: string) => string): stri
     .filter(({ term }) => !UNUSED.has(term))
     .map(({ term, meaning, fallback }) => {
       const example = EXAMPLES[term];
-      const text = meaning.replaceAll("`", "") + (example ? "; off when unset" : "");
+      const text =
+        meaning.replaceAll("`", "") + (example ? "; off when unset" : "") + (NOTES[term] ?? "");
       const line = `#${term}=${example ?? INSTALLED[term] ?? fallback}`;
       return `\n# ${text}\n${set(term, line)}\n`;
     });

@@ -1,5 +1,7 @@
+import { fileURLToPath } from "node:url";
+
 /** Root of the repository, with a slash at its end. */
-export const ROOT = new URL("../..", import.meta.url).pathname;
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** What a finished command wrote and how it ended. */
 export interface Output {
@@ -64,8 +66,13 @@ export function run(command: string[], cwd = ROOT): void {
   process.exit(1);
 }
 
-/** What a command prints, without white space around it; empty when it fails. */
+/**
+ * What a command prints, without white space around it.
+ *
+ * @throws when it fails.
+ */
 export function capture(command: string[]): string {
-  const { exitCode, stdout } = Bun.spawnSync(command, { cwd: ROOT, stderr: "ignore" });
-  return exitCode === 0 ? stdout.toString().trim() : "";
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { cwd: ROOT });
+  if (exitCode === 0) return stdout.toString().trim();
+  throw new Error(`exit code ${exitCode}: ${command.join(" ")}\n${stdout}${stderr}`);
 }

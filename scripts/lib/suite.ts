@@ -15,6 +15,8 @@ export interface SuiteOptions {
   readonly timeout?: number;
   /** How many files run at a time. */
   readonly jobs?: number;
+  /** Variables that the tests read. */
+  readonly env?: Record<string, string>;
   /** Whether what a file prints is shown when it passes, too: figures that it measured. */
   readonly showsOutput?: boolean;
   /** Takes each line that is shown. */
@@ -43,7 +45,7 @@ export async function runFiles(
 }
 
 async function runFile(file: string, options: SuiteOptions): Promise<Result> {
-  const { timeout = 5000, showsOutput = false, print = console.log } = options;
+  const { timeout = 5000, env = {}, showsOutput = false, print = console.log } = options;
   using directory = temporaryDirectory();
   const report = join(directory.path, "junit.xml");
   const start = performance.now();
@@ -53,7 +55,7 @@ async function runFile(file: string, options: SuiteOptions): Promise<Result> {
       ...["--reporter=junit", `--reporter-outfile=${report}`],
       file.startsWith("/") ? file : `./${file}`,
     ],
-    { limit: LIMIT },
+    { limit: LIMIT, env },
   );
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const result = readResult(report, exitCode === 0);

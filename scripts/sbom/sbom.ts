@@ -1,10 +1,21 @@
 import { Enums, Models, Serialize, Spec, Validation } from "@cyclonedx/cyclonedx-library";
 import { PackageURL } from "packageurl-js";
 import lock from "../../bun.lock";
-import { description, license, name, version } from "../../package.json";
-import { capture } from "../lib/shell.ts";
+import { author, description, homepage, name, repository, version } from "../../package.json";
+import { readCommit, readCommitTime } from "../lib/git.ts";
+import { licenseExpression } from "../lib/third-party.ts";
+import { dependencies } from "./package.json";
+import { describeRuntime, license, refer, supply } from "./runtime.ts";
 
 const SPEC = Spec.Spec1dot6;
+
+/** What writes it. */
+const LIBRARY = "@cyclonedx/cyclonedx-library";
+
+/** The packages that are shipped: their license, and where they come from. */
+const SHIPPED_FROM: Readonly<Record<string, readonly [license: string, source: string]>> = {
+  valibot: ["MIT", "https://github.com/open-circle/valibot"],
+};
 
 /** What the executable is made with, by the keys of the lockfile. */
 const SHIPPED = findDependencies(lock.workspaces[""]?.dependencies);
@@ -12,23 +23,41 @@ const SHIPPED = findDependencies(lock.workspaces[""]?.dependencies);
 if (import.meta.main) console.log(await formatSbom());
 
 /**
- * The bill of materials as CycloneDX JSON: the Bun runtime, and every package of bun.lock. It is
- * the same for the same commit: its time is the commit's, and it has no serial number.
+ * The bill of materials as CycloneDX JSON: the Bun runtime with what is in it, and every package of
+ * bun.lock. It is the same for the same commit: its time is the commit's, and its serial number is
+ * made of commit and version. It has NTIA's minimum elements.
  */
 async function formatSbom(): Promise<string> {
-  const seconds = Number(capture(["git", "log", "-1", "--format=%ct"]));
   const components = [describeRuntime(), ...describePackages()];
   const isShipped = ({ scope }: Models.Component) => scope === Enums.ComponentScope.Required;
   const shipped = components.filter(isShipped).map(({ bomRef }) => bomRef);
+  const [, maker = author, email] = /^(.+) <(.+)>$/.exec(author) ?? [];
+  const contact = new Models.OrganizationalContact({ name: maker, ...(email ? { email } : {}) });
+  const contacts = new Models.OrganizationalContactRepository([contact]);
+  const url = new Set([homepage]);
+  const supplier = new Models.OrganizationalEntity({ name: maker, url, contact: contacts });
   const component = new Models.Component(Enums.ComponentType.Application, name, {
     bomRef: name,
     version,
     description,
-    licenses: new Models.LicenseRepository([new Models.SpdxLicense(license)]),
+    supplier,
+    purl: new PackageURL("generic", undefined, name, version).toString(),
+    licenses: license(licenseExpression()),
+    externalReferences: refer(repository.url),
     dependencies: new Models.BomRefRepository(shipped),
   });
+  const tool = new Models.Component(Enums.ComponentType.Library, LIBRARY, {
+    version: dependencies[LIBRARY],
+  });
   const bom = new Models.Bom({
-    metadata: new Models.Metadata({ timestamp: new Date(seconds * 1000), component }),
+    serialNumber: `urn:uuid:${Bun.randomUUIDv5(`${name}@${version} ${readCommit()}`, "url")}`,
+    metadata: new Models.Metadata({
+      timestamp: new Date(readCommitTime() * 1000),
+      authors: contacts,
+      supplier,
+      tools: new Models.Tools({ components: new Models.ComponentRepository([tool]) }),
+      component,
+    }),
     components: new Models.ComponentRepository(components),
   });
   const normalizers = new Serialize.JSON.Normalize.Factory(SPEC);
@@ -42,18 +71,6 @@ export async function validateSbom(text: string): Promise<void> {
   const problem = await new Validation.JsonStrictValidator(SPEC.version).validate(text);
   if (problem === null) return;
   throw new Error(`expected valid CycloneDX ${SPEC.version}, got: ${JSON.stringify(problem)}`);
-}
-
-/** The runtime is in every executable; its own license text lists what is linked into it. */
-function describeRuntime(): Models.Component {
-  const terms = "MIT; holds JavaScriptCore, LGPL-2, and others";
-  return new Models.Component(Enums.ComponentType.Platform, "bun", {
-    bomRef: `bun@${Bun.version}`,
-    version: Bun.version,
-    description: `The runtime that each executable starts with, revision ${Bun.revision}`,
-    scope: Enums.ComponentScope.Required,
-    licenses: new Models.LicenseRepository([new Models.NamedLicense(terms)]),
-  });
 }
 
 /** The packages of the lockfile: those in the executable, and those that build and test it. */
@@ -78,11 +95,15 @@ function describePackage(key: string): Models.Component {
   const digest = /^sha512-(.+)$/.exec(integrity)?.[1];
   if (digest === undefined) throw new Error(`${key}: expected a sha512 integrity in bun.lock`);
   const hash = Buffer.from(digest, "base64").toString("hex");
+  const isShipped = SHIPPED.has(key);
+  const from = SHIPPED_FROM[fullName];
+  if (isShipped && from === undefined) throw new Error(`${key}: expected it in SHIPPED_FROM`);
   return new Models.Component(Enums.ComponentType.Library, fullName, {
     bomRef: purl,
     version: packageVersion,
-    scope: SHIPPED.has(key) ? Enums.ComponentScope.Required : Enums.ComponentScope.Excluded,
+    scope: isShipped ? Enums.ComponentScope.Required : Enums.ComponentScope.Excluded,
     purl,
+    ...(from && { licenses: license(from[0]), supplier: supply(from[1]) }),
     hashes: new Models.HashDictionary([[Enums.HashAlgorithm["SHA-512"], hash]]),
   });
 }

@@ -290,10 +290,11 @@ export class Checks {
   /** Notes that the reply may be heard from now on. */
   #note(check: Check): void {
     const { address = "", sent, reply } = check;
-    const { pollers, now } = this.#options;
+    const { pollers, areNamed, now } = this.#options;
     if (!pollers || !reply) return;
-    // Nothing was sent, or it has not come yet: that is known when the client has closed.
-    check.wasSilent = sent === "";
+    // Nothing was sent, or it has not come yet: that is known when the client has closed. Who had
+    // the time to name a service has sent nothing.
+    check.wasSilent = sent === "" && !areNamed;
     const asker = { address, sent: check.wasSilent ? undefined : sent };
     check.written = pollers.written(asker, reply.text, now());
   }

@@ -6,7 +6,7 @@ const ASKING_LIMIT = 16;
 const STAYING_LIMIT = 256;
 /** Longest command, in bytes. */
 const LINE_LIMIT = 1024;
-/** A client that is silent, or does not read its answer, is closed after this time (ms). */
+/** A client that is silent, or does not read its answer, or close, is closed after this time (ms). */
 const IDLE_MS = 5000;
 
 /** Executes one command and returns the line that answers it. */
@@ -20,10 +20,12 @@ export interface Clients {
 
 /**
  * A client of the control socket: it sends one command (`asking`), which runs (`running`), is
- * answered (`answering`) and then closed; a client that holds something stays (`holding`).
+ * answered (`answering`) and then half closed until the client closes (`closing`): with bytes unread
+ * the kernel would send a reset, which can destroy the answer. One that holds something stays
+ * (`holding`).
  */
 export class ControlClient {
-  #phase: "asking" | "running" | "answering" | "holding" | "closed" = "asking";
+  #phase: "asking" | "running" | "answering" | "holding" | "closing" | "closed" = "asking";
   readonly #socket: Socket<ControlClient>;
   readonly #clients: Clients;
   readonly #execute: Execute;
@@ -33,6 +35,7 @@ export class ControlClient {
   #answer = new Uint8Array();
   #timer: Timer | undefined;
   #isHolding: boolean = false;
+  #hasEnded: boolean = false;
 
   constructor(socket: Socket<ControlClient>, clients: Clients, execute: Execute) {
     this.#socket = socket;
@@ -74,7 +77,7 @@ export class ControlClient {
     if (this.#phase !== "asking") return;
     this.#sent += chunk.toString("latin1", 0, LINE_LIMIT + 1);
     const end = this.#sent.indexOf("\n");
-    if (Math.max(end, this.#sent.length - 1) > LINE_LIMIT) {
+    if ((end < 0 ? this.#sent.length : end) > LINE_LIMIT) {
       this.#reply(`error: expected a line of at most ${LINE_LIMIT} bytes`);
     } else if (end >= 0) {
       void this.#run(Buffer.from(this.#sent.slice(0, end), "latin1").toString());
@@ -83,9 +86,10 @@ export class ControlClient {
 
   /** The client sends no more; it may still read. */
   end(): void {
+    this.#hasEnded = true;
     // Half a line may be half a number: it is not executed.
     if (this.#phase === "asking") this.#reply("error: expected a newline at the end");
-    else if (this.#phase === "holding") this.#socket.end();
+    else if (this.#phase === "holding" || this.#phase === "closing") this.#socket.end();
   }
 
   /** Goes on with an answer that the client has not taken whole. */
@@ -109,7 +113,7 @@ export class ControlClient {
   }
 
   #reply(answer: string): void {
-    if (this.#phase === "closed" || this.#phase === "answering") return;
+    if (this.#phase !== "asking" && this.#phase !== "running") return;
     this.#phase = "answering";
     this.#answer = new TextEncoder().encode(`${answer}\n`);
     this.#write();
@@ -119,12 +123,15 @@ export class ControlClient {
   #write(): void {
     clearTimeout(this.#timer);
     this.#answer = this.#answer.subarray(Math.max(0, this.#socket.write(this.#answer)));
-    if (this.#answer.length > 0) {
-      this.#timer = setTimeout(() => this.#socket.terminate(), IDLE_MS);
-    } else if (this.#isHolding) {
+    const isWritten = this.#answer.length === 0;
+    if (isWritten && this.#isHolding) {
       this.#phase = "holding";
-    } else {
-      this.#socket.end();
+      return;
     }
+    this.#timer = setTimeout(() => this.#socket.terminate(), IDLE_MS);
+    if (!isWritten) return;
+    this.#phase = "closing";
+    if (this.#hasEnded) this.#socket.end();
+    else this.#socket.shutdown();
   }
 }

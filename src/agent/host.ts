@@ -1,6 +1,6 @@
 import { nameIn } from "../sent.ts";
 import { formatReply, type ReplyMode } from "../state/reply.ts";
-import { FAILED, formatState, type State, type Status } from "../state/state.ts";
+import { FAILED, isSameState, type State, type Status } from "../state/state.ts";
 
 /** A reply as bytes for the wire and as text for people, without its newline. */
 export interface Reply {
@@ -17,12 +17,11 @@ export interface Entry {
   readonly since: number;
   /** What set it: `start`, `SIGHUP`, `SIGUSR1`, `SIGUSR2`, `socket` or `file` (watch). */
   readonly by: string;
-  /** Since when it is known at all. */
-  readonly addedAt: number;
 }
 
-/** The answer to an unknown name: HAProxy takes the server out, and shows why. */
-const UNKNOWN: Reply = makeReply("FAIL #no such service\n");
+/** The reply to an unknown name: HAProxy takes the server out, and shows why. */
+export const NO_SERVICE = "FAIL #no such service";
+const UNKNOWN: Reply = makeReply(`${NO_SERVICE}\n`);
 
 /**
  * What the agent speaks for: the machine's own state and those of its services, by name. Plain
@@ -49,7 +48,7 @@ export class Host {
   constructor(mode: ReplyMode, hasServices: boolean, now: number) {
     this.#mode = mode;
     this.#hasServices = hasServices;
-    this.#own = { state: FAILED, since: now, by: "start", addedAt: now };
+    this.#own = { state: FAILED, since: now, by: "start" };
     this.#changedAt = now;
     this.#commonAt = now;
   }
@@ -82,8 +81,8 @@ export class Host {
   /** Sets a state, and adds the service if it is new. The same state as before changes nothing. */
   put(name: string | undefined, state: State, by: string, now: number): void {
     const old = this.find(name);
-    if (old && formatState(old.state) === formatState(state)) return;
-    const entry = { state, since: now, by, addedAt: old?.addedAt ?? now };
+    if (old && isSameState(old.state, state)) return;
+    const entry = { state, since: now, by };
     if (name === undefined) this.#own = entry;
     else this.#services.set(name, entry);
     this.#changed(name, now);

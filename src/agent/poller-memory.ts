@@ -67,11 +67,9 @@ export class PollerMemory {
 
   /** Remembers one as a load balancer: it makes room for nobody. */
   keep(poller: Poller): void {
-    if (poller.isKept) return;
     poller.isKept = true;
     const key = keyOf(poller.address, poller.sent);
-    if (!this.#others.delete(key)) return;
-    this.#balancers.set(key, poller);
+    if (this.#others.delete(key)) this.#balancers.set(key, poller);
   }
 
   remove(poller: Poller): void {

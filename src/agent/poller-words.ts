@@ -110,7 +110,7 @@ export function describeMissing(scope: Scope, poller: Poller, now: number): stri
 
 /** What an operator can do about pollers that do not know. */
 export function advise(
-  scope: Scope,
+  { pollers, name }: Scope,
   missing: readonly Poller[],
   absent: readonly Named[],
   now: number,
@@ -119,16 +119,21 @@ export function advise(
     ...missing.map(({ address }) => address),
     ...absent.flatMap(({ addresses: [first] }) => first ?? []),
   ]);
-  const { name } = scope;
-  const command = `hapgent ctl ${name === undefined ? "" : `@${name} `}forget`;
-  const [first = ""] = addresses;
-  if (addresses.size === 1) return `If it is gone: ${command} ${first}`;
+  const isOne = addresses.size === 1;
+  const forget = `hapgent ctl ${name === undefined ? "" : `@${name} `}forget`;
   const silence = Math.min(...missing.map(({ askedAt }) => now - askedAt));
-  if (addresses.size > 3 && silence >= SILENT_MS && Number.isFinite(silence)) {
-    return `If they are gone: ${command} silent ${Math.floor(silence / 1000)}`;
+  const areMany = addresses.size > 3;
+  const commands = [...addresses].slice(0, 3).map((address) => `${forget} ${address}`);
+  const areSilent = silence >= SILENT_MS && Number.isFinite(silence);
+  const command =
+    areMany && areSilent
+      ? `${forget} silent ${Math.floor(silence / 1000)}`
+      : commands.join("; ") + (areMany ? "; ..." : "");
+  if (!missing.some((poller) => pollers.standing(poller, now) === "new")) {
+    return `If ${isOne ? "it is" : "they are"} gone: ${command}`;
   }
-  const commands = [...addresses].slice(0, 3).map((address) => `${command} ${address}`);
-  return `If they are gone: ${commands.join("; ")}${addresses.size > 3 ? "; ..." : ""}`;
+  const whose = isOne ? "it is no load balancer" : "one is no load balancer, or gone";
+  return `If ${whose}: ${command} (for good: HAPGENT_POLLERS names those that are)`;
 }
 
 export function describeAsker({ address, sent }: Poller): string {
@@ -150,7 +155,8 @@ function describeAsking(gone: readonly Poller[], now: number): string {
   if (!last) return "";
   const every = last.interval > 0 ? `, every ${toSeconds(last.interval)} s` : "";
   const subject = gone.length === 1 ? "it" : describeAsker(last);
-  return `; ${subject} still asks (${ago(now - last.askedAt)}${every}), and counts again when it does`;
+  const asked = ago(now - last.askedAt);
+  return `; ${subject} still asks (${asked}${every}), and counts again when it does`;
 }
 
 function listReplies(replies: readonly (string | undefined)[]): string[] {

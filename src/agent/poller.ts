@@ -1,26 +1,11 @@
 import type { Named } from "../named-pollers.ts";
+import { Rhythm } from "./rhythm.ts";
 
 /** After this many checks, and one that was served, a poller is a load balancer. */
 export const KNOWN_AFTER = 3;
 
 /** Checks, and those that were served, are counted at most once in this time (ms). */
 const COUNTING_MS = 1000;
-
-/** How many of the last gaps between checks make the interval. */
-const GAPS = 8;
-
-/**
- * Load balancers that look alike are told within this time (ms): HAProxy's default `agent-inter`
- * of 2 s, and a check.
- */
-export const ALIKE_MS = 2500;
-
-/** A silence that is longer than this (ms), and so many intervals, was an outage. */
-const OUTAGE_MS = 500;
-const OUTAGE = 1.5;
-
-/** Gaps that differ by more than this are those of several load balancers. */
-const IRREGULAR = 0.6;
 
 /** How many different replies that may have been heard are told apart. */
 const DOUBTS = 8;
@@ -37,6 +22,8 @@ export interface WrittenReply {
   readonly poller: Poller;
   readonly number: number;
   readonly at: number;
+  /** Whether it was written to this poller, not to some line of its address. */
+  readonly isCertain: boolean;
   /** Undefined: several, none of which is told apart any more. */
   reply: string | undefined;
   isOpen: boolean;
@@ -61,12 +48,11 @@ export class Poller {
   /** What it was told for certain, and when that was written (ms). */
   told: string | undefined;
   toldAt = 0;
-  /** When it asked again after an outage (ms): others that look like it have yet to ask. */
-  resumedAt = Number.NEGATIVE_INFINITY;
-  /** Whether it is remembered for good. */
-  isKept = false;
+  readonly rhythm = new Rhythm();
   /** Whether the log has it, as one that does not count. */
-  isLogged = false;
+  isLogged: boolean = false;
+  /** Whether it is remembered as a load balancer, for good. */
+  isKept: boolean = false;
   /** Replies that may have been heard after the one that it was told, or whose check is open. */
   readonly doubts: WrittenReply[] = [];
   /** How many of them are not open. */
@@ -75,8 +61,6 @@ export class Poller {
   #confirmed = 0;
   #countedAt = Number.NEGATIVE_INFINITY;
   #servedAt = Number.NEGATIVE_INFINITY;
-  readonly #gaps: number[] = [];
-  #gap = 0;
 
   constructor(address: string, sent: string, named: Named | undefined, now: number) {
     this.address = address;
@@ -91,33 +75,14 @@ export class Poller {
     return this.asks >= KNOWN_AFTER && this.serves > 0;
   }
 
-  /** The longest of its last gaps between checks (ms), one over three times the median left out. */
+  /** How often it asks (ms); 0: not known. */
   get interval(): number {
-    const gaps = this.#gaps.toSorted((a, b) => a - b);
-    const median = gaps[gaps.length >> 1] ?? 0;
-    return gaps.findLast((gap) => gap <= 3 * median) ?? 0;
-  }
-
-  /** The longest of its last gaps between checks (ms). */
-  get longestGap(): number {
-    return Math.max(0, ...this.#gaps);
-  }
-
-  /**
-   * Whether several that look alike, as their irregular gaps show, have all been silent since so
-   * soon after a change that perhaps not all of them have asked.
-   */
-  fellSilent(changedAt: number, now: number): boolean {
-    const allAt = Math.max(changedAt, this.resumedAt) + ALIKE_MS;
-    if (now < allAt || this.askedAt >= allAt || this.#gaps.length < GAPS) return false;
-    const longest = this.longestGap;
-    const areSeveral = Math.min(...this.#gaps) < IRREGULAR * longest;
-    return areSeveral && this.askedAt < allAt - Math.max(OUTAGE_MS, OUTAGE * longest);
+    return this.rhythm.interval;
   }
 
   /** Notes that it asks. */
   ask(now: number): void {
-    if (this.asks > 0) this.#addGap(now - this.askedAt, now);
+    if (this.asks > 0) this.rhythm.add(now - this.askedAt, now);
     this.askedAt = now;
     if (now - this.#countedAt < COUNTING_MS) return;
     this.asks += 1;
@@ -125,9 +90,10 @@ export class Poller {
   }
 
   /** Notes a reply that was written: from now on it may have been heard. */
-  write(reply: string, now: number): WrittenReply {
+  write(reply: string, now: number, isCertain = true): WrittenReply {
     this.#number += 1;
-    const written = { poller: this, number: this.#number, at: now, reply, isOpen: true };
+    const number = this.#number;
+    const written = { poller: this, number, at: now, isCertain, reply, isOpen: true };
     this.doubts.push(written);
     return written;
   }
@@ -135,7 +101,7 @@ export class Poller {
   /** Notes how a check ended: only a clean close after the whole reply says that it was heard. */
   close(written: WrittenReply, isServed: boolean, now: number): void {
     written.isOpen = false;
-    if (isServed) this.#confirm(written, now);
+    if (isServed && written.isCertain) this.#confirm(written, now);
     const { doubts } = this;
     // Most checks are served, and nothing is left to doubt: no need to look at all that are open.
     if (this.#closedDoubts === 0 && written.number <= this.#confirmed) {
@@ -145,9 +111,8 @@ export class Poller {
     // One line asks one after another: what was written before has been heard before, if at all.
     const stays = (doubt: WrittenReply, i: number) =>
       doubt.isOpen || (doubt.number > this.#confirmed && !this.#isRepeated(doubt, i));
-    const kept = doubts.filter(stays);
-    doubts.splice(0, doubts.length, ...kept);
-    this.#limitDoubts();
+    doubts.splice(0, doubts.length, ...doubts.filter(stays));
+    if (doubts.length > DOUBTS) this.#limitDoubts();
     this.#closedDoubts = doubts.filter(({ isOpen }) => !isOpen).length;
   }
 
@@ -184,16 +149,5 @@ export class Poller {
     const last = closed.at(-1);
     const kept = this.doubts.filter((doubt) => doubt.isOpen || doubt === last);
     this.doubts.splice(0, this.doubts.length, ...kept);
-  }
-
-  #addGap(gap: number, now: number): void {
-    const gaps = this.#gaps;
-    const limit = gaps.length < GAPS ? ALIKE_MS : OUTAGE_MS;
-    const before = gaps[(this.#gap - 1) % GAPS] ?? gap;
-    // Most gaps are like the one before: no need to look at all of them.
-    const isLong = gap > limit && gap > OUTAGE * before;
-    if (isLong && gap > OUTAGE * this.longestGap) this.resumedAt = now;
-    gaps[this.#gap % GAPS] = gap;
-    this.#gap += 1;
   }
 }

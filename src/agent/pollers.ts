@@ -1,6 +1,7 @@
 import type { LogFields } from "../log.ts";
 import type { Named, NamedPollers } from "../named-pollers.ts";
 import { nameIn, PROBE_MARK } from "../sent.ts";
+import { NO_SERVICE } from "./host.ts";
 import { type Asker, KNOWN_AFTER, Poller, type WrittenReply } from "./poller.ts";
 import { PollerMemory } from "./poller-memory.ts";
 
@@ -19,9 +20,6 @@ const SWEEP_MS = 60_000;
 
 /** How many names that are no service's are logged. */
 const NAMES_LOGGED = 32;
-
-/** The reply to a check that names a service that does not exist. */
-export const NO_SERVICE = "FAIL #no such service";
 
 /** Why a poller counts, or that it does not. */
 export type Standing = "named" | "in a named network" | "three checks" | "new" | "stranger";
@@ -61,7 +59,9 @@ export class Pollers {
   /** Notes that the end of a reply was written: from now on the poller has perhaps been told. */
   written({ address, sent }: Asker, reply: string, now: number): Written {
     // It may be any line of this address, and is no reason to know a new one.
-    if (sent === undefined) return this.memory.at(address).map((each) => each.write(reply, now));
+    if (sent === undefined) {
+      return this.memory.at(address).map((each) => each.write(reply, now, false));
+    }
     if (sent.startsWith(PROBE_MARK)) return [];
     if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
     const poller = this.memory.get(address, sent) ?? this.#add(address, sent, reply, now);
@@ -75,25 +75,14 @@ export class Pollers {
   /** Notes how a check ended: `isServed` when the client closed cleanly after the whole reply. */
   closed(written: Written, isServed: boolean, now: number): void {
     for (const reply of written) {
-      reply.poller.close(reply, isServed && written.length === 1, now);
+      reply.poller.close(reply, isServed, now);
       this.#judge(reply.poller);
     }
   }
 
   /** Why a poller counts now, or that it does not. */
   standing(poller: Poller, now: number): Standing {
-    const { named, forget, now: start } = this.options;
-    if (named && !poller.named) return "stranger";
-    if (isBalancer(poller.named)) return "named";
-    const silent = now - poller.askedAt;
-    if (poller.isKnown) {
-      if (forget !== undefined && silent > forget * 1000) return "stranger";
-      return poller.named ? "in a named network" : "three checks";
-    }
-    const limit = now - start < START_MS ? NEW_AFTER_START_MS : NEW_MS;
-    // One that asks and gets nothing may be slow.
-    const slow = poller.asks >= KNOWN_AFTER ? 3 * poller.longestGap : 0;
-    return silent < Math.max(limit, slow) ? "new" : "stranger";
+    return findStanding(this.options, poller, now);
   }
 
   /** The lines of a load balancer that is named. */
@@ -147,6 +136,7 @@ export class Pollers {
 
   /** Whether it is a load balancer from now on; or a stranger that should perhaps be one. */
   #judge(poller: Poller): void {
+    if (poller.isKept) return;
     const mayCount = !this.options.named || poller.named !== undefined;
     if (isBalancer(poller.named) || (mayCount && poller.isKnown)) this.memory.keep(poller);
     if (mayCount || poller.isLogged || poller.serves < KNOWN_AFTER) return;
@@ -181,4 +171,22 @@ export function toSeconds(milliseconds: number): number {
 
 function fieldsOf({ address, sent }: Poller): LogFields {
   return { address, sent };
+}
+
+function findStanding(
+  { named, forget, now: start }: PollersOptions,
+  poller: Poller,
+  now: number,
+): Standing {
+  if (named && !poller.named) return "stranger";
+  if (isBalancer(poller.named)) return "named";
+  const silent = now - poller.askedAt;
+  if (poller.isKnown) {
+    if (forget !== undefined && silent > forget * 1000) return "stranger";
+    return poller.named ? "in a named network" : "three checks";
+  }
+  const limit = now - start < START_MS ? NEW_AFTER_START_MS : NEW_MS;
+  // One that asks and gets nothing may be slow.
+  const slow = poller.asks >= KNOWN_AFTER ? 3 * poller.rhythm.longest : 0;
+  return silent < Math.max(limit, slow) ? "new" : "stranger";
 }

@@ -32,22 +32,28 @@ export interface Process {
   readonly exit: (code: number) => void;
 }
 
+/** The process that runs this program. */
+const PROCESS: Process = {
+  signals: process,
+  now: () => performance.now(),
+  exit: (code) => process.exit(code),
+};
+
 /**
  * Runs the agent of this process; returns once it answers. An error before that ends it.
  *
  * @param obstacle why the process is not the tuned one.
  */
-export async function serve(env: Environment, obstacle?: string): Promise<void> {
+export async function serve(env: Environment, obstacle?: string, on = PROCESS): Promise<void> {
   if (obstacle) log(`not tuned, it needs more memory and threads: ${obstacle}`);
   try {
     const config = readConfig(env);
     for (const doubt of findDoubts(env)) log(doubt);
-    const { exit } = process;
-    await new Agent(config, { signals: process, now: () => performance.now(), exit }).start();
+    await new Agent(config, on).start();
   } catch (error) {
     log(describeError(error));
     await within(STOP_MS, logged());
-    process.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
+    on.exit(error instanceof ConfigError ? EXIT.usage : EXIT.failure);
   }
 }
 
@@ -84,11 +90,7 @@ export class Agent {
    * @throws {ListenError} {ControlSocketError} when an address or the socket is not to be had.
    */
   async start(): Promise<void> {
-    const { listen: addresses, socket, stateFile, services, stop, reply } = this.#config;
-    if (reply === "exact" && (services || stop)) {
-      const beside = services ? "HAPGENT_SERVICES" : "HAPGENT_STOP_STATUS";
-      log(`HAPGENT_REPLY=exact beside ${beside}: what HAProxy was told before stays in force`);
-    }
+    const { listen: addresses, socket, stateFile, services, stop } = this.#config;
     const deadline = setTimeout(() => this.#giveUp(), START_MS);
     // First, so that what signals ask for is done to the file's state, not in its place.
     const started = this.#files.start(() => clearTimeout(deadline));
@@ -175,6 +177,7 @@ export class Agent {
     if (stop === undefined || pollers === undefined) return;
     const { Wait } = await import("./wait.ts");
     const { describeStop } = await import("./wait-words.ts");
+    if (this.#stops > 1) return;
     const { now } = this.#process;
     this.#host.answerWhileStopping(stop.status, now());
     log("stop status", { reply: this.#host.reply().text, seconds: stop.seconds });

@@ -1,10 +1,12 @@
 import type { Named } from "../named-pollers.ts";
 import { nameIn } from "../sent.ts";
 import type { Status } from "../state/state.ts";
-import { ALIKE_MS, KNOWN_AFTER, type Poller } from "./poller.ts";
-import { isBalancer, NO_SERVICE, type Pollers } from "./pollers.ts";
+import { NO_SERVICE } from "./host.ts";
+import { KNOWN_AFTER, type Poller } from "./poller.ts";
+import { isBalancer, type Pollers } from "./pollers.ts";
+import { ALIKE_MS } from "./rhythm.ts";
 
-/** How long the agent listens before it knows who asks (ms): five of HAProxy's default intervals. */
+/** How long the agent listens before it knows who asks (ms): five default intervals. */
 export const LEARNING_MS = 10_000;
 
 /** How long after a start slow load balancers may not be known yet (ms). */
@@ -60,7 +62,10 @@ export function survey(scope: Scope, now: number): Survey {
   const counted = [...pollers.memory].filter((poller) => counts(scope, poller, now));
   const intervals = counted.map((poller) => poller.interval);
   const longest = intervals.reduce((one, other) => Math.max(one, other), 0);
-  const resumedAt = counted.reduce((at, poller) => Math.max(at, poller.resumedAt), -Infinity);
+  const resumedAt = counted.reduce(
+    (at, poller) => Math.max(at, poller.rhythm.resumedAt),
+    -Infinity,
+  );
   const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
   return {
     counted,
@@ -84,7 +89,8 @@ export function counts({ pollers, replies, name }: Scope, poller: Poller, now: n
 export function knows({ pollers, replies, name }: Scope, poller: Poller, now: number): boolean {
   if (isBalancer(poller.named) && poller.asks < NAMED_ASKS) return false;
   if (!poller.isTold(replies.replyTo(poller.sent).text)) return false;
-  return !poller.fellSilent(Math.max(replies.changedAt(name), pollers.options.now), now);
+  const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
+  return !poller.rhythm.brokeOff(poller.askedAt, changedAt, now);
 }
 
 /** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */
@@ -140,10 +146,13 @@ function isAllNamed(networks: readonly Named[] | undefined): boolean {
   return networks?.length === 0;
 }
 
-/** Strangers that were served like a load balancer: perhaps somebody has mistyped an address. */
+/** Strangers that ask like a load balancer: perhaps somebody has mistyped an address. */
 export function listStrangers({ pollers }: Scope, now: number): Poller[] {
   if (!pollers.options.named) return [];
   return [...pollers.memory].filter(
-    (poller) => poller.serves >= KNOWN_AFTER && pollers.standing(poller, now) === "stranger",
+    (poller) =>
+      poller.serves >= KNOWN_AFTER &&
+      now - poller.askedAt < Math.max(LEARNING_MS, 3 * poller.interval) &&
+      pollers.standing(poller, now) === "stranger",
   );
 }

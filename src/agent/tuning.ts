@@ -55,6 +55,11 @@ export function becomeTuned(env: Environment): string | undefined {
   }
 }
 
+/** An environment without what is for the runtime of an agent: that of the programs of a command. */
+export function withoutTuned(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name, value]) => TUNED[name] !== value));
+}
+
 /** Why the program cannot execute itself once more; undefined when it can. */
 function findObstacle(env: Environment, program: string): string | undefined {
   // The runtime closes all descriptors on the way, that of a socket from systemd too.

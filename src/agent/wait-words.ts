@@ -1,9 +1,9 @@
 import type { LogFields } from "../log.ts";
 import { quote } from "../text.ts";
-import { ALIKE_MS } from "./poller.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { advise, describeAsker, describeMissing, list } from "./poller-words.ts";
 import { toSeconds } from "./pollers.ts";
+import { ALIKE_MS } from "./rhythm.ts";
 import { isYoung, LEARNING_MS, listStrangers } from "./survey.ts";
 import type { StatusChange, Wait, WaitEnd } from "./wait.ts";
 
@@ -55,15 +55,19 @@ function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
     }
     case "recent": {
       const names = list(recent.map(describeAsker));
-      return `the agent started ${toSeconds(now - start)} s ago, and does not know yet whether these are load balancers: ${names}`;
+      const age = `the agent started ${toSeconds(now - start)} s ago`;
+      const hint = "`wait SECONDS COUNT` says how many there are";
+      return `${age}, and does not know yet whether these are load balancers: ${names}; ${hint}`;
     }
     case "unsettled": {
-      const interval = Math.max(ALIKE_MS, slowest?.interval ?? 0);
-      const passed = `less than one check interval (${toSeconds(interval)} s) has passed since the change`;
+      const interval = `${toSeconds(Math.max(ALIKE_MS, slowest?.interval ?? 0))} s`;
+      const passed = `less than one check interval (${interval}) has passed since the change`;
       return `${passed}${suggestTime(wait, end)}`;
     }
-    default:
-      return "no load balancer has asked";
+    default: {
+      const hint = "; with `wait SECONDS 0` that is no error";
+      return `no load balancer has asked${now - start < LEARNING_MS ? "" : hint}`;
+    }
   }
 }
 
@@ -82,13 +86,14 @@ function describeUntold(wait: Wait, end: WaitEnd, now: number): string {
   const each = [...missing.map((poller) => describeMissing(wait.options, poller, now)), ...never];
   const advice = advise(wait.options, missing, absent, now);
   const who = list(each, "; ");
-  return `${of} ${untold === 1 ? "does" : "do"} not know: ${who}${suggestTime(wait, end)}. ${advice}`;
+  const verb = untold === 1 ? "does" : "do";
+  return `${of} ${verb} not know: ${who}${suggestTime(wait, end)}. ${advice}`;
 }
 
 /** A longer time, where one that counts asks more slowly than the wait lasts. */
 function suggestTime(wait: Wait, { survey: { slowest } }: WaitEnd): string {
   const interval = (slowest?.interval ?? 0) / 1000;
-  if (!slowest || interval <= wait.options.seconds) return "";
+  if (!slowest || interval <= Math.max(wait.options.seconds, ALIKE_MS / 1000)) return "";
   const seconds = Math.ceil(interval * 1.25);
   const every = Math.round(interval);
   return `; ${describeAsker(slowest)} asks every ${every} s: use \`wait ${seconds}\``;

@@ -104,10 +104,11 @@ export class Wait {
   /** Notes what stands in the way, so that the next looks are cheap. */
   #remember(problem: Problem, found: Survey, now: number): void {
     const { pollers } = this.options;
-    // Where it is nobody that can be looked at: the more there are, the more rarely.
-    this.#nextAt = now + pollers.memory.size / 2;
-    if (problem === "unsettled") this.#nextAt = found.settledAt;
-    if (problem === "learning") this.#nextAt = pollers.options.now + LEARNING_MS;
+    let nextAt = Number.POSITIVE_INFINITY;
+    if (problem === "unsettled") nextAt = found.settledAt;
+    if (problem === "learning") nextAt = pollers.options.now + LEARNING_MS;
+    // The more there are, the more rarely.
+    this.#nextAt = Math.min(nextAt, now + pollers.memory.size / 2);
     const rest = problem === "missing" ? found.missing : found.recent;
     if (problem !== "missing" && problem !== "recent") return;
     this.#hurdle = rest[0];

@@ -24,7 +24,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
   );
   const end = command.isVerbatim ? countLeadingOptions(command, args) : args.length;
   const verbatim = args.slice(end);
-  if (args[end - 1] !== "--") refuseOptions(command, verbatim);
+  if (args[end - 1] !== "--" && !command.runsCommand) refuseOptions(command, verbatim);
   const help = { help: { type: "boolean", short: "h" } } as const;
   try {
     const { values, positionals } = parseArgs({
@@ -59,11 +59,15 @@ function refuseOptions({ name }: Command, words: readonly string[]): void {
   );
 }
 
-/** How many arguments come before the first operand. */
+/** How many arguments come before the first operand; the service, `@web`, may be among them. */
 function countLeadingOptions({ options = [] }: Command, args: readonly string[]): number {
   let count = 0;
-  for (let arg = args[0]; arg?.startsWith("-"); arg = args[count]) {
+  let isNamed = false;
+  for (let arg = args[0]; arg !== undefined; arg = args[count]) {
     if (arg === "--") return count + 1;
+    const isService: boolean = arg.startsWith("@") && !isNamed;
+    if (!isService && !arg.startsWith("-")) return count;
+    isNamed ||= isService;
     const takesNext = options.some(({ name, value }) => value && arg === `--${name}`);
     count += takesNext ? 2 : 1;
   }

@@ -1,16 +1,18 @@
-import { describeError } from "../errors.ts";
-import { EXIT } from "../exit.ts";
+import { WAIT_LIMIT } from "../controls.ts";
+import { codeOf, describeError } from "../errors.ts";
+import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
+import { ask } from "./conversation.ts";
 import { findSettings } from "./installation.ts";
 import { formatTable } from "./table.ts";
 
 /** Seconds that an answer may take, beyond those that a `wait` asks for. */
 const PATIENCE = 10;
 
-/** The longest `wait` that the control socket takes, in seconds; more is refused at once. */
-const WAIT_LIMIT = 86_400;
+/** What helps a user who may not open the control socket. */
+const RIGHTS = "use sudo, or HAPGENT_SOCKET_MODE=0660 and the group of the socket's directory";
 
 /**
  * `hapgent ctl [@SERVICE] COMMAND...`: sends a command to the control socket and prints the answer;
@@ -25,6 +27,7 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     .join(" ")
     .replaceAll(/[\r\n]+/g, " ")
     .trim();
+  if (command === "") throw new UsageError("ctl: expected a control command");
   const settings = await findSettings(env, values["instance"]);
   const path = settings.read("HAPGENT_SOCKET");
   if (path === undefined) {
@@ -33,7 +36,8 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
   }
   const [, seconds = "0"] = /^(?:@\S+\s+)?wait\s+(\d+)/.exec(command) ?? [];
   try {
-    const answer = await ask(path, command, Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE);
+    const patience = Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE;
+    const answer = await ask({ path, command, seconds: patience });
     const isError = answer.startsWith("error:");
     if (flags.has("json")) printJson(answer);
     else if (isError) console.error(printable(answer));
@@ -41,7 +45,8 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
     const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;
-    const problem = `no answer from ${where}: ${describeError(error)}`;
+    const hint = codeOf(error) === "EACCES" ? `; ${RIGHTS}` : "";
+    const problem = `no answer from ${where}: ${describeError(error)}${hint}`;
     if (flags.has("json")) printJson(`error: ${problem}`);
     else console.error(`hapgent ctl: ${problem}`);
     return EXIT.failure;
@@ -55,29 +60,4 @@ function printJson(text: string): void {
     ? { ok: false, problems: [words] }
     : { ok: true, answer: /^[[{]/.test(text) ? JSON.parse(text) : words, problems: [] };
   console.log(printable(JSON.stringify(outcome)));
-}
-
-async function ask(path: string, command: string, seconds: number): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const decoder = new TextDecoder();
-  let answer = "";
-  const timer = setTimeout(() => reject(new Error(`nothing within ${seconds} s`)), seconds * 1000);
-  const connection = Bun.connect({
-    unix: path,
-    socket: {
-      open(socket) {
-        socket.write(`${command}\n`);
-      },
-      data(socket, chunk) {
-        answer += decoder.decode(chunk, { stream: true });
-        if (!answer.includes("\n")) return;
-        resolve(answer.slice(0, answer.indexOf("\n")));
-        socket.end();
-      },
-      close: () => reject(new Error("closed without an answer")),
-      error: (_, error) => reject(error),
-    },
-  });
-  connection.catch(reject);
-  return await promise.finally(() => clearTimeout(timer));
 }

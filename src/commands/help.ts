@@ -1,15 +1,12 @@
+import { CONTROL_COMMANDS, type ControlCommand, findControls, listControls } from "../controls.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { listVariables } from "../settings.ts";
 import {
   COMMANDS,
-  CONTROL_COMMANDS,
   type Command,
-  type ControlCommand,
   type Entry,
   EXIT_CODES,
-  findControls,
   formatUsage,
-  listControls,
   listOptions,
   listUsages,
   SIGNALS,
@@ -37,7 +34,7 @@ export function refuseCommand(
 ): UsageError {
   const [word = ""] = text.split(" ");
   const names = [...known.map(({ name }) => name), "--help", "--version"];
-  const nearest = findNearest(word, names);
+  const nearest = findControls(word).length > 0 ? `ctl ${word}` : findNearest(word, names);
   const hint = suggest(nearest === word ? undefined : nearest);
   const got = quote(text);
   return new UsageError(`expected a command, --help, --version or nothing, got ${got}${hint}`);

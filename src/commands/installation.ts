@@ -1,9 +1,12 @@
+import { readdir } from "node:fs/promises";
 import { codeOf, describeError } from "../errors.ts";
 import { ConfigError, type Environment, readSetting, type SettingName } from "../settings.ts";
 import { quote } from "../text.ts";
 
 /** Where an installed agent keeps its files; only this module and the installers know. */
 export interface Installation {
+  /** The systemd unit, without its ending. */
+  readonly unit: string;
   /** Variables of the agent, one a line. */
   readonly settingsFile: string;
   /** The directory that the agent may write to; it exists wherever the agent is installed. */
@@ -24,6 +27,7 @@ export function findInstallation(instance?: string): Installation {
   const directory = isInstance ? `/var/lib/hapgent/${instance}` : "/var/lib/hapgent";
   const runtime = isInstance ? `/run/hapgent@${instance}` : "/run/hapgent";
   return {
+    unit: isInstance ? `hapgent@${instance}` : "hapgent",
     settingsFile: isInstance ? `/etc/hapgent/${instance}.env` : "/etc/default/hapgent",
     directory,
     stateFile: `${directory}/state.json`,
@@ -34,11 +38,18 @@ export function findInstallation(instance?: string): Installation {
 /** The variables of the agent that a command speaks for, and where each of them comes from. */
 export class Settings {
   readonly environment: Environment;
+  /** The installed agent that the command speaks for, if it does. */
+  readonly installation: Installation | undefined;
   readonly #origins: ReadonlyMap<string, string>;
 
   /** @param origins by variable; one without an origin is the command's own, or unset. */
-  constructor(environment: Environment, origins: ReadonlyMap<string, string> = new Map()) {
+  constructor(
+    environment: Environment,
+    installation?: Installation,
+    origins: ReadonlyMap<string, string> = new Map(),
+  ) {
     this.environment = environment;
+    this.installation = installation;
     this.#origins = origins;
   }
 
@@ -52,7 +63,7 @@ export class Settings {
   }
 
   /**
-   * Reads variables with a function of config.ts.
+   * Reads variables with a function of settings.ts.
    *
    * @throws {ConfigError} naming the variable and where it comes from.
    */
@@ -93,7 +104,8 @@ export async function findSettings(
   if (instance !== undefined && !INSTANCE_NAME.test(instance)) {
     throw new ConfigError(`--instance: expected the name of an instance, got ${quote(instance)}`);
   }
-  const { settingsFile, directory, stateFile, controlSocket } = findInstallation(instance);
+  const installation = findInstallation(instance);
+  const { settingsFile, directory, stateFile, controlSocket } = installation;
   const text = await readText(root + settingsFile);
   if (text === undefined && !(await isDirectory(root + directory))) {
     if (instance === undefined) return new Settings(env);
@@ -117,7 +129,44 @@ export async function findSettings(
     environment[name] = value;
     origins.delete(name);
   }
-  return new Settings(environment, origins);
+  return new Settings(environment, installation, origins);
+}
+
+/**
+ * What keeps the unit that we ship from saving a file, as far as this process can see: systemd
+ * shows the agent its own directory, and those of a drop-in, to write to. Undefined where nothing
+ * does.
+ *
+ * @param root is put before the paths, for tests.
+ */
+export async function findUnitLimit(
+  { unit, directory }: Installation,
+  file: string,
+  root = "",
+): Promise<string | undefined> {
+  if (!file.startsWith("/") || !(await isDirectory(`${root}/run/systemd/system`))) return undefined;
+  const allowed = [directory, ...(await listWritable(root, unit))];
+  if (allowed.some((path) => file.startsWith(`${path}/`))) return undefined;
+  // ProtectHome= and PrivateTmp=.
+  const [place] = /^\/(home|root|run\/user|tmp|var\/tmp)(?=\/)/.exec(file) ?? [];
+  const hidden = place && `the unit does not see ${place}: use another directory`;
+  const parent = file.slice(0, file.lastIndexOf("/"));
+  return hidden ?? `the unit cannot save it: add ReadWritePaths=${parent} (systemctl edit ${unit})`;
+}
+
+/** The paths that drop-ins of a unit open with ReadWritePaths= (systemd.exec(5)). */
+async function listWritable(root: string, unit: string): Promise<string[]> {
+  const texts: string[] = [];
+  for (const name of new Set([unit, unit.replace(/@.*/, "@")])) {
+    const directory = `${root}/etc/systemd/system/${name}.service.d`;
+    // Most units have no drop-in.
+    for (const file of await readdir(directory).catch(() => [])) {
+      if (file.endsWith(".conf")) texts.push((await readText(`${directory}/${file}`)) ?? "");
+    }
+  }
+  const values = texts.flatMap((text) => [...text.matchAll(/^ReadWritePaths=(.*)$/gm)]);
+  const words = values.flatMap(([, value = ""]) => value.split(/\s+/));
+  return words.map((word) => word.replaceAll(/^["'+-]+|[/"']+$/g, "")).filter(Boolean);
 }
 
 /** A line of a settings file. */
@@ -137,7 +186,8 @@ interface Assignment {
  * @throws {ConfigError} naming file and line.
  */
 export function parseSettings(text: string, file: string): Assignment[] {
-  return text.split("\n").flatMap((content, i) => {
+  // systemd takes a carriage return for the end of a line, too.
+  return text.split(/\r\n|[\r\n]/).flatMap((content, i) => {
     const [, before = "", name, assignment = ""] =
       /^\s*(export\s+)?(HAPGENT_\w+)(\s*=[\s\S]*)$/.exec(content) ?? [];
     if (name === undefined) return [];

@@ -7,17 +7,19 @@ import { loadState, parseText, SIZE_LIMIT } from "../state/read.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { type State, StateError } from "../state/state.ts";
 import type { Arguments } from "./arguments.ts";
-import { findSettings, type Settings } from "./installation.ts";
+import { findSettings, findUnitLimit, type Settings } from "./installation.ts";
 
 /** Stands for standard input in place of a file's name. */
 const STDIN = "-";
 
-/** A file to check, and where its name comes from if not the command line. */
+/** A file to read, and where its name comes from if not the command line. */
 interface Source {
   readonly file: string;
   readonly origin: string;
   /** Whether the agent passes it over: it lies among the services and is named like none. */
   readonly isIgnored?: boolean;
+  /** What keeps the agent from saving it. */
+  readonly limit?: string | undefined;
 }
 
 /** The result for one file. */
@@ -56,7 +58,7 @@ export async function runLint(args: Arguments, env: Environment): Promise<number
       : await listSources(settings);
   let isGood = true;
   for (const source of sources) {
-    const finding = await checkSource(source, mode);
+    const finding = await lintSource(source, mode);
     isGood &&= finding.problems.length === 0;
     if (flags.has("json")) printJson(source, finding);
     else print(source, finding, sources.length > 1);
@@ -66,17 +68,21 @@ export async function runLint(args: Arguments, env: Environment): Promise<number
 
 /** The state files that the agent reads: its own, and those of its services. */
 async function listSources(settings: Settings): Promise<Source[]> {
+  const { installation } = settings;
   const file = settings.read("HAPGENT_STATE_FILE");
-  const sources = [{ file, origin: settings.explain("HAPGENT_STATE_FILE") }];
+  const limit = installation && (await findUnitLimit(installation, file));
+  const sources = [{ file, origin: settings.explain("HAPGENT_STATE_FILE"), limit }];
   const directory = settings.read("HAPGENT_SERVICES");
   if (directory === undefined) return sources;
   const origin = settings.explain("HAPGENT_SERVICES");
+  const limitOfServices = installation && (await findUnitLimit(installation, `${directory}/`));
   try {
     const names = (await readdir(directory)).filter(isListed).toSorted();
     const files = names.map((name) => ({
       file: `${directory}/${name}`,
       origin,
       isIgnored: !isServiceFile(name),
+      limit: limitOfServices,
     }));
     return [...sources, ...files];
   } catch {
@@ -94,31 +100,32 @@ function isServiceFile(name: string): boolean {
   return SERVICE_NAME.test(name.slice(0, -".json".length));
 }
 
-async function checkSource({ file, isIgnored }: Source, mode: ReplyMode): Promise<Finding> {
+async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
+  const { file, isIgnored, limit } = source;
   if (isIgnored) {
     return { warnings: [`the agent ignores it: expected a name of ${NAME_RULE}`], problems: [] };
   }
   try {
     const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
     const reply = formatReply([state], mode).trimEnd();
-    return { reply, warnings: findWarnings(state, mode), problems: [] };
+    const warnings = [...findWarnings(state, mode), ...(limit === undefined ? [] : [limit])];
+    return { reply, warnings, problems: [] };
   } catch (error) {
     const problems = error instanceof StateError ? error.problems : [describeError(error)];
     return { warnings: [], problems };
   }
 }
 
-/** Reads standard input, no more of it than a state file may have. */
+/** Reads standard input, no more of it than a state file may have, and decodes it like one. */
 async function readStdin(): Promise<string> {
-  const decoder = new TextDecoder();
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
   let size = 0;
-  let text = "";
   for await (const chunk of Bun.stdin.stream()) {
     size += chunk.length;
     if (size > SIZE_LIMIT) throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got more`]);
-    text += decoder.decode(chunk, { stream: true });
+    chunks.push(chunk);
   }
-  return text + decoder.decode();
+  return await new Blob(chunks).text();
 }
 
 function printJson({ file }: Source, { reply, warnings, problems }: Finding): void {

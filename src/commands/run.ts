@@ -1,9 +1,13 @@
 import { version } from "../../package.json";
+import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { ConfigError, type Environment } from "../settings.ts";
 import { COMMANDS, type CommandName, formatUsage } from "../spec.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
-import { formatSynopsis, refuseCommand, runHelp } from "./help.ts";
+import { runCtl } from "./ctl.ts";
+import { formatCommandHelp, formatSynopsis, refuseCommand, runHelp } from "./help.ts";
+import { runLint } from "./lint.ts";
+import { runStatus } from "./status.ts";
 
 /**
  * The commit that this executable was built from; the build defines it, `bun src/main.ts` does not.
@@ -13,12 +17,13 @@ declare const HAPGENT_COMMIT: string | undefined;
 /** Runs a command and returns its exit code. */
 type Run = (args: Arguments, env: Environment) => Promise<number>;
 
-/** Each command's module is loaded only when it runs. */
-const RUNS: Readonly<Record<CommandName, () => Promise<Run>>> = {
-  check: async () => (await import("./lint.ts")).runLint,
-  status: async () => (await import("./status.ts")).runStatus,
-  ctl: async () => (await import("./ctl.ts")).runCtl,
-  help: async () => runHelp,
+const RUNS: Readonly<Record<CommandName, Run>> = {
+  check: runLint,
+  status: runStatus,
+  ctl: runCtl,
+  // As large as the others together, and loaded only when it runs.
+  deploy: async (args, env) => await (await import("./deploy.ts")).runDeploy(args, env),
+  help: runHelp,
 };
 
 /**
@@ -29,14 +34,16 @@ export async function runCommand(args: readonly string[], env: Environment): Pro
   try {
     return await dispatch(args, env);
   } catch (error) {
-    const isMistake = error instanceof ConfigError || error instanceof UsageError;
-    if (isMistake && isProbe(args)) {
-      console.log(`UNKNOWN: ${error.message}`);
+    if (isProbe(args)) {
+      console.log(`UNKNOWN: ${describeError(error)}`);
       return EXIT.unknown;
     }
+    const isMistake = error instanceof ConfigError || error instanceof UsageError;
     if (isMistake) console.error(`hapgent: ${error.message}`);
     else console.error("hapgent: unexpected error, please report it:", error);
-    if (error instanceof UsageError) console.error(formatUsageOf(args[0]));
+    // A deploy's mistake is one line, in the log of whatever calls it.
+    const isOneLine = args[0] === "deploy" && args.length > 1;
+    if (error instanceof UsageError && !isOneLine) console.error(formatUsageOf(args));
     return isMistake ? EXIT.usage : EXIT.failure;
   }
 }
@@ -53,8 +60,7 @@ async function dispatch(args: readonly string[], env: Environment): Promise<numb
   if (!command) throw refuseCommand(args.join(" "));
   const parsed = parseArguments(command, rest);
   if (parsed.flags.has("help")) return await runHelp({ ...parsed, operands: [name] });
-  const run = await RUNS[command.name]();
-  return await run(parsed, env);
+  return await RUNS[command.name](parsed, env);
 }
 
 /** Whether a monitor calls: it reads the exit codes of Nagios, and stdout alone. */
@@ -62,8 +68,9 @@ function isProbe([name, ...rest]: readonly string[]): boolean {
   return name === "status" && rest.some((arg) => /^--expect(=|$)/.test(arg));
 }
 
-/** The usage of the command that was called wrongly, or of all. */
-function formatUsageOf(name: string | undefined): string {
+/** The usage of the command that was called wrongly; its whole help when it was called alone. */
+function formatUsageOf([name, ...rest]: readonly string[]): string {
   const command = COMMANDS.find((each) => each.name === name && name !== "help");
-  return command ? `usage: ${formatUsage(command)}` : formatSynopsis();
+  if (!command) return formatSynopsis();
+  return `usage: ${rest.length > 0 ? formatUsage(command) : formatCommandHelp(command)}`;
 }

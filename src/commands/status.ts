@@ -2,7 +2,7 @@ import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { PROBE_MARK, SERVICE_NAME } from "../sent.ts";
-import type { Environment } from "../settings.ts";
+import { type Environment, readSetting } from "../settings.ts";
 import { STATUSES, type Status } from "../state/state.ts";
 import { findNearest, printableAscii, quote, suggest } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
@@ -18,24 +18,33 @@ const SHOWN = 60;
 /** How many milliseconds pass between two tries of `--wait`. */
 const PAUSE_MS = 50;
 
-/** The port of an address that names none. */
-const DEFAULT_PORT = 9777;
+/**
+ * Where an agent that listens on all addresses is asked. One that listens on `::` has IPv4 too, and
+ * has only that where IPv6 is off.
+ */
+const LOCAL: Readonly<Record<string, readonly string[]>> = {
+  "0.0.0.0": ["127.0.0.1", "::1"],
+  "::": ["::1", "127.0.0.1"],
+};
 
-/** A check: whom it asks, what it sends, and how many seconds it may take. */
+/** A check: whom it asks (the second where the first has no port open), and what it sends. */
 interface Question {
-  readonly target: Address;
+  readonly targets: readonly Address[];
   readonly sent: string;
+  /** Seconds. */
   readonly timeout: number;
 }
 
-/** How one check went. */
-interface Answer {
-  readonly reply?: string | undefined;
-  readonly problem?: string | undefined;
+/** How a check went. */
+interface Outcome {
+  readonly address: string;
+  readonly isConnected: boolean;
+  readonly reply?: string;
+  readonly problem?: string;
 }
 
 /**
- * `hapgent status [HOST[:PORT]]`: asks as HAProxy does and prints the line. Without an address it
+ * `hapgent status [HOST[:PORT]]`: asks as HAProxy does and prints the reply. Without an address it
  * asks the agent that the environment, or the installation on this machine, describes.
  *
  * @returns the exit code: 0 when the reply is well-formed, else 1. With `--expect` it is a
@@ -46,35 +55,44 @@ export async function runStatus(args: Arguments, env: Environment): Promise<numb
   if (operands.length > 1) {
     throw new UsageError(`status: expected one HOST[:PORT], got ${quote(operands.join(" "))}`);
   }
-  const service = readService(values["send"]);
+  const sent = `${PROBE_MARK}${readService(values["send"])}\n`;
   const timeout = readSeconds("--timeout", values["timeout"] ?? "2");
   const end = performance.now() + readSeconds("--wait", values["wait"] ?? "0") * 1000;
   const expected = readExpected(values["expect"]);
-  const { target, origin } = await findTarget(operands[0], env, values["instance"]);
-  const question = { target, sent: `${PROBE_MARK}${service}\n`, timeout };
-  const address = formatAddress(target);
-  for (;;) {
-    const { reply, problem } = compare(await ask(question), expected);
-    if (problem !== undefined && performance.now() < end) {
-      await Bun.sleep(PAUSE_MS);
-      continue;
-    }
-    const ok = problem === undefined;
-    const problems = ok ? [] : [problem];
-    const failure = `${address}${origin}: ${problem}`;
-    const shown = printableAscii(reply ?? "");
-    if (flags.has("json")) {
-      console.log(printableAscii(JSON.stringify({ ok, address, reply, problems })));
-    } else if (expected) console.log(ok ? `OK: ${shown}` : `CRITICAL: ${failure}`);
-    else if (ok) console.log(shown);
-    else console.error(`hapgent status: ${failure}`);
-    if (ok) return EXIT.ok;
-    return expected ? EXIT.critical : EXIT.failure;
+  const { targets, origin } = await findTargets(operands[0], env, values["instance"]);
+  const check = async () => compare(await askFirst({ targets, sent, timeout }), expected);
+  let outcome = await check();
+  while (outcome.problem !== undefined && performance.now() < end) {
+    await Bun.sleep(PAUSE_MS);
+    outcome = await check();
   }
+  const { address, reply, problem } = outcome;
+  const ok = problem === undefined;
+  const failure = `${address}${origin}: ${problem}`;
+  const shown = printableAscii(reply ?? "");
+  if (flags.has("json")) {
+    const problems = ok ? [] : [problem];
+    console.log(printableAscii(JSON.stringify({ ok, address, reply, problems })));
+  } else if (expected) console.log(ok ? `OK: ${shown}` : `CRITICAL: ${failure}`);
+  else if (ok) console.log(shown);
+  else console.error(`hapgent status: ${failure}`);
+  if (ok) return EXIT.ok;
+  return expected ? EXIT.critical : EXIT.failure;
+}
+
+/** Asks the first target that is there; of none, the first one's problem counts. */
+async function askFirst({ targets, sent, timeout }: Question): Promise<Outcome> {
+  let first: Outcome | undefined;
+  for (const target of targets) {
+    const outcome = await ask(target, sent, timeout);
+    if (outcome.isConnected) return outcome;
+    first ??= outcome;
+  }
+  return first ?? { address: "", isConnected: false };
 }
 
 /** One check: connects, sends, reads up to the first newline, closes. */
-async function ask({ target: { ip, port }, sent, timeout }: Question): Promise<Answer> {
+async function ask({ ip, port }: Address, sent: string, timeout: number): Promise<Outcome> {
   const { promise, resolve } = Promise.withResolvers<string>();
   let text = "";
   let isConnected = false;
@@ -106,27 +124,27 @@ async function ask({ target: { ip, port }, sent, timeout }: Question): Promise<A
   connection.catch((error: unknown) => resolve(describeError(error)));
   const failure = await promise;
   clearTimeout(timer);
-  if (failure) return { problem: failure };
-  if (!text.includes("\n")) return { problem: `expected a line, got ${show(text)}` };
-  const reply = decode(text.slice(0, text.search(/[\r\n]/)));
-  if (isWellFormed(reply)) return { reply };
-  return { reply, problem: `expected words that HAProxy knows, got ${show(reply)}` };
+  const outcome = { address: formatAddress({ ip, port }), isConnected };
+  if (failure) return { ...outcome, problem: failure };
+  if (!text.includes("\n")) return { ...outcome, problem: `expected a line, got ${show(text)}` };
+  const reply = Buffer.from(text.slice(0, text.search(/[\r\n]/)), "latin1").toString();
+  if (isWellFormed(reply)) return { ...outcome, reply };
+  return { ...outcome, reply, problem: `expected words that HAProxy knows, got ${show(reply)}` };
 }
 
-/** The same answer; with a status that is not among the expected ones, that is its problem. */
-function compare(answer: Answer, expected: readonly Status[] | undefined): Answer {
-  const { reply, problem } = answer;
-  if (!expected || problem !== undefined || reply === undefined) return answer;
-  if (readStatuses(reply).some((status) => expected.includes(status))) return answer;
-  return { reply, problem: `expected ${expected.join(" or ")}, got ${show(reply)}` };
+/** The same outcome; a status that is not among the expected ones is its problem. */
+function compare(outcome: Outcome, expected: readonly Status[] | undefined): Outcome {
+  const { reply, problem } = outcome;
+  if (!expected || problem !== undefined || reply === undefined) return outcome;
+  if (readStatuses(reply).some((status) => expected.includes(status))) return outcome;
+  return { ...outcome, problem: `expected ${expected.join(" or ")}, got ${show(reply)}` };
 }
 
 function readExpected(text: string | undefined): Status[] | undefined {
   return text?.split(",").map((word) => {
     const status = STATUSES.find((each) => each === word.toUpperCase());
     if (status !== undefined) return status;
-    const nearest = findNearest(word, STATUSES);
-    const hint = suggest(nearest);
+    const hint = suggest(findNearest(word, STATUSES));
     const all = STATUSES.join(", ");
     throw new UsageError(`status: --expect: expected some of ${all}, got ${quote(word)}${hint}`);
   });
@@ -137,32 +155,27 @@ function readService(name = ""): string {
   throw new UsageError(`status: --send: expected the name of a service, got ${quote(name)}`);
 }
 
-function decode(bytes: string): string {
-  return Buffer.from(bytes, "latin1").toString();
-}
-
 /** Text that came in place of a reply, safe to show: anything may listen there. */
 function show(text: string): string {
   return printableAscii(JSON.stringify(text.slice(0, SHOWN)));
 }
 
-/** The address to ask, and where it comes from if not the command line or the environment. */
-async function findTarget(
+/** The addresses to ask, and where they come from if not the command line or the environment. */
+async function findTargets(
   text: string | undefined,
   env: Environment,
   instance: string | undefined,
-): Promise<{ target: Address; origin: string }> {
+): Promise<{ targets: readonly Address[]; origin: string }> {
   if (text !== undefined) {
-    const target = parseAddress(text, DEFAULT_PORT);
-    if (target) return { target, origin: "" };
+    const target = parseAddress(text, readSetting({}, "HAPGENT_PORT"));
+    if (target) return { targets: [target], origin: "" };
     throw new UsageError(`status: expected HOST[:PORT] or [IPV6][:PORT], got ${quote(text)}`);
   }
   const settings = await findSettings(env, instance);
   const ip = settings.read("HAPGENT_IP");
-  // An agent that listens on all addresses is asked on the local one.
-  const local: Record<string, string> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
-  const target = { ip: local[ip] ?? ip, port: settings.read("HAPGENT_PORT") };
-  return { target, origin: settings.explain("HAPGENT_PORT") };
+  const port = settings.read("HAPGENT_PORT");
+  const targets = (LOCAL[ip] ?? [ip]).map((local) => ({ ip: local, port }));
+  return { targets, origin: settings.explain("HAPGENT_PORT") };
 }
 
 /** A number of seconds of the command line. */

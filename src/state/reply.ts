@@ -28,9 +28,7 @@ const EXACT: readonly Status[] = ["READY", "UP", "DRAIN", "DOWN", "STOPPED", "FA
 export function formatReply(states: readonly [State, ...State[]], mode: ReplyMode): string {
   const [{ weight, maxconn }] = states;
   const { status, reason } = states.reduce((one, other) => decide(one, other, mode));
-  const health = worst(HEALTH, states);
-  const admin = worst(ADMIN, states);
-  let reply: string = mode === "full" ? formatFull(health, admin) : status;
+  let reply: string = mode === "full" ? formatFull(states) : status;
   if (weight !== undefined) reply += ` ${weight}%`;
   else if (mode === "full") reply += " 100%";
   if (maxconn !== undefined) reply += ` maxconn:${maxconn}`;
@@ -59,14 +57,15 @@ function rank(words: readonly Status[], status: Status): number {
 }
 
 function worst(words: readonly Status[], states: readonly State[]): string {
-  const [first = ""] = words;
-  return words.findLast((word) => states.some(({ status }) => status === word)) ?? first;
+  const found = words.findLast((word) => states.some(({ status }) => status === word));
+  return (found ?? words[0] ?? "").toLowerCase();
 }
 
-function formatFull(health: string, admin: string): string {
-  const words = [admin, health].map((word) => word.toLowerCase());
-  if (health !== "UP" || admin === "READY") return words.join(" ");
-  return admin === "DRAIN" ? "up drain" : "maint";
+function formatFull(states: readonly State[]): string {
+  const health = worst(HEALTH, states);
+  const admin = worst(ADMIN, states);
+  if (health !== "up" || admin === "ready") return `${admin} ${health}`;
+  return admin === "drain" ? "up drain" : "maint";
 }
 
 function hasHealth(reply: string): boolean {

@@ -2,7 +2,7 @@ import { describeError } from "../errors.ts";
 import { Disk, SILENCE } from "./disk.ts";
 import { type Found, findState, type Identity, identify, isCurrent, type Reading } from "./read.ts";
 import type { Saved } from "./replace.ts";
-import { formatState, type State } from "./state.ts";
+import { formatState, isSameState, type State } from "./state.ts";
 
 /** How a write ended: what was particular about it, or why it is not known to be saved. */
 export type Written = { readonly saved: Saved } | { readonly problem: string };
@@ -110,9 +110,7 @@ export class StateFile {
 }
 
 function isSame(one: Found, other: Found | undefined): boolean {
-  return other !== undefined && describeFound(one) === describeFound(other);
-}
-
-function describeFound(found: Found): string {
-  return "state" in found ? formatState(found.state) : found.problem;
+  if (other === undefined) return false;
+  if ("state" in one) return "state" in other && isSameState(one.state, other.state);
+  return "problem" in other && one.problem === other.problem;
 }

@@ -106,6 +106,16 @@ export function withStatus(state: State, status: Status, reason?: string | null)
   return { ...kept, status, ...(reason && { reason }) };
 }
 
+/** Whether two states are the same. */
+export function isSameState(one: State, other: State): boolean {
+  return (
+    one.status === other.status &&
+    one.weight === other.weight &&
+    one.maxconn === other.maxconn &&
+    one.reason === other.reason
+  );
+}
+
 /** The text of a state file: JSON indented by two spaces, as the original writes it. */
 export function formatState({ status, weight, maxconn, reason }: State): string {
   return `${JSON.stringify({ status, weight, maxconn, reason }, null, 2)}\n`;

@@ -1,277 +1,284 @@
-// Who has been told what. The rule that all of these hold: `wait` is never ok while somebody may not
-// have the present reply.
-import { afterAll, afterEach, describe, expect, spyOn, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { POLLER_LIMIT, Pollers } from "../../src/agent/pollers.ts";
-import { Services } from "../../src/agent/services.ts";
-import type { Status } from "../../src/state/state.ts";
+// Who counts: whoever asks like a load balancer, or who is named. A load balancer is remembered,
+// however long it is silent, until somebody says that it is gone.
+import { describe, expect, test } from "bun:test";
+import { POLLER_LIMIT } from "../../src/agent/poller-memory.ts";
+import { Bench, every } from "./pollers-fixture.ts";
 
-let now = 0;
-const clock = spyOn(performance, "now").mockImplementation(() => now);
-
-afterEach(() => {
-  now = 0;
-});
-
-afterAll(() => clock.mockRestore());
-
-/** A host whose reply is a status, and its pollers. */
-function createPollers() {
-  let pollers: Pollers | undefined;
-  const changing = () => pollers?.forgetSilent();
-  const options = { file: "/nowhere", directory: undefined, mode: "exact", watch: false } as const;
-  const services = new Services({ ...options, changing });
-  pollers = new Pollers(services);
-  const { host } = services;
-  return {
-    pollers,
-    /** Makes the host answer this status from this second on. */
-    become(status: Status, second: number) {
-      now = second * 1000;
-      services.answerWhileStopping(status);
-    },
-    /** Notes a check of this second; `told` undefined: it may not have got its reply. */
-    check(second: number, address: string, sent = "", told: string | undefined = host.reply.text) {
-      now = second * 1000;
-      pollers.record({ address, sent }, told);
-    },
-    /** Notes a check that may not have been served. */
-    fail(second: number, address: string) {
-      now = second * 1000;
-      pollers.record({ address, sent: "" }, undefined);
-    },
-    /** What a wait of no time says at this second. */
-    async ask(second: number, count?: number) {
-      now = second * 1000;
-      return (await pollers.wait({ seconds: 0, count })).problem;
-    },
-    addresses: () => pollers.list().map(({ address }) => address),
-  };
-}
-
-describe("the pollers", () => {
-  test("are listed with what they sent, when they asked and what they were told, the latest last", () => {
-    const { pollers, become, check, fail } = createPollers();
-    become("UP", 0);
-    check(1, "a");
-    check(2, "b", "web");
-    check(3, "a");
-    become("DOWN", 3.2);
-    check(3.3, "b", "api");
-    fail(3.4, "c");
-    now = 3500.4;
-    expect(pollers.list()).toEqual([
-      { address: "b", sent: "web", age: 1.5, reply: "UP", isServed: false },
-      { address: "a", sent: "", age: 0.5, reply: "UP", isServed: false },
-      { address: "b", sent: "api", age: 0.2, reply: "DOWN", isServed: true },
-      { address: "c", sent: "", age: 0.1, reply: null, isServed: false },
-    ]);
-  });
-
-  test("that were served are forgotten after a minute; the others never", () => {
-    const { become, check, fail, addresses } = createPollers();
-    become("UP", 0);
-    check(0, "a");
-    check(30, "b");
-    fail(0, "c");
-    now = 60_001;
-    expect(addresses()).toEqual(["b", "c"]);
-    become("DOWN", 90);
-    now = 10_000_000;
-    expect(addresses()).toEqual(["b", "c"]);
-  });
-
-  test("that stopped asking before a change are not required to hear of it", async () => {
-    const { become, check, ask, addresses } = createPollers();
-    become("UP", 0);
-    check(0, "a");
-    check(70, "b");
-    become("DOWN", 71);
-    expect(addresses()).toEqual(["b"]);
-    check(73, "b");
-    expect(await ask(80)).toBeUndefined();
-  });
-
-  test("can be forgotten by address, all lines of it", () => {
-    const { pollers, check, addresses } = createPollers();
-    check(1, "a", "web");
-    check(1, "a", "api");
-    check(1, "b", "api");
-    expect(pollers.forget("a")).toBe(2);
-    expect(pollers.forget("a")).toBe(0);
-    expect(addresses()).toEqual(["b"]);
-  });
-
-  test("are at most 4,096; a served one makes room, an unserved one never", async () => {
-    const { become, check, ask, addresses } = createPollers();
-    become("UP", 0);
-    for (let i = 0; i < POLLER_LIMIT; i += 1) check(1, `10.0.0.${i}`);
-    expect(await ask(10)).toBeUndefined();
-    check(2, "new");
-    // One that was heard of a second ago is not remembered: nobody would miss it at a change.
-    expect(await ask(10)).toBe("more than 4096 pollers: not all of them are known");
-    expect(addresses()).toHaveLength(POLLER_LIMIT);
-    expect(addresses()).not.toContain("10.0.0.0");
-    become("DOWN", 3);
-    check(4, "newer");
-    expect(addresses()).not.toContain("newer");
-    expect(await ask(63)).toBe("more than 4096 pollers: not all of them are known");
-    expect(await ask(64)).toStartWith("not served to ");
-  });
-
-  test("make room unnoticed where they have not asked for a minute", async () => {
-    const { become, check, ask } = createPollers();
-    become("UP", 0);
-    for (let i = 0; i < POLLER_LIMIT; i += 1) check(1, `10.0.0.${i}`);
-    check(62, "new");
-    expect(await ask(63)).toBeUndefined();
-  });
-});
-
-describe("a wait", () => {
-  test("is over when all were served the present reply, and an interval has passed", async () => {
-    const { become, check, ask } = createPollers();
-    become("UP", 0);
-    check(1, "a");
-    check(1, "b");
-    expect(await ask(10)).toBeUndefined();
-    become("DOWN", 20);
-    check(20.1, "a");
-    expect(await ask(20.2)).toBe("not served to 1 of 2");
-    check(21, "b");
-    expect(await ask(21.9)).toBe("less than one check interval (20 s) has passed since the change");
-    check(22, "b");
-    check(22, "a");
-    check(23, "b");
-    check(23, "a");
-    expect(await ask(21.9)).toBe("less than one check interval (2 s) has passed since the change");
-    expect(await ask(23)).toBeUndefined();
-  });
-
-  test("is not over before an interval has passed since the start, where nothing has changed", async () => {
-    const { check, ask } = createPollers();
-    check(1, "a");
-    expect(await ask(1.9, 1)).toStartWith("less than one check interval (2 s) has passed");
-    expect(await ask(2, 1)).toBeUndefined();
-  });
-
-  test("lasts as long as the longest of the last two gaps of a poller", async () => {
-    const { become, check, ask } = createPollers();
-    become("UP", 0);
-    for (const second of [0, 5, 10, 15]) check(second, "a");
-    become("DOWN", 16);
-    check(17, "a");
-    expect(await ask(20)).toBe("less than one check interval (5 s) has passed since the change");
-    expect(await ask(21)).toBeUndefined();
-  });
-
-  test("requires one that got an older reply, or none for sure, however long it is silent", async () => {
-    const { become, check, fail, ask } = createPollers();
-    become("UP", 0);
-    check(0, "a");
-    check(0, "b");
-    become("DOWN", 30);
-    check(32, "a");
-    expect(await ask(50)).toBe("not served to 1 of 2");
-    expect(await ask(100)).toBe("not served to 1 of 1");
-    check(100, "a");
-    check(100, "b");
-    expect(await ask(160)).toBeUndefined();
-    fail(170, "b");
-    expect(await ask(171)).toBe("not served to 1 of 1");
-  });
-
-  test("tells two lines of one load balancer apart by what they send", async () => {
-    const { become, check, ask } = createPollers();
-    become("UP", 0);
-    check(8, "a", "web");
-    check(8, "a", "api");
-    become("DOWN", 10);
-    check(12, "a", "web");
-    expect(await ask(15)).toBe("not served to 1 of 2");
-    check(15, "a", "api");
-    expect(await ask(20)).toBeUndefined();
-  });
-
-  test("is not over before somebody has asked", async () => {
-    const { ask } = createPollers();
-    expect(await ask(1000)).toBe("no load balancer has asked");
-  });
-
-  test("is not over before the agent has listened for 10 s, unless all are counted", async () => {
-    const { become, check, ask } = createPollers();
-    become("UP", 0);
-    check(2, "a");
-    expect(await ask(9)).toBe(
-      "the agent has listened for 9 s only, and knows its pollers after 10 s",
-    );
-    expect(await ask(9, 2)).toBe("only 1 of 2 pollers have asked");
-    check(9, "b");
-    expect(await ask(9, 2)).toBeUndefined();
-    expect(await ask(1.5, 2)).toBe(
-      "less than one check interval (2 s) has passed since the change",
-    );
-    expect(await ask(10)).toBeUndefined();
-  });
-
-  test("about a service that is new is not over before the agent has listened for 10 s", async () => {
-    using directory = temporaryDirectory();
-    writeFileSync(`${directory.path}/web.json`, '{"status":"UP"}');
-    const file = "/nowhere";
-    const options = { file, directory: directory.path, mode: "exact", watch: false } as const;
-    const services = new Services(options);
-    const pollers = new Pollers(services);
-    now = 100_000;
-    await services.start();
-    now = 101_000;
-    pollers.record({ address: "a", sent: "web" }, services.answer("web").text);
-    const problem = async (second: number) => {
-      now = second * 1000;
-      return (await pollers.wait({ name: "web", seconds: 0 })).problem;
-    };
-    expect(await problem(105)).toStartWith("the agent has listened for 5 s only");
-    expect(await problem(110)).toBeUndefined();
-  });
-
-  test("goes on until its time is over, or nobody wants to know any more", async () => {
-    const { pollers, become, check } = createPollers();
-    become("UP", 0);
-    check(0, "a");
-    become("DOWN", 20);
-    let isWanted = true;
-    const unwanted = pollers.wait({ seconds: 3600, isWanted: () => isWanted });
-    const timed = pollers.wait({ seconds: 5 });
-    isWanted = false;
-    expect((await unwanted).problem).toBe("not served to 1 of 1");
-    now = 25_000;
-    const { problem, seconds, pollers: reports } = await timed;
-    expect({ problem, seconds }).toEqual({ problem: "not served to 1 of 1", seconds: 5 });
-    expect(reports).toEqual([{ address: "a", sent: "", age: 25, reply: "UP", isServed: false }]);
-  });
-
-  test("at the end of the agent is over at once where nobody has asked in 10 s", async () => {
-    const { pollers } = createPollers();
-    now = 10_001;
-    await pollers.tellAll(3600);
-    expect(pollers.list()).toEqual([]);
+describe("without names, a load balancer is", () => {
+  test("who has asked three times, at most once a second, and was served", () => {
+    const bench = new Bench();
+    bench.check([0, 1, 2], "10.0.0.1").check([0, 0.5, 0.9, 1.4], "10.0.0.2");
+    bench.check([0, 1, 2], "10.0.0.3", "", false);
+    expect(bench.standings(2)).toEqual({
+      "10.0.0.2": "new",
+      "10.0.0.1": "three checks",
+      "10.0.0.3": "new",
+    });
+    expect(bench.standings(100_000)).toEqual({ "10.0.0.1": "three checks" });
   });
 
   test.each([
-    ["somebody who has asked has not got the reply", 100, true],
-    ["somebody may ask yet, 10 s after the start", 9, false],
-  ])("at the end of the agent lasts while %s", async (_, second, hasAsked) => {
-    const { pollers, become, check } = createPollers();
-    become("UP", 0);
-    if (hasAsked) check(second, "a");
-    become("DOWN", second);
-    let isOver = false;
-    const told = pollers.tellAll(5).then(() => {
-      isOver = true;
-    });
-    for (let turn = 0; turn < 10; turn += 1) await Promise.resolve();
-    expect(isOver).toBe(false);
-    now += 5000;
-    await told;
+    ["10 s", 1000, 10],
+    ["60 s, in the first five minutes after a start", 0, 60],
+  ])("nobody who is new and silent for %s", (_, age, silence) => {
+    const bench = new Bench({ age });
+    bench.check([0, 2], "10.0.0.1");
+    expect(bench.standings(2 + silence - 0.1)).toEqual({ "10.0.0.1": "new" });
+    expect(bench.standings(2 + silence)).toEqual({ "10.0.0.1": "stranger" });
   });
+
+  test("nobody who was never served and is silent for three of its longest gaps", () => {
+    const bench = new Bench();
+    bench.check([0, 20, 50], "10.0.0.1", "", false);
+    expect(bench.standings(139)).toEqual({ "10.0.0.1": "new" });
+    expect(bench.standings(140)).toEqual({ "10.0.0.1": "stranger" });
+  });
+
+  test("one that asks every 9 minutes too: strangers are remembered for ten", () => {
+    const bench = new Bench();
+    bench.check([0, 540, 1080], "10.0.0.1").check([0, 601, 1202], "10.0.0.2");
+    expect(bench.standings(1300)).toEqual({
+      "10.0.0.1": "three checks",
+      "10.0.0.2": "stranger",
+    });
+  });
+
+  test("not forgotten by HAPGENT_FORGET before its time, and then logged", () => {
+    const bench = new Bench({ forget: 300 });
+    bench.check([0, 1, 2], "10.0.0.1", "web");
+    expect(bench.standings(302)).toEqual({ "10.0.0.1 web": "three checks" });
+    expect(bench.standings(302.1)).toEqual({});
+    expect(bench.lines).toEqual([
+      {
+        message: "load balancer forgotten",
+        fields: { address: "10.0.0.1", sent: "web", silent: 300.1 },
+      },
+    ]);
+  });
+
+  test("forgotten by HAPGENT_FORGET also where nobody looks", () => {
+    const bench = new Bench({ forget: 300 });
+    bench.check([0, 1, 2], "10.0.0.1").check([400], "10.0.0.2");
+    expect(bench.lines).toHaveLength(1);
+  });
+});
+
+describe("with names, a load balancer is", () => {
+  test("who is named, from its first check on, and nobody else", () => {
+    const bench = new Bench({ named: "10.0.0.1=2001:db8::1 10.1.0.0/16" });
+    for (const address of ["10.0.0.1", "2001:db8::1"]) bench.check([0], address);
+    for (const address of ["10.1.0.1", "10.2.0.1"]) bench.check([0, 1, 2], address);
+    bench.check([2], "10.1.0.2");
+    expect(bench.standings(3)).toEqual({
+      "10.0.0.1": "named",
+      "2001:db8::1": "named",
+      "10.1.0.1": "in a named network",
+      "10.2.0.1": "stranger",
+      "10.1.0.2": "new",
+    });
+  });
+
+  test("shown before it has asked", () => {
+    const bench = new Bench({ named: "10.0.0.1=2001:db8::1" });
+    expect(bench.show(0)).toEqual([
+      {
+        ...{ address: "10.0.0.1=2001:db8::1", sent: null, age: null, since: null, interval: null },
+        ...{ reply: null, isServed: false, counts: true, why: "named" },
+      },
+    ]);
+  });
+
+  test("not forgotten by HAPGENT_FORGET where it has an entry of its own", () => {
+    const bench = new Bench({ named: "10.0.0.1 10.1.0.0/16", forget: 60 });
+    bench.check([0, 1, 2], "10.0.0.1").check([0, 1, 2], "10.1.0.1");
+    expect(bench.standings(1000)).toEqual({ "10.0.0.1": "named" });
+  });
+
+  test("not all that its address sends: a person there who asked once is forgotten after ten minutes", () => {
+    const bench = new Bench({ named: "10.0.0.1" });
+    bench.check([0], "10.0.0.1", "by hand").check([0, 2], "10.0.0.1", "slow");
+    expect(bench.standings(600)).toEqual({
+      "10.0.0.1 by hand": "named",
+      "10.0.0.1 slow": "named",
+    });
+    expect(bench.standings(601)).toEqual({ "10.0.0.1 slow": "named" });
+    expect(bench.standings(700)).toEqual({ "10.0.0.1 slow": "named" });
+  });
+
+  test("logged once where it asks and is not named: perhaps an address was mistyped", () => {
+    const bench = new Bench({ named: "10.0.0.1" });
+    bench.check(every(2, 0, 5), "10.0.0.2", "web");
+    expect(bench.lines).toEqual([
+      {
+        message: "not counted, HAPGENT_POLLERS does not name it",
+        fields: { address: "10.0.0.2", sent: "web", interval: 2 },
+      },
+    ]);
+  });
+});
+
+describe("nobody is", () => {
+  test("a probe of the project's own", () => {
+    const bench = new Bench();
+    bench.check([0, 1, 2], "10.0.0.1", "#hapgent:web");
+    expect(bench.show(2)).toEqual([]);
+  });
+
+  test("made up of a reply that was written before anything was read", () => {
+    const bench = new Bench();
+    expect(bench.write("10.0.0.1")).toEqual([]);
+    expect(bench.show(0)).toEqual([]);
+  });
+});
+
+describe("an unknown name", () => {
+  test("is shown, and logged once, with what is wrong about it", () => {
+    const bench = new Bench({ services: ["web"] });
+    bench.check([0, 1], "10.0.0.1", "web\\n").check([0, 1], "10.0.0.2", "web\\n");
+    bench.check([2], "10.0.0.1", "wbe").check([3], "10.0.0.1", "web 2");
+    expect(bench.show(3)).toMatchObject([
+      { sent: "web\\n", reply: "FAIL #no such service" },
+      { sent: "web\\n", reply: "FAIL #no such service" },
+      { sent: "wbe", reply: "FAIL #no such service" },
+      { sent: "web 2", reply: "UP 100%" },
+    ]);
+    const message = "a check asks for no service";
+    expect(bench.lines).toEqual([
+      {
+        message,
+        fields: {
+          ...{ address: "10.0.0.1", sent: "web\\n" },
+          hint: "no newline: HAProxy keeps \\n in single quotes",
+        },
+      },
+      { message, fields: { address: "10.0.0.1", sent: "wbe", hint: undefined } },
+    ]);
+  });
+
+  test("of many is logged 32 times", () => {
+    const bench = new Bench({ services: ["web"] });
+    for (let i = 0; i < 100; i += 1) bench.check([0], "10.0.0.1", `name${i}`);
+    expect(bench.lines).toHaveLength(32);
+  });
+});
+
+describe("4,096 pollers are remembered:", () => {
+  const address = (i: number) => `10.0.${i >> 8}.${i & 255}`;
+
+  function fill(bench: Bench, seconds: readonly number[]): void {
+    for (let i = 0; i < POLLER_LIMIT; i += 1) bench.check(seconds, address(i));
+  }
+
+  test("the oldest stranger makes room first", () => {
+    const bench = new Bench();
+    fill(bench, [0]);
+    bench.check([1], address(0)).check([20], "192.0.2.1");
+    const addresses = bench.show(20).map((each) => each["address"]);
+    expect(addresses).toHaveLength(POLLER_LIMIT);
+    expect(addresses).toContain("192.0.2.1");
+    expect(addresses).toContain(address(0));
+    expect(addresses).not.toContain(address(1));
+    expect(bench.wait(20)).not.toContain("more than 4096");
+  });
+
+  test("load balancers make room for nobody, and a wait says so", () => {
+    const bench = new Bench();
+    fill(bench, [0, 1, 2]);
+    expect(bench.wait(3)).toStartWith("ok served to all of 4096 pollers");
+    bench.check([10], "192.0.2.1");
+    expect(bench.show(10).map((each) => each["address"])).not.toContain("192.0.2.1");
+    const problem = "error: after 0 s: more than 4096 pollers: not all of them are known";
+    expect(bench.wait(11)).toBe(problem);
+    bench.forget(12, address(0));
+    bench.check([13, 14, 15], "192.0.2.1");
+    expect(bench.wait(16)).toBe(problem);
+    expect(bench.wait(80)).toStartWith("ok served to all of 4096 pollers");
+  });
+});
+
+describe("what it was told", () => {
+  test("is what a clean close has confirmed, and else only perhaps", () => {
+    const bench = new Bench();
+    bench.check([0], "10.0.0.1");
+    const told = () => bench.show(9)[0];
+    expect(told()).toMatchObject({ reply: "UP 100%", isServed: true });
+    bench.at(1).set("DRAIN");
+    expect(told()).toMatchObject({ reply: "UP 100%", isServed: false });
+    const written = bench.at(2).write("10.0.0.1", "");
+    expect(told()).toMatchObject({ reply: null, perhaps: ["UP 100%", "DRAIN 100%"] });
+    bench.close(written, false);
+    expect(told()).toMatchObject({ reply: null, perhaps: ["UP 100%", "DRAIN 100%"] });
+    bench.check([4], "10.0.0.1");
+    expect(told()).toMatchObject({ reply: "DRAIN 100%", isServed: true });
+  });
+
+  test("is not what an earlier check confirms after a later one", () => {
+    const bench = new Bench();
+    const early = bench.at(0).write("10.0.0.1", "");
+    bench.at(1).set("DRAIN");
+    const late = bench.write("10.0.0.1", "");
+    bench.close(late);
+    bench.close(early);
+    expect(bench.show(2)).toMatchObject([{ reply: "DRAIN 100%", isServed: true }]);
+  });
+
+  test("is open while a check is that was written something else, however early", () => {
+    const bench = new Bench();
+    const early = bench.at(0).write("10.0.0.1", "");
+    bench.at(1).set("DRAIN").check([2], "10.0.0.1");
+    expect(bench.show(2)).toMatchObject([{ isServed: false, perhaps: ["DRAIN 100%", "UP 100%"] }]);
+    bench.at(5).close(early, false);
+    expect(bench.show(5)).toMatchObject([{ isServed: true }]);
+  });
+
+  test("is perhaps what was written to its address before anything was read", () => {
+    const bench = new Bench();
+    bench.check([0], "10.0.0.1", "web").check([0], "10.0.0.2", "web").at(1).set("DRAIN");
+    const written = bench.write("10.0.0.1");
+    bench.at(2).set("UP").close(written);
+    expect(bench.show(2)).toMatchObject([
+      { address: "10.0.0.1", isServed: false, perhaps: ["UP 100%", "DRAIN 100%"] },
+      { address: "10.0.0.2", isServed: true },
+    ]);
+    expect(bench.check([3], "10.0.0.1", "web").show(3)[1]).toMatchObject({ isServed: true });
+  });
+
+  test("may be any of many replies that were lost: nothing is ever taken for heard", () => {
+    const bench = new Bench();
+    bench.check([0], "10.0.0.1");
+    for (let i = 1; i < 50; i += 1) {
+      bench.host.put(undefined, "UP", "socket", i, i);
+      bench.check([i], "10.0.0.1", "", false);
+    }
+    bench.host.put(undefined, "UP", "socket", 50, 100);
+    expect(bench.show(50)).toMatchObject([{ reply: null, isServed: false }]);
+    expect(bench.check([51], "10.0.0.1").show(51)).toMatchObject([{ isServed: true }]);
+  });
+});
+
+test("show pollers tells since when each asks, and how often, the latest last", () => {
+  const bench = new Bench({ services: ["web", "api"] });
+  bench.check([0, 5, 10], "10.0.0.1", "web").check([3], "10.0.0.2", "api");
+  expect(bench.show(10.5)).toEqual([
+    {
+      ...{ address: "10.0.0.2", sent: "api", age: 7.5, since: "1970-01-01T00:00:03.000Z" },
+      ...{ interval: null, reply: "UP 100%", isServed: true, counts: true, why: "new" },
+    },
+    {
+      ...{ address: "10.0.0.1", sent: "web", age: 0.5, since: "1970-01-01T00:00:00.000Z" },
+      ...{ interval: 5, reply: "UP 100%", isServed: true, counts: true, why: "three checks" },
+    },
+  ]);
+  expect(bench.show(10.5, "api")).toHaveLength(1);
+});
+
+test.each([
+  ["the longest gap", [0, 2, 5, 7], 3],
+  ["of the last eight", [0, 9, ...every(4, 13, 8)], 4],
+  ["without one over three times the median", [0, 2, 4, 6, 70], 2],
+  ["with one of three times the median", [0, 2, 4, 6, 12], 6],
+])("the interval is %s", (_, seconds, interval) => {
+  const bench = new Bench();
+  bench.check(seconds, "10.0.0.1");
+  expect(bench.show(100)).toMatchObject([{ interval }]);
 });

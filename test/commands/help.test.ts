@@ -1,8 +1,9 @@
 // The help names all there is, fits a terminal, and is about one command where that is asked for.
 import { describe, expect, test } from "bun:test";
 import { formatCommandHelp, formatHelp, formatSynopsis } from "../../src/commands/help.ts";
+import { listControls } from "../../src/controls.ts";
 import { listVariables } from "../../src/settings.ts";
-import { COMMANDS, listControls, listUsages } from "../../src/spec.ts";
+import { COMMANDS, listUsages } from "../../src/spec.ts";
 
 describe("the help", () => {
   test("names every command, variable, signal and exit code", () => {

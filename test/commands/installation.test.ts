@@ -4,7 +4,12 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { findSettings, parseSettings } from "../../src/commands/installation.ts";
+import {
+  findInstallation,
+  findSettings,
+  findUnitLimit,
+  parseSettings,
+} from "../../src/commands/installation.ts";
 import type { Environment, SettingName } from "../../src/settings.ts";
 
 /** A root directory in which these files are, and directories where a path ends with a slash. */
@@ -79,7 +84,9 @@ describe("findSettings", () => {
 
   test("that cannot be read are an error, not as if there were none", async () => {
     using root = makeRoot({ "/etc/default/hapgent/": "" });
-    await expect(findSettings({}, undefined, root.path)).rejects.toThrow("a directory (EISDIR)");
+    await expect(findSettings({}, undefined, root.path)).rejects.toThrow(
+      "illegal operation on a directory (EISDIR)",
+    );
   });
 });
 
@@ -105,6 +112,15 @@ describe("parseSettings", () => {
     ]);
   });
 
+  test("ends a line at a carriage return, too, as systemd does", () => {
+    const text = "# mine\r\nHAPGENT_PORT=80\r\nHAPGENT_IP='::1'\rHAPGENT_WATCH=on\r\n";
+    expect(parseSettings(text, "f").map(({ name, value, line }) => [line, name, value])).toEqual([
+      [2, "HAPGENT_PORT", "80"],
+      [3, "HAPGENT_IP", "::1"],
+      [4, "HAPGENT_WATCH", "on"],
+    ]);
+  });
+
   test.each([
     "HAPGENT_PORT=80 # web",
     "HAPGENT_PORT = 80",
@@ -113,12 +129,62 @@ describe("parseSettings", () => {
     'HAPGENT_STATE_FILE="`id`"',
     "HAPGENT_STATE_FILE='a",
     'HAPGENT_STATE_FILE="a"b',
-    "HAPGENT_PORT=80\r",
     "HAPGENT_STATE_FILE=a\\",
     "HAPGENT_PORT=80; rm a",
   ])("refuses %j, which they do not", (line) => {
     expect(() => parseSettings(`\n${line}\n`, "/etc/default/hapgent")).toThrow(
       `/etc/default/hapgent:2: expected NAME=value, quoted where it has blanks, got ${JSON.stringify(line.trim())}`,
+    );
+  });
+});
+
+describe("findUnitLimit", () => {
+  const systemd = { "/run/systemd/system/": "" };
+  const dropIn = (unit: string) => `/etc/systemd/system/${unit}.service.d/override.conf`;
+  const opened = "[Service]\nReadWritePaths=-/var/lib/other /srv/web/\n";
+  const hint = "the unit cannot save it: add ReadWritePaths=/srv/web (systemctl edit hapgent)";
+  const hidden = "the unit does not see /home: use another directory";
+
+  test.each<[string, Record<string, string>, string, string | undefined]>([
+    ["there is no systemd", {}, "/srv/web/state.json", undefined],
+    ["it is in the agent's own directory", systemd, "/var/lib/hapgent/services/a.json", undefined],
+    ["it is elsewhere", systemd, "/srv/web/state.json", hint],
+    [
+      "it is in a directory of a like name",
+      systemd,
+      "/var/lib/hapgent2/a",
+      hint.replace("/srv/web", "/var/lib/hapgent2"),
+    ],
+    ["it is in a home", systemd, "/home/me/state.json", hidden],
+    [
+      "a drop-in opens it",
+      { ...systemd, [dropIn("hapgent")]: opened },
+      "/srv/web/a.json",
+      undefined,
+    ],
+    [
+      "a drop-in opens another",
+      { ...systemd, [dropIn("hapgent")]: opened },
+      "/srv/web2/a",
+      hint.replace("/srv/web", "/srv/web2"),
+    ],
+    [
+      "the drop-in is of another unit",
+      { ...systemd, [dropIn("other")]: opened },
+      "/srv/web/a",
+      hint,
+    ],
+  ])("where %s", async (_, files, file, limit) => {
+    using root = makeRoot(files);
+    expect(await findUnitLimit(findInstallation(), file, root.path)).toBe(limit);
+  });
+
+  test.each(["hapgent@web", "hapgent@"])("of an instance reads drop-ins of %s", async (unit) => {
+    using root = makeRoot({ ...systemd, [dropIn(unit)]: opened });
+    const installation = findInstallation("web");
+    expect(await findUnitLimit(installation, "/srv/web/a", root.path)).toBeUndefined();
+    expect(await findUnitLimit(installation, "/srv/a", root.path)).toBe(
+      "the unit cannot save it: add ReadWritePaths=/srv (systemctl edit hapgent@web)",
     );
   });
 });

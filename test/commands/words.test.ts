@@ -38,7 +38,7 @@ describe("readStatuses", () => {
   test("of any reply of an agent are those of its state, and it is well-formed", () => {
     fc.assert(
       fc.property(anyState, fc.constantFrom<ReplyMode>("exact", "full"), (state, mode) => {
-        const reply = formatReply(state, mode).trimEnd();
+        const reply = formatReply([state], mode).trimEnd();
         expect(readStatuses(reply)).toContain(state.status);
         expect(isWellFormed(reply)).toBe(true);
       }),

@@ -3,7 +3,6 @@ import { beforeAll, expect, test } from "bun:test";
 import { version } from "../../package.json";
 import { type AgentOptions, startAgent } from "../../scripts/lib/agent.ts";
 import { ROOT, run } from "../../scripts/lib/shell.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 
@@ -16,10 +15,6 @@ const OPTIONS: AgentOptions = {
 };
 
 beforeAll(async () => {
-  await needTools({
-    "qemu-aarch64-static": "qemu-user-static",
-    [`${LIBRARIES}/lib/libc.so.6`]: "libc6-arm64-cross",
-  });
   run(["bun", "scripts/build.ts", "linux-arm64"]);
 });
 

@@ -6,15 +6,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { ask } from "../../scripts/lib/check.ts";
+import { readCommitTime } from "../../scripts/lib/git.ts";
 import { freePort } from "../../scripts/lib/port.ts";
-import { output, ROOT } from "../../scripts/lib/shell.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { licenseExpression } from "../../scripts/lib/third-party.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { baseRoot, bootMachine, type Machine } from "./machine.ts";
 
 const IMAGE = `hapgent:${version}`;
 const ARCHIVE = `${ROOT}dist/hapgent-${version}-image.tar`;
+const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
 const CONTAINER = `${ROOT}deploy/container`;
 /** Podman as it works where systemd is not the first process. */
 const SETTINGS = `[engine]
@@ -192,6 +195,45 @@ test("one agent answers for several services", async () => {
   await machine.run("podman rm --force several");
 });
 
+test("an image of your own builds from an unpacked release, and from a checkout", async () => {
+  using directory = temporaryDirectory();
+  const root = directory.path;
+  const collect = ["sh", join(root, "deploy/container/collect.sh")];
+  await output(["mkdir", join(root, "deploy"), join(root, "dist")]);
+  await output(["cp", "-r", CONTAINER, `${ROOT}deploy/state.json`, join(root, "deploy")]);
+  expect((await outcome(collect)).stderr).toContain("in a checkout, bun run build makes it");
+  await output(["cp", `${ROOT}dist/hapgent`, join(root, "dist")]);
+  await output(collect);
+  const executable = join(root, "deploy/container", ARCHITECTURE, "usr/bin/hapgent");
+  await output(["cmp", `${ROOT}dist/hapgent`, executable]);
+
+  await output(["mv", join(root, "dist/hapgent"), join(root, "hapgent")]);
+  await output(collect);
+  const storage = `--root=${root}/root --runroot=${root}/runroot --storage-driver=vfs`;
+  const buildah = ["buildah", ...storage.split(" ")];
+  const context = join(root, "deploy/container");
+  await output([...buildah, "bud", "--quiet", "--isolation=chroot", "--tag=own", context]);
+  const container = await output([...buildah, "from", "own"]);
+  const run = ["run", "--isolation=chroot", container, "hapgent", "--version"];
+  expect(await output([...buildah, ...run])).toStartWith(`hapgent ${version} (`);
+  await output([...buildah, "rm", container]);
+});
+
+test("shellcheck finds nothing in the script that collects", async () => {
+  expect(await output(["shellcheck", `${CONTAINER}/collect.sh`])).toBe("");
+});
+
+test("it was created when the commit was: registries clean up by age", async () => {
+  const seconds = readCommitTime();
+  expect(
+    Date.parse(
+      await machine
+        .run(["podman", "inspect", "--format={{json .Created}}", IMAGE])
+        .then(JSON.parse),
+    ),
+  ).toBe(seconds * 1000);
+});
+
 test("the image says what it is and is tuned", async () => {
   const variables = JSON.parse(await inspect(IMAGE, "json .Config.Env")) as string[];
   for (const [name, value] of Object.entries(TUNED))
@@ -199,7 +241,7 @@ test("the image says what it is and is tuned", async () => {
   const labels = JSON.parse(await inspect(IMAGE, "json .Labels")) as Record<string, string>;
   expect(labels["org.opencontainers.image.version"]).toBe(version);
   expect(labels["org.opencontainers.image.revision"]).toMatch(/^[0-9a-f]{40}$/);
-  expect(labels["org.opencontainers.image.licenses"]).toBe("MIT");
+  expect(labels["org.opencontainers.image.licenses"]).toBe(licenseExpression());
   expect(`sha256:${await inspect(IMAGE, ".Id")}`).toBe(await imageId("amd64"));
   console.log(
     `${(statSync(ARCHIVE).size / 1e6).toFixed(1)} MB as an archive of both architectures`,
@@ -213,12 +255,35 @@ test("the archive has an image for each architecture", async () => {
   expect(found).toEqual(["linux/amd64", "linux/arm64"]);
 });
 
+async function unpackImage(architecture: string, root: string): Promise<void> {
+  const { layers } = await readImage(architecture);
+  const unpack = 'tar -xOf "$0" "$1" | tar -C "$2" -xz';
+  for (const layer of layers) await output(["sh", "-c", unpack, ARCHIVE, blob(layer), root]);
+}
+
+test.each(["amd64", "arm64"])(
+  "the image for %s says what it holds, and by which terms",
+  async (name) => {
+    using directory = temporaryDirectory();
+    await unpackImage(name, directory.path);
+    const read = (path: string) => readFileSync(join(directory.path, path), "utf8");
+    for (const file of ["LICENSE", "THIRD_PARTY_NOTICES"]) {
+      expect(read(`usr/share/doc/hapgent/${file}`)).toBe(readFileSync(ROOT + file, "utf8"));
+    }
+    expect(read("usr/share/doc/libc6/copyright")).toContain("GNU C Library");
+    expect(read("usr/lib/os-release")).toContain("ID=debian\n");
+    const status = read("var/lib/dpkg/status.d/libc6");
+    expect(status).toMatch(/^Package: libc6\n/);
+    expect(status).toContain(`\nArchitecture: ${name}\n`);
+    expect(status).toMatch(/^Version: 2\.\d+-[0-9a-z+]+$/m);
+    expect(status).not.toContain("cross");
+  },
+);
+
 test("the image for arm64 holds all that it needs", async () => {
   using directory = temporaryDirectory();
   const root = directory.path;
-  const { layers } = await readImage("arm64");
-  const unpack = 'tar -xOf "$0" "$1" | tar -C "$2" -xz';
-  for (const layer of layers) await output(["sh", "-c", unpack, ARCHIVE, blob(layer), root]);
+  await unpackImage("arm64", root);
   const port = freePort();
   const agent = Bun.spawn(["qemu-aarch64-static", "-L", root, join(root, "usr/bin/hapgent")], {
     env: {

@@ -1,57 +1,37 @@
-// What the system tests show with the installed HAProxy, with the newer one of another Debian.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+// The samples are valid without a warning, and do what the system tests show, with the HAProxy of this
+// machine's Debian, and with those of newer ones: 3.0 (Debian 13), and the newest that Debian has.
+import { describe, expect, test } from "bun:test";
 import { dirname, join } from "node:path";
-import { formatMatrix, playMatrix } from "../../scripts/lib/matrix.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
-import { showStates } from "../system/states.ts";
+import { unpackPackages } from "./unpack.ts";
 
-const directory = temporaryDirectory();
-let haproxy: string[] = [];
-
-beforeAll(async () => {
-  await needTools({ debootstrap: "debootstrap", haproxy: "haproxy" });
-  haproxy = await unpackHaproxy("trixie", directory.path);
-}, 300_000);
-
-afterAll(() => directory[Symbol.dispose]());
-
-test("it is HAProxy 3", async () => {
-  expect(await output([...haproxy, "-v"])).toStartWith("HAProxy version 3.");
-});
-
-test.each([...new Bun.Glob("*.cfg").scanSync(`${ROOT}deploy/haproxy`)])(
-  "the sample %s is valid",
-  async (name) => {
-    await output([...haproxy, "-c", "-f", `${ROOT}deploy/haproxy/${name}`]);
-  },
+/** The system tests that are about HAProxy: its samples, what sticks, what is said of trouble. */
+const FILES = ["haproxy-samples", "haproxy", "sticking", "troubleshooting"].map(
+  (name) => `./test/system/${name}.test.ts`,
 );
 
-test("it sees status, weight, maxconn and reason", async () => {
-  await showStates('agent-send "be/s\\n"', haproxy);
-}, 60_000);
-
-test("the same sticks as with the installed HAProxy", async () => {
-  expect(formatMatrix(await playMatrix({}, haproxy))).toBe(formatMatrix(await playMatrix()));
-}, 60_000);
+describe.concurrent.each(["trixie", "forky", "experimental"])("HAProxy of Debian's %s", (suite) => {
+  test("is newer than 2.6, and everything that is said of HAProxy is true for it", async () => {
+    const haproxy = await unpackHaproxy(suite);
+    const version = await output([haproxy, "-v"]);
+    console.log(`${suite}: ${version.split("\n")[0]}`);
+    expect(version).toStartWith(suite === "trixie" ? "HAProxy version 3.0." : "HAProxy version 3.");
+    const env = { PATH: `${dirname(haproxy)}:${Bun.env["PATH"]}` };
+    await output(["bun", "test", "--timeout=180000", ...FILES], { cwd: ROOT, env, limit: 600 });
+  }, 700_000);
+});
 
 /**
- * Unpacks the HAProxy of a Debian release, installing nothing, and returns the command that runs
- * it: by its own dynamic linker, and without `-W`, as a master executes itself again without that.
+ * Unpacks the HAProxy of a Debian release with its libraries, installing nothing, and returns its
+ * path. It runs anywhere, with the dynamic linker and the libraries that it came with; a master can
+ * execute itself again.
  */
-async function unpackHaproxy(release: string, path: string): Promise<string[]> {
-  const packages = join(path, "packages");
-  const options = ["--variant=minbase", "--include=haproxy", "--download-only"];
-  await output(["debootstrap", ...options, release, packages], { limit: 240 });
-  for (const file of new Bun.Glob("var/cache/apt/archives/*.deb").scanSync(packages)) {
-    await output(["dpkg-deb", "--extract", join(packages, file), join(path, "root")]);
-  }
-  const [linker] = new Bun.Glob("usr/lib/*/ld-linux-*").scanSync({
-    cwd: join(path, "root"),
-    absolute: true,
-  });
+async function unpackHaproxy(suite: string): Promise<string> {
+  const root = await unpackPackages(suite, "haproxy");
+  const [linker] = new Bun.Glob("usr/lib/*/ld-linux-*").scanSync({ cwd: root, absolute: true });
   if (!linker) throw new Error("no dynamic linker was unpacked");
-  const program = join(path, "root/usr/sbin/haproxy");
-  return [linker, "--library-path", dirname(linker), program, "-db"];
+  const program = join(root, "usr/sbin/haproxy");
+  const libraries = ["--force-rpath", "--set-rpath", dirname(linker)];
+  await output(["patchelf", "--set-interpreter", linker, ...libraries, program]);
+  return program;
 }

@@ -16,7 +16,8 @@ const SETTINGS = "/etc/default/hapgent";
 const BINARY = "/usr/local/bin/hapgent";
 const UNITS = "/usr/local/lib/systemd/system";
 const TARGET = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
-const INSTALL = "sh /srv/release/install.sh --from file:///srv/release";
+// The machines have no ssh-keygen, unless a test gives them one.
+const INSTALL = "sh /srv/release/install.sh --from file:///srv/release --insecure";
 
 let release: string;
 
@@ -62,10 +63,10 @@ async function playLife(machine: Machine): Promise<void> {
   await machine.run("umount /mnt");
   expect(first).toContain("checksum checked\n");
   expect(first).toContain(`installed: hapgent ${version} (`);
-  expect(await machine.ask()).toBe("UP");
+  expect(await machine.ask()).toBe("ready up 100%");
   // The last two lines say what to do next; the first of them is a command.
   const [ask = "", samples = ""] = first.split("\n").slice(-2);
-  expect(await machine.run(ask.replace(/^.*: +/, ""))).toBe("UP");
+  expect(await machine.run(ask.replace(/^.*: +/, ""))).toBe("ready up 100%");
   expect(samples).toEndWith("(samples: /usr/local/share/doc/hapgent/haproxy)");
   for (const path of INSTALLED) await machine.run(["test", "-s", path]);
   expect(await machine.run(`stat --format=%U:%G:%a ${STATE}`)).toBe("hapgent:hapgent:644");
@@ -73,14 +74,14 @@ async function playLife(machine: Machine): Promise<void> {
   await machine.run(["sh", "-c", `echo "# mine" >>${SETTINGS}`]);
   // What was there before the second time is what is there after it, to the time of change.
   await machine.run("pkill -USR2 -x hapgent");
-  await machine.answers("DOWN");
+  await machine.answers("ready down 100%");
   // The answer comes before the save.
   await until("saved", async () => (await machine.read(STATE)).includes("DOWN"));
   const [files, running] = [await listInstalled(machine), await pid(machine)];
   expect(await machine.run(INSTALL)).toContain(`nothing to change: hapgent ${version} (`);
   expect(await listInstalled(machine)).toBe(files);
   expect(await pid(machine)).toBe(running);
-  expect(await machine.ask()).toBe("DOWN");
+  expect(await machine.ask()).toBe("ready down 100%");
 
   // Another executable is replaced, and what ran it is restarted, with the state that it saved.
   await machine.run([
@@ -89,9 +90,21 @@ async function playLife(machine: Machine): Promise<void> {
     `cp ${BINARY} /tmp/old && echo >>/tmp/old && mv /tmp/old ${BINARY}`,
   ]);
   expect(await machine.run(INSTALL)).toContain("installed: ");
-  await machine.answers("DOWN");
+  await machine.answers("ready down 100%");
   expect(await pid(machine)).not.toBe(running);
   expect(await pid(machine)).toMatch(/^\d+$/);
+
+  // A run that was ended between the replacement and the restart left the old one running.
+  const shell = async (script: string) => await machine.run(["sh", "-ec", script, BINARY]);
+  // One byte of the ELF header that means nothing makes it another executable.
+  const spoil = "printf x | dd of=/tmp/old bs=1 seek=15 conv=notrunc status=none";
+  await shell(`cp "$0" /tmp/new; cp "$0" /tmp/old; ${spoil}; mv /tmp/old "$0"; ${RESTART}`);
+  await shell('mv /tmp/new "$0"');
+  const stale = await pid(machine);
+  expect(await machine.run(INSTALL)).toContain("installed: ");
+  await machine.answers("ready down 100%");
+  expect(await pid(machine)).not.toBe(stale);
+  expect(await machine.run(INSTALL)).toContain("nothing to change: ");
 
   // An operator's state that is no state is theirs as well.
   await machine.write(STATE, "broken");
@@ -115,12 +128,17 @@ async function playLife(machine: Machine): Promise<void> {
   ]);
 }
 
+/** Restarts the agent, under either init. */
+const RESTART =
+  "if [ -d /run/systemd/system ]; then systemctl restart hapgent; else service hapgent restart; fi";
+
 /** What is installed under either init. */
 const INSTALLED = [
   ...[BINARY, `${BINARY}-deploy`, `${BINARY}-load`, SETTINGS, STATE],
   ...[
     "man/man8/hapgent.8",
     "bash-completion/completions/hapgent",
+    "doc/hapgent/THIRD_PARTY_NOTICES",
     "doc/hapgent/haproxy/haproxy.cfg",
     "doc/hapgent/monitoring/alerts.yml",
   ].map((path) => `/usr/local/share/${path}`),
@@ -173,7 +191,7 @@ test("under System V: the same, and it starts at boot", async () => {
   await machine.run(INSTALL);
   await machine.switchOff();
   await machine.boot();
-  await machine.answers("DRAIN");
+  await machine.answers("up drain 100%");
 }, 120_000);
 
 test("what does not run takes no place, and what was downloaded never runs as root", async () => {
@@ -194,7 +212,7 @@ test("what does not run takes no place, and what was downloaded never runs as ro
   });
   await machine.run(INSTALL);
   const before = [await machine.run(`sha256sum ${BINARY}`), await pid(machine)];
-  const upgrade = "sh /srv/release/install.sh --from file:///srv/broken";
+  const upgrade = INSTALL.replace("file:///srv/release", "file:///srv/broken");
   const { stderr, exitCode } = await machine.try(upgrade);
   expect(stderr).toBe("install.sh: the executable does not run on this machine: no libraries\n");
   expect(exitCode).toBe(1);
@@ -202,6 +220,14 @@ test("what does not run takes no place, and what was downloaded never runs as ro
   expect([await machine.run(`sha256sum ${BINARY}`), await pid(machine)]).toEqual(before);
   expect(await machine.run("ls /usr/local/bin")).not.toContain(".new");
 }, 120_000);
+
+test("it uses a group hapgent that is there", async () => {
+  await using machine = await boot("sysv");
+  await machine.run("groupadd --system hapgent");
+  await machine.run(INSTALL);
+  expect(await machine.ask()).toBe("ready up 100%");
+  expect(await machine.run("id --name --groups hapgent")).toBe("hapgent");
+});
 
 test("it leaves a machine alone that has the package", async () => {
   await using machine = await boot("sysv");

@@ -1,109 +1,34 @@
 // The manifests have no field that Kubernetes does not know, keep to the restricted standard,
 // and their commands do what they are there for.
 import { beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { startAgent } from "../../scripts/lib/agent.ts";
 import { swapDirectory } from "../../scripts/lib/config-map.ts";
-import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { needPackages } from "../../scripts/lib/packages.ts";
-import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-
-interface Probe {
-  exec: { command: string[] };
-}
-
-/** What the tests look at in a container. */
-interface Container {
-  name: string;
-  image: string;
-  restartPolicy?: string;
-  env: { name: string; value: string }[];
-  startupProbe: Probe;
-  livenessProbe: Probe;
-  lifecycle?: { preStop?: { exec: { command: string[] } } };
-  resources: Record<"requests" | "limits", { memory: string }>;
-  securityContext: object;
-}
-
-interface Deployment {
-  kind: string;
-  spec: {
-    template: {
-      spec: {
-        enableServiceLinks?: boolean;
-        securityContext: object;
-        initContainers: Container[];
-        containers: Container[];
-      };
-    };
-  };
-}
-
-const FILES = ["sidecar.yaml", "configmap.yaml"];
-
-const TYPES = `${ROOT}test/node_modules`;
-const COMPILER = { strict: true, noEmit: true, skipLibCheck: true, module: "preserve", types: [] };
+import { until } from "../../scripts/lib/until.ts";
+import {
+  checkTypes,
+  containerOf,
+  expectRestricted,
+  FILES,
+  parse,
+  podOf,
+  read,
+  startSidecar,
+} from "./manifests.ts";
 
 beforeAll(() => {
   needPackages("test", "the types of Kubernetes");
 });
 
-function read(file: string): string {
-  return readFileSync(`${ROOT}deploy/kubernetes/${file}`, "utf8");
-}
-
-/** The objects of a file, one or several. */
-function parse(text: string): Deployment[] {
-  const objects: unknown = Bun.YAML.parse(text);
-  return (Array.isArray(objects) ? objects : [objects]) as Deployment[];
-}
-
-function podOf(file: string): Deployment["spec"]["template"]["spec"] {
-  const deployment = parse(read(file)).find(({ kind }) => kind === "Deployment");
-  if (!deployment) throw new Error(`expected a Deployment in ${file}`);
-  return deployment.spec.template.spec;
-}
-
-function sidecarOf(file: string): Container {
-  const [sidecar] = podOf(file).initContainers;
-  if (!sidecar) throw new Error(`expected an init container in ${file}`);
-  return sidecar;
-}
-
-/**
- * Checks the objects of YAML texts against Kubernetes' types, which know every field, and returns
- * what the compiler said of each text.
- */
-async function checkTypes(texts: readonly string[]): Promise<string[]> {
-  using directory = temporaryDirectory();
-  symlinkSync(TYPES, join(directory.path, "node_modules"));
-  const files = texts.map((text, number) => {
-    const lines = parse(text).map((object, index) => {
-      const type = object.kind === "ConfigMap" ? "core/v1" : "apps/v1";
-      return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
-export const object${index}: K${index} = ${JSON.stringify(object)};`;
-    });
-    writeFileSync(join(directory.path, `text${number}.ts`), lines.join("\n"));
-    return `text${number}.ts`;
-  });
-  const project = JSON.stringify({ compilerOptions: COMPILER, files });
-  writeFileSync(join(directory.path, "tsconfig.json"), project);
-  const tsc = ["bun", `${ROOT}node_modules/typescript/bin/tsc`];
-  const { stdout } = await outcome([...tsc, "--pretty", "false"], { cwd: directory.path });
-  return files.map((file) =>
-    stdout
-      .split("\n")
-      .filter((line) => line.startsWith(`${file}(`))
-      .join("\n"),
-  );
-}
-
 /** Fields as they are spelt, and as somebody may misspell them. */
 const MISSPELT = {
-  restartPolicy: "restartPolciy",
+  podSelector: "podSelektor",
+  maxUnavailable: "maxUnavailible",
+  readinessProbe: "readynessProbe",
   startupProbe: "startUpProbe",
   livenessProbe: "livelinessProbe",
   enableServiceLinks: "enableServiceLink",
@@ -126,10 +51,9 @@ describe.each(FILES)("%s", (file) => {
     }
   });
 
-  test("is a native sidecar of this version, with limits that were measured", () => {
-    const sidecar = sidecarOf(file);
+  test("has an agent of this version, with limits that were measured", () => {
+    const sidecar = containerOf(file, "hapgent");
     expect(sidecar.image).toBe(`hapgent:${version}`);
-    expect(sidecar.restartPolicy).toBe("Always");
     const unit = readFileSync(`${ROOT}deploy/systemd/hapgent.service`, "utf8");
     const measured = `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi`;
     expect(sidecar.resources.limits.memory).toBe(measured);
@@ -151,62 +75,49 @@ describe.each(FILES)("%s", (file) => {
         stdout: expect.stringMatching(/^(FAIL|ready fail 100%)\n$/),
       });
     }
+    // Only readiness follows the state.
+    const { exec: readiness } = container.readinessProbe;
+    expect((await execute(readiness.command)).exitCode).toBe(2);
+    agent.change({ status: "UP" });
+    await until("it is ready", async () => (await execute(readiness.command)).exitCode === 0);
     await agent[Symbol.asyncDispose]();
     for (const { exec } of probes) expect((await execute(exec.command)).exitCode).toBe(1);
   });
 
   test("keeps to the restricted Pod Security Standard", () => {
-    const pod = podOf(file);
-    expect(pod.securityContext).toMatchObject({
-      runAsNonRoot: true,
-      runAsUser: 65532,
-      seccompProfile: { type: "RuntimeDefault" },
-    });
-    for (const { securityContext } of [...pod.initContainers, ...pod.containers]) {
-      expect(securityContext).toEqual({
-        allowPrivilegeEscalation: false,
-        readOnlyRootFilesystem: true,
-        capabilities: { drop: ["ALL"] },
-      });
+    expectRestricted(file);
+  });
+
+  test("answers the same after its container alone has restarted", async () => {
+    expect(containerOf(file, "hapgent").lifecycle).toBeUndefined();
+    using directory = temporaryDirectory();
+    writeFileSync(join(directory.path, "state.json"), '{"status":"UP"}');
+    for (let start = 1; start <= 2; start += 1) {
+      const { agent } = await startSidecar(file, directory.path);
+      await using _ = agent;
+      expect(await agent.ask()).toBe("ready up 100%\n");
+      agent.signal("SIGTERM");
+      await agent.answers("ready down 100%\n");
     }
   });
 });
 
-/** Starts an agent with a container's variables, its paths below a directory. */
-async function startSidecar(file: string, directory: string) {
-  const container = sidecarOf(file);
-  const env: Record<string, string> = {};
-  for (const { name, value } of container.env) {
-    env[name] = value.replace(/^\/(var\/lib|etc)\/hapgent/, directory);
-  }
-  const stateFile = join(directory, "state.json");
-  const agent = await startAgent({ stateFile, env });
-  /** Runs a command of the container as the kubelet would, in the container's environment. */
-  const execute = async ([program, ...args]: string[]) => {
-    expect(program).toBe("hapgent");
-    const where = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
-    return await outcome([EXECUTABLE, ...args], { env: { ...env, ...where } });
-  };
-  return { agent, container, execute };
-}
-
-test("the sidecar's commands work: it starts as FAIL, says what the service writes, and ends as DOWN", async () => {
+test("the service's hooks write the sidecar's state: FAIL, then UP, and DOWN before it stops", async () => {
   using directory = temporaryDirectory();
   const { agent, container, execute } = await startSidecar("sidecar.yaml", directory.path);
   await using _ = agent;
-  expect(await execute(container.startupProbe.exec.command)).toMatchObject({
-    exitCode: 0,
-    stdout: "FAIL\n",
-  });
-  writeFileSync(join(directory.path, ".new"), '{"status":"UP"}');
-  renameSync(join(directory.path, ".new"), join(directory.path, "state.json"));
-  expect(await agent.ask()).toBe("UP\n");
-  const { exitCode, stdout } = await execute(container.lifecycle?.preStop?.exec.command ?? []);
-  expect({ exitCode, stdout }).toMatchObject({
-    exitCode: 0,
-    stdout: expect.stringContaining("ok"),
-  });
-  expect(await agent.ask()).toBe("DOWN #pod is stopping\n");
+  expect(container.restartPolicy).toBe("Always");
+  expect((await execute(container.startupProbe.exec.command)).stdout).toBe("ready fail 100%\n");
+  const { postStart, preStop } = containerOf("sidecar.yaml", "web").lifecycle ?? {};
+  const replies: string[] = [];
+  for (const hook of [postStart, preStop]) {
+    const command = hook?.exec.command.map((word) =>
+      word.replaceAll("/var/lib/hapgent", directory.path).replace(/sleep \d+/, "true"),
+    );
+    await output(command ?? []);
+    replies.push(await agent.ask());
+  }
+  expect(replies).toEqual(["ready up 100%\n", "ready down 100%\n"]);
 });
 
 test("the sidecar follows a ConfigMap as the kubelet swaps it", async () => {

@@ -1,7 +1,8 @@
 // Every launcher sets the tuned variables and no other one of the runtime, and starts the agent
-// with its signals blocked.
+// in the same way.
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { LAUNCH } from "../../scripts/lib/launchers.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 
@@ -37,9 +38,10 @@ describe.each(Object.entries(LAUNCHERS))("%s", (file, lines) => {
 });
 
 test.each(["systemd/hapgent.service", "systemd/hapgent@.service", "sysv/hapgent.init"])(
-  "%s starts it with its signals blocked, and without what would run other code",
+  "%s starts it with the launcher, and without what would run other code",
   (file) => {
-    expect(read(file)).toContain("--block-signal=HUP,USR1,USR2");
+    const text = read(file).replaceAll(" \\\n", "\n").replaceAll("$$", "$");
+    expect(text).toContain(LAUNCH.join("\n  "));
     expect(read(file)).toContain(HOSTILE);
   },
 );

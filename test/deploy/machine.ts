@@ -18,7 +18,7 @@ import { until } from "../../scripts/lib/until.ts";
  */
 const PACKAGES = [
   ...["systemd", "sysvinit-core", "dbus", "procps", "iproute2", "socat", "cron", "haproxy"],
-  ...["python3", "adduser", "curl"],
+  ...["python3", "adduser", "curl", "rpm"],
 ].join(",");
 
 /**

@@ -1,7 +1,7 @@
 // The alerts fire when they must, on metrics that a real HAProxy has; the firewall example is valid.
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { type HaproxyProcess, proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
@@ -47,7 +47,7 @@ test.each([
   await using haproxy = await startHaproxy(proxy(agent.port));
   await haproxy.shows({ agent_status: result });
   const text = await readAgentStatus(haproxy);
-  const sample = `haproxy_server_agent_status{proxy="be",server="s",state="${result}"} 1`;
+  const sample = `hapgent_agent_check{proxy="be",server="s",state="${result}"} 1`;
   expect(text.split("\n").filter((line) => !line.startsWith("#"))).toEqual([sample]);
   await output(["promtool", "check", "metrics"], { input: `${text}\n` });
 });
@@ -61,20 +61,54 @@ test("haproxy-agent-status tells an agent that is not there, and fails without H
   await expect(none).rejects.toThrow("exit code 1");
 });
 
-test.each([
-  ["UP", 1],
-  ["DRAIN", 0],
-])("the line for the textfile collector says of %s: %i", async (status, value) => {
-  await using agent = await startAgent({ state: { status } });
+const NAMES = { HOST: "hapgent_in_rotation", SERVICE: "hapgent_service_in_rotation" };
+
+/** What the line of the cron file writes for the textfile collector, without comments. */
+async function runCron(env: Record<string, string>): Promise<string[]> {
   using directory = temporaryDirectory();
   const line = readFileSync(`${MONITORING}/hapgent.cron`, "utf8").split("\n").at(-2) ?? "";
   const command = line
     .replace(/^(\S+ ){6}/, "")
-    .replace("/var/lib/prometheus/node-exporter", directory.path)
-    .replace("hapgent status", `${EXECUTABLE} status 127.0.0.1:${agent.port}`);
-  await output(["sh", "-c", command]);
+    .replace("/var/lib/prometheus/node-exporter", directory.path);
+  const PATH = `${MONITORING}:${dirname(EXECUTABLE)}:${Bun.env["PATH"]}`;
+  await output(["sh", "-c", command], { env: { ...env, PATH } });
   const text = readFileSync(join(directory.path, "hapgent.prom"), "utf8");
-  expect(text).toBe(`hapgent_in_rotation ${value}\n`);
+  await output(["promtool", "check", "metrics"], { input: text });
+  return text.split("\n").filter((row) => row !== "" && !row.startsWith("#"));
+}
+
+test.each([
+  [{ status: "UP" }, 1],
+  [{ status: "READY", weight: 0 }, 0],
+  [{ status: "DRAIN", reason: "was up " }, 0],
+])("the textfile collector learns of a host that is %j: %i", async (state, value) => {
+  await using agent = await startAgent({ state });
+  const env = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
+  expect(await runCron(env)).toEqual([`${NAMES.HOST} ${value}`]);
+});
+
+test("it learns of each service, and that an agent does not answer", async () => {
+  using services = temporaryDirectory();
+  const states = {
+    api: { status: "UP" },
+    web: { status: "DOWN", reason: '{"name":"x", "reply":"ready up"' },
+    shop: { status: "READY", weight: 0 },
+  };
+  for (const [name, state] of Object.entries(states)) {
+    writeFileSync(join(services.path, `${name}.json`), JSON.stringify(state));
+  }
+  const socket = join(services.path, "hapgent.sock");
+  const env = { HAPGENT_SERVICES: services.path, HAPGENT_SOCKET: socket };
+  const agent = await startAgent({ state: { status: "UP" }, env });
+  const asked = { ...env, HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
+  expect(await runCron(asked)).toEqual([
+    `${NAMES.HOST} 1`,
+    `${NAMES.SERVICE}{service="api"} 1`,
+    `${NAMES.SERVICE}{service="shop"} 0`,
+    `${NAMES.SERVICE}{service="web"} 0`,
+  ]);
+  await agent.stop("SIGKILL");
+  expect(await runCron(asked)).toEqual([`${NAMES.HOST} 0`]);
 });
 
 test("the nftables example is valid, and can be loaded again", async () => {

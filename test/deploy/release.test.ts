@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { output } from "../../scripts/lib/shell.ts";
+import { packageVersion } from "../../scripts/lib/version.ts";
 import { runToEnd } from "../system/release-fixture.ts";
 import { baseRelease, cloneTree, makeRelease, releaseKey } from "./release.ts";
 
@@ -35,11 +36,24 @@ test("it has executables, archives, packages, an image, checksums and signatures
   expect(new Set(readdirSync(release))).toEqual(
     new Set([
       ...executables.flatMap((name) => [name, `${name}.sig`, `${name}.tar.gz`, `${name}.tar.zst`]),
-      ...["amd64", "arm64"].map((architecture) => `hapgent_${version}_${architecture}.deb`),
+      ...["amd64", "arm64"].flatMap((architecture) => {
+        const name = `hapgent_${packageVersion()}_${architecture}`;
+        return [`${name}.deb`, `${name}.buildinfo`];
+      }),
+      ...["x86_64", "aarch64"].map((name) => `hapgent-${packageVersion()}-1.${name}.rpm`),
       ...[`hapgent-${version}-image.tar`, "hapgent.cdx.json", "NOTES.md", "install.sh"],
       ...["SHA256SUMS", "SHA256SUMS.sig"],
     ]),
   );
+});
+
+test("the steps of the workflow made it, as root in a workspace of another user", () => {
+  const played = readFileSync(join(tmpdir(), "release-played"), "utf8");
+  for (const step of ["release --check", "test", "benchmark --check", "release", "sign"]) {
+    expect(played).toContain(`: bun run ${step}\n`);
+  }
+  expect(played).toMatch(/^publish: actions\/attest .*"sbom-path"/m);
+  expect(played).toEndWith('publish: stops at "bun run publish --image": the rest needs GitHub');
 });
 
 test("another directory, umask, time zone and language give the same files", async () => {
@@ -60,7 +74,7 @@ test("another directory, umask, time zone and language give the same files", asy
   expect(said).not.toMatch(/^dist\/hapgent-.+ bytes/m);
   const files = readdirSync(release).length;
   expect(said).toContain(`\nhapgent ${version}, signed and verified: ${files} files, `);
-  expect(said).toEndWith(`\n  publish it: bun run publish`);
+  expect(said).toEndWith("\n  publish it: bun run publish --image && bun run publish");
 });
 
 test("who downloads it can verify it, with the two commands of its notes", async () => {
@@ -96,8 +110,11 @@ test.each(TARGETS)(
       [`${name}/hapgent`]: "-rwxr-xr-x",
       [`${name}/README.md`]: "-rw-r--r--",
       [`${name}/LICENSE`]: "-rw-r--r--",
+      [`${name}/THIRD_PARTY_NOTICES`]: "-rw-r--r--",
       [`${name}/deploy/man/hapgent.8`]: "-rw-r--r--",
       [`${name}/deploy/completion/hapgent.bash`]: "-rw-r--r--",
+      [`${name}/deploy/ansible/hapgent/tasks/main.yml`]: "-rw-r--r--",
+      [`${name}/deploy/ansible/hapgent/files/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/sysv/hapgent.init`]: "-rwxr-xr-x",
       [`${name}/deploy/scripts/hapgent-deploy`]: "-rwxr-xr-x",
@@ -119,7 +136,7 @@ test.each([
   ["amd64", "linux-x64"],
   ["arm64", "linux-arm64"],
 ])("the package of %s needs no newer C library than it says", async (architecture, target) => {
-  const file = join(release, `hapgent_${version}_${architecture}.deb`);
+  const file = join(release, `hapgent_${packageVersion()}_${architecture}.deb`);
   const depends = await output(["dpkg-deb", "--field", file, "Depends"]);
   expect(depends).toContain("libc6 (>= 2.17)");
   expect(await output(["dpkg-deb", "--field", file, "Architecture"])).toBe(architecture);
@@ -155,6 +172,19 @@ test.each([
       output(["sed", "-i", `s/^## \\[${version}\\]/## [9.9.9]/`, "CHANGELOG.md"], { cwd: tree }),
     `expected a section [${version}] in CHANGELOG.md`,
   ],
+  [
+    "no key that may sign it",
+    () => Bun.write(join(tree, "deploy/allowed_signers"), "# none\n"),
+    "expected a release key in deploy/allowed_signers",
+  ],
+  [
+    "something unreleased in the changelog",
+    () =>
+      output(["sed", "-i", "s/^## \\[Unreleased\\]$/&\\n\\n- More./", "CHANGELOG.md"], {
+        cwd: tree,
+      }),
+    "expected an empty section [Unreleased] in CHANGELOG.md",
+  ],
 ])("a tree with %s is refused at once", async (_, spoil, problem) => {
   await spoil();
   const { text, exitCode } = await runToEnd(["bun", "scripts/release.ts"], {}, tree);
@@ -168,16 +198,20 @@ test.each([
 
 describe("publishing", () => {
   const calls = join(tree, "calls");
+  const outputs = join(tree, "outputs");
 
   /** Publishes with commands in place of gh and skopeo that write down how they were called. */
-  async function publish() {
+  async function publish(...options: string[]) {
     const bin = join(tree, "dist/bin");
     const note = `#!/bin/sh\necho "$(basename $0)" "$@" >>${calls}\n`;
-    for (const name of ["gh", "skopeo"]) await Bun.write(join(bin, name), note);
+    const digest = 'while [ "$1" != --digestfile ]; do shift; done; echo sha256:0123 >"$2"\n';
+    await Bun.write(join(bin, "gh"), note);
+    await Bun.write(join(bin, "skopeo"), note + digest);
     await output(["chmod", "-R", "+x", bin]);
     const env = { PATH: `${bin}:${Bun.env["PATH"]}`, GH_TOKEN: "secret", IMAGE_USER: "someone" };
-    const image = { IMAGE: "registry.example.org/someone/hapgent" };
-    return await runToEnd(["bun", "scripts/publish.ts"], { ...env, ...image }, tree);
+    const image = { IMAGE: "registry.example.org/someone/hapgent", GITHUB_OUTPUT: outputs };
+    const command = ["bun", "scripts/publish.ts", ...options];
+    return await runToEnd(command, { ...env, ...image }, tree);
   }
 
   beforeAll(() => {
@@ -186,8 +220,11 @@ describe("publishing", () => {
   });
 
   test("uploads the image, then a release with every file, and shows no secret", async () => {
+    expect(await publish("--image")).toMatchObject({ exitCode: 0 });
+    expect(readFileSync(outputs, "utf8")).toBe("digest=sha256:0123\n");
     expect(await publish()).toMatchObject({ exitCode: 0 });
-    const [skopeo = "", gh = ""] = readFileSync(calls, "utf8").split("\n");
+    const [skopeo = "", gh = "", ...more] = readFileSync(calls, "utf8").trim().split("\n");
+    expect(more).toEqual([]);
     expect(skopeo).toMatch(
       /^skopeo copy --all .* docker:\/\/registry.example.org\/someone\/hapgent:/,
     );

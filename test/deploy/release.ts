@@ -1,17 +1,10 @@
-import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { version } from "../../package.json";
-import { output, ROOT } from "../../scripts/lib/shell.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
+import { rehearse } from "../../scripts/lib/rehearsal.ts";
+import { makeReleaseTree } from "../../scripts/lib/release-tree.ts";
+import { output } from "../../scripts/lib/shell.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
-
-/** The only author of a copy, always at the same time. */
-const AUTHOR = {
-  ...{ GIT_AUTHOR_NAME: "test", GIT_AUTHOR_EMAIL: "test@example.org" },
-  ...{ GIT_COMMITTER_NAME: "test", GIT_COMMITTER_EMAIL: "test@example.org" },
-  ...{ GIT_AUTHOR_DATE: "2026-01-01T00:00:00Z", GIT_COMMITTER_DATE: "2026-01-01T00:00:00Z" },
-};
 
 /** The throwaway key of this run. */
 export async function releaseKey(): Promise<Key> {
@@ -22,28 +15,12 @@ export async function releaseKey(): Promise<Key> {
   return await makeKey(directory);
 }
 
-/**
- * The tree as it is, once in a run, as one commit that has the version's tag and section of the
- * changelog, and where a throwaway key may sign: everything that a release needs.
- */
+/** What a release can be made of, once in a run; a throwaway key may sign it. */
 async function baseTree(): Promise<string> {
   const directory = join(tmpdir(), "release-tree");
   if (existsSync(directory)) return directory;
-  await needTools({ git: "git" });
-  mkdirSync(directory);
-  const copy = `git ls-files -z --cached --others --exclude-standard |
-    tar --create --null --ignore-failed-read --files-from=- | tar --extract --directory="$0"`;
-  await output(["sh", "-c", copy, directory], { cwd: ROOT });
-  const changelog = Bun.file(join(directory, "CHANGELOG.md"));
-  const text = await changelog.text();
-  if (!text.includes(`## [${version}]`)) {
-    await changelog.write(text.replace("## [Unreleased]\n", `$&\n## [${version}] - 2026-01-01\n`));
-  }
   const { signers } = await releaseKey();
-  await output(["sh", "-c", `cat "$0" >>deploy/allowed_signers`, signers], { cwd: directory });
-  const commit = `git init --quiet && git add --all && git commit --quiet --message=Release &&
-    git tag v${version}`;
-  await output(["sh", "-c", commit], { cwd: directory, env: AUTHOR });
+  await makeReleaseTree(directory, signers);
   return directory;
 }
 
@@ -67,17 +44,23 @@ export async function makeRelease(
   await cloneTree(directory, umask);
   const { path } = await releaseKey();
   const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
-  const said = await output(["sh", "-c", command, path], { cwd: directory, env, limit: 290 });
+  const said = await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
   return { release: join(directory, "dist/release"), said };
 }
 
-/** A signed release, made once in a run. */
+/** A signed release, made once in a run: by the steps of the workflow. */
 export async function baseRelease(): Promise<string> {
   const release = join(tmpdir(), "release");
-  if (!existsSync(release)) {
-    const directory = join(tmpdir(), "release-first");
-    renameSync((await makeRelease(directory)).release, release);
-    rmSync(directory, { recursive: true });
-  }
+  if (existsSync(release)) return release;
+  const directory = join(tmpdir(), "release-jobs");
+  const { path } = await releaseKey();
+  const key = readFileSync(path, "utf8");
+  const played: string[] = [];
+  const say = (line: string) => played.push(line);
+  const tree = await baseTree();
+  const made = await rehearse({ tree, directory, key, isFast: true, say });
+  writeFileSync(join(tmpdir(), "release-played"), played.join("\n"));
+  renameSync(made, release);
+  rmSync(directory, { recursive: true });
   return release;
 }

@@ -194,11 +194,10 @@ test("an instance is taken out, deployed and put back, and no request fails", as
   const deployment =
     "kill $(systemctl show -P MainPID web-one); sleep 1; printf new > /srv/one/name";
   const restart = `systemd-run --unit=web-new python3 -m http.server --bind 127.0.0.1 -d /srv/one 8001`;
-  const url = ["--url", "http://127.0.0.1:8001/name"];
   const command = ["sh", "-c", `${deployment}; ${restart}`];
-  // Two health checks of HAProxy's are over in less than a second.
-  const env = { HAPGENT_DEPLOY_SETTLE: "1" };
-  await machine.run(["hapgent-deploy", ...url, "deploying v42", ...command], { env });
+  // Two health checks of HAProxy's are over in less than a second; the agent has just started.
+  const options = ["--settle=1", "--pollers=1", "--url", "http://127.0.0.1:8001/name"];
+  await machine.run(["hapgent-deploy", ...options, "deploying v42", ...command]);
   await until("the new one serves", async () => (await instances()) === "new two");
   const answers = await poller.stop();
   expect(Object.keys(answers).filter((answer) => !/^(new|one|two)$/.test(answer))).toEqual([]);
@@ -208,9 +207,13 @@ test("an instance is taken out, deployed and put back, and no request fails", as
 });
 
 test("an instance whose deployment fails stays out", async () => {
-  const { exitCode, stderr } = await machine.try(["hapgent-deploy", "deploying v43", "false"]);
+  const { exitCode, stderr } = await machine.try([
+    ...["hapgent-deploy", "--pollers=1", "deploying v43", "false"],
+  ]);
   expect(exitCode).toBe(1);
-  expect(stderr).toContain("hapgent-deploy: the command failed: false; the agent says DRAIN; ");
+  expect(stderr).toContain(
+    "hapgent deploy: the command failed (exit code 1): false; the agent says",
+  );
   expect(await status()).toBe("DRAIN");
   await until("only the other serves", async () => (await instances()) === "two");
   expect(await machine.read(STATE)).toContain("failed: deploying v43");
@@ -219,7 +222,14 @@ test("an instance whose deployment fails stays out", async () => {
 test("an instance of several on a machine is deployed by its name", async () => {
   await machine.write("/etc/hapgent/two.env", "HAPGENT_PORT=9778\n");
   await machine.run("systemctl start hapgent@two");
-  await machine.run(["hapgent-deploy", "--instance", "two", "deploying v44", "true"]);
+  await machine.run([
+    "hapgent-deploy",
+    "--instance",
+    "two",
+    "--pollers=1",
+    "deploying v44",
+    "true",
+  ]);
   expect(await status(9778)).toBe("UP");
   expect(await machine.journal("hapgent@two")).toMatch(/new=DRAIN.*new=READY.*new=UP/s);
   // It is the other one that stays out.

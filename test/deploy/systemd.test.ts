@@ -3,12 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Disk } from "../../scripts/lib/disk.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { bootMachine, type Machine, startPoller } from "./machine.ts";
-
-const SYSTEMD = `${ROOT}deploy/systemd`;
-const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service", "hapgent@.socket"];
+import { type Machine, startPoller } from "./machine.ts";
+import { bootWithUnits, startUnit, UNITS } from "./units.ts";
 
 let machine: Machine;
 
@@ -19,18 +16,7 @@ let executable: string;
 beforeAll(async () => {
   disk = await Disk.make();
   executable = disk.copy(EXECUTABLE);
-  machine = await bootMachine({
-    binds: {
-      "/usr/bin/hapgent": executable,
-      ...Object.fromEntries(
-        UNITS.map((unit) => [`/usr/lib/systemd/system/${unit}`, `${SYSTEMD}/${unit}`]),
-      ),
-      "/usr/lib/sysusers.d/hapgent.conf": `${SYSTEMD}/sysusers.conf`,
-      "/usr/lib/tmpfiles.d/hapgent.conf": `${SYSTEMD}/tmpfiles.conf`,
-    },
-  });
-  await machine.run("systemd-sysusers");
-  await machine.run("systemd-tmpfiles --create");
+  machine = await bootWithUnits(executable);
 });
 
 afterAll(async () => {
@@ -38,15 +24,9 @@ afterAll(async () => {
   await disk[Symbol.asyncDispose]();
 });
 
-/** Starts the service with a state and without what an earlier test configured. */
+/** Starts the service with a state and settings. */
 async function start(state: object, environment = ""): Promise<void> {
-  await machine.run("systemctl stop hapgent.socket hapgent.service");
-  await machine.run("systemctl reset-failed");
-  await machine.write("/etc/default/hapgent", environment);
-  const file = "/var/lib/hapgent/state.json";
-  await machine.write(file, JSON.stringify(state));
-  await machine.run(`chown hapgent:hapgent ${file}`);
-  await machine.run("systemctl start hapgent");
+  await startUnit(machine, state, environment);
 }
 
 async function mainPid(unit = "hapgent"): Promise<number> {
@@ -69,16 +49,25 @@ async function isActive(): Promise<void> {
 }
 
 test("systemd understands every line of the units", async () => {
-  for (const unit of ["hapgent.service", "hapgent.socket", "hapgent@one.service"]) {
+  const units = [
+    "hapgent.service",
+    "hapgent.socket",
+    "hapgent@one.service",
+    "hapgent-load.service",
+  ];
+  for (const unit of units) {
     const { stdout, stderr } = await machine.try(`systemd-analyze verify --man=no ${unit}`);
     expect(stdout + stderr).toBe("");
   }
 });
 
-test.each(["hapgent.service", "hapgent@.service"])("%s is exposed by at most 1.1", async (unit) => {
-  const path = `/usr/lib/systemd/system/${unit}`;
-  await machine.run(`systemd-analyze security --offline=true --threshold=11 ${path}`);
-});
+test.each([...UNITS.filter((unit) => unit.endsWith(".service")), "hapgent-load.service"])(
+  "%s is exposed by at most 1.1",
+  async (unit) => {
+    const path = `/usr/lib/systemd/system/${unit}`;
+    await machine.run(`systemd-analyze security --offline=true --threshold=11 ${path}`);
+  },
+);
 
 test("its user owns its state and nothing else", async () => {
   expect(await machine.run("getent passwd hapgent")).toMatch(/:\/var\/lib\/hapgent:.*nologin$/);
@@ -99,6 +88,9 @@ test("a start is over when it answers, as an unprivileged user", async () => {
   expect(status).toMatch(/^NoNewPrivs:\t1$/m);
   expect(status).toMatch(/^Seccomp:\t2$/m);
   expect(status).toMatch(/^Threads:\t3$/m);
+  // The agent keeps up to 256 checks and 16 clients open.
+  const limits = await machine.read(`/proc/${await mainPid()}/limits`);
+  expect(limits).toMatch(/^Max open files +1024 +1024 /m);
 });
 
 test("a start that cannot answer fails", async () => {
@@ -106,7 +98,7 @@ test("a start that cannot answer fails", async () => {
   await machine.run("systemctl stop hapgent");
   await machine.write("/etc/default/hapgent", "HAPGENT_IP=192.0.2.1\n");
   expect((await machine.try("systemctl start hapgent")).exitCode).not.toBe(0);
-  expect(await machine.journal("hapgent")).toContain("192.0.2.1:9777: no such address");
+  expect(await machine.journal("hapgent")).toContain("192.0.2.1:9777: address not available");
 });
 
 test("a variable of the runtime that would run other code does not reach it", async () => {
@@ -171,7 +163,7 @@ test("a signal sent while it starts is not lost and kills nobody", async () => {
     await start({ status: "UP" });
     await machine.run("systemctl stop hapgent");
     await machine.run("systemctl start --no-block hapgent");
-    // A child of systemd that is not the agent's launcher yet is systemd's to lose signals.
+    // Until its launcher has become env, signals are lost, or are systemd's to lose.
     await until("its launcher", async () => /^(env|hapgent)$/.test(await mainName()));
     await machine.run("systemctl kill --kill-who=main --signal=USR2 hapgent");
     await machine.answers("DOWN");

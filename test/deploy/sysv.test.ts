@@ -14,7 +14,11 @@ let machine: Machine;
 beforeAll(async () => {
   machine = await bootMachine({
     init: "sysv",
-    binds: { "/usr/bin/hapgent": EXECUTABLE, [SCRIPT]: `${ROOT}deploy/sysv/hapgent.init` },
+    binds: {
+      "/usr/bin/hapgent": EXECUTABLE,
+      [SCRIPT]: `${ROOT}deploy/sysv/hapgent.init`,
+      "/srv/busybox": Bun.which("busybox") ?? "",
+    },
   });
   await machine.run(
     "useradd --system --home-dir /var/lib/hapgent --shell /usr/sbin/nologin hapgent",
@@ -113,6 +117,50 @@ test("what is in /etc/default/hapgent counts, but not what would run other code"
   expect(await machine.ask(9888)).toBe("DOWN maxconn:12");
   expect(await machine.read(`/proc/${await pids()}/environ`)).not.toMatch(/BUN_(OPTIONS|INSPECT)/);
   await machine.run("rm /etc/default/hapgent");
+});
+
+test("lines of /etc/default/hapgent may end with a carriage return, as for systemd", async () => {
+  await machine.write("/etc/default/hapgent", "# mine\r\nHAPGENT_PORT=9888\r\n");
+  expect(await script("restart")).toBe(0);
+  expect(await machine.ask(9888)).toBe("DOWN maxconn:12");
+  expect(await machine.run("hapgent status")).toBe("DOWN maxconn:12");
+  await machine.run("rm /etc/default/hapgent");
+});
+
+test("it starts where env cannot block signals", async () => {
+  await machine.run("mount --bind /srv/busybox /usr/bin/env");
+  expect((await machine.try("env --block-signal=HUP true")).exitCode).not.toBe(0);
+  expect(await script("restart")).toBe(0);
+  expect(await machine.ask()).toBe("DOWN maxconn:12");
+  await machine.run("umount /usr/bin/env");
+});
+
+test("it starts on all addresses where IPv6 is off, and opens its socket to its group", async () => {
+  const off = "/proc/sys/net/ipv6/conf/all/disable_ipv6";
+  await machine.write(off, "1");
+  await machine.write("/etc/default/hapgent", "HAPGENT_IP=::\nHAPGENT_SOCKET_MODE=0660\n");
+  expect(await script("restart")).toBe(0);
+  expect(await machine.ask()).toBe("DOWN maxconn:12");
+  const socket = "/run/hapgent/hapgent.sock";
+  expect(await machine.run(`stat --format=%U:%G:%a ${socket}`)).toBe("hapgent:hapgent:660");
+  await machine.write(off, "0");
+  await machine.run("rm /etc/default/hapgent");
+});
+
+test("a reload goes on where one service is invalid", async () => {
+  const directory = "/var/lib/hapgent/services";
+  await machine.write("/etc/default/hapgent", `HAPGENT_SERVICES=${directory}\n`);
+  expect(await script("restart")).toBe(0);
+  await machine.write(`${directory}/web.json`, "broken");
+  await machine.write(`${directory}/api.json`, '{"status": "MAINT"}');
+  expect(await script("reload")).toBe(0);
+  await until("api is read", async () =>
+    (await machine.try("hapgent ctl @api show state")).stdout.includes('"MAINT"'),
+  );
+  expect(await machine.run("hapgent ctl @web show state")).toContain('"FAIL"');
+  await until("the log", async () => (await log()).includes(`${directory}/web.json`));
+  await machine.run(`rm /etc/default/hapgent ${directory}/web.json ${directory}/api.json`);
+  expect(await script("restart")).toBe(0);
 });
 
 test("a restart with a wrong setting fails, and the agent goes on", async () => {

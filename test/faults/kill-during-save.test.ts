@@ -7,7 +7,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { parseState, type State } from "../../src/state/state.ts";
-import { BOUND_BY_PERMISSIONS, withInjected } from "./launchers.ts";
+import { BOUND_BY_PERMISSIONS, executableForAll, withInjected } from "./launchers.ts";
 import { times } from "./scale.ts";
 
 const KILLS = times(500, 60);
@@ -74,7 +74,8 @@ test.each([
   writeFileSync(stateFile, TEXT);
   chmodSync(directory.path, mode);
   const launcher = [...bound, ...withInjected(`${call}:signal=KILL`)];
-  await using agent = await startAgent({ stateFile, launcher, env: TUNED });
+  const executable = executableForAll();
+  await using agent = await startAgent({ stateFile, executable, launcher, env: TUNED });
   agent.signal("SIGUSR2");
   await agent.process.exited;
   expect(agent.process.signalCode).toBe("SIGKILL");

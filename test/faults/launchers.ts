@@ -1,6 +1,23 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+
+let copy: string | undefined;
+
+/**
+ * A copy of the executable, made once, that every user may run: the repository may lie where only
+ * root may enter.
+ */
+export function executableForAll(): string {
+  if (copy !== undefined) return copy;
+  const { path } = temporaryDirectory();
+  chmodSync(path, 0o755);
+  copy = `${path}/hapgent`;
+  copyFileSync(EXECUTABLE, copy);
+  return copy;
+}
 
 /** As the shipped launchers start it: no signal can end it before its handlers are set. */
 export const SIGNALS_BLOCKED = ["env", "--block-signal=HUP,USR1,USR2"];

@@ -1,12 +1,11 @@
 // Where no thread or process can be had, a start says why and ends, however it was launched.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { withInjected } from "./launchers.ts";
+import { executableForAll, withInjected } from "./launchers.ts";
 
 /** Old container engines refuse a call that they do not know, and not in the way glibc expects. */
 const REFUSED = withInjected("clone3:error=EPERM");
@@ -28,7 +27,7 @@ describe.concurrent("a start", () => {
     const file = `${directory.path}/state.json`;
     writeFileSync(file, '{"status":"UP"}');
     const address = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(freePort()) };
-    const { stderr, exitCode } = await outcome([...launcher, EXECUTABLE], {
+    const { stderr, exitCode } = await outcome([...launcher, executableForAll()], {
       env: { ...env, ...address, HAPGENT_STATE_FILE: file },
       isClean: true,
       limit: 20,

@@ -8,7 +8,7 @@ import { capture } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
-import { inShell, UNPRIVILEGED } from "./launchers.ts";
+import { executableForAll, inShell, UNPRIVILEGED } from "./launchers.ts";
 
 test.each([0o600, 0o640, 0o660, 0o664])("owner and mode %o stay, in a new file", async (mode) => {
   await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
@@ -56,7 +56,8 @@ test.each([
     ),
     ...UNPRIVILEGED,
   ];
-  await using agent = await startAgent({ stateFile: file, launcher, env: TUNED });
+  const executable = executableForAll();
+  await using agent = await startAgent({ stateFile: file, executable, launcher, env: TUNED });
   agent.signal("SIGUSR2");
   await agent.logs(/saved with another owner or mode/);
   expect(agent.log.join("\n")).toContain(`old="owner ${owner}, mode ${mode.toString(8)}"`);
@@ -70,7 +71,8 @@ test("root's file that one may not read is set aside, with its owner and its rig
   const file = `${directory.path}/state.json`;
   writeFileSync(file, '{"status":"UP","weight":5}', { mode: 0o600 });
   const launcher = [...inShell(`chown 65534 ${directory.path}`), ...UNPRIVILEGED];
-  await using agent = await startAgent({ stateFile: file, launcher, env: TUNED });
+  const executable = executableForAll();
+  await using agent = await startAgent({ stateFile: file, executable, launcher, env: TUNED });
   agent.signal("SIGUSR2");
   await agent.logs(/set aside/);
   expect(readFileSync(file, "utf8")).toBe(formatState({ status: "DOWN" }));

@@ -1,4 +1,4 @@
-import { NO_SERVICE } from "../../src/agent/pollers.ts";
+import { NO_SERVICE } from "../../src/agent/host.ts";
 import type { Replies, Standpoint } from "../../src/agent/survey.ts";
 import { nameIn } from "../../src/sent.ts";
 import type { Status } from "../../src/state/state.ts";

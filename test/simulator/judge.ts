@@ -10,7 +10,7 @@ export type Kind =
   | "another line of a named address, not heard yet"
   | "silenced before its third check"
   | "forgotten"
-  | "one of several that look alike, its check failed";
+  | "one of several that look alike, its check failed or was late";
 
 /** A line that does not know though a wait was ok. */
 export interface Case {
@@ -29,6 +29,14 @@ export function explain({ plan, agent, lines, line, now }: Case): Kind | undefin
   if (line.knows === undefined && line.startedAt > agent.startedAt) {
     return "load balancer restarted, has read nothing since";
   }
+  const twins = lines.filter(
+    (each) => each.balancer.address === balancer.address && each.plan.sent === line.plan.sent,
+  );
+  const changedAt = agent.host.changedAt();
+  const hasFailed = heard.asks === 0 || line.failedAt > changedAt - line.plan.timeout;
+  if (twins.length > 1 && hasFailed) {
+    return "one of several that look alike, its check failed or was late";
+  }
   const named = agent.pollers.options.named?.find(balancer.address);
   const isNamed = isBalancer(named);
   if (heard.asks === 0) {
@@ -37,13 +45,6 @@ export function explain({ plan, agent, lines, line, now }: Case): Kind | undefin
     const beside = lines.filter((each) => each.balancer.address === balancer.address);
     const hasOther = beside.some(({ heard: other }) => other.asks >= 2);
     return hasOther ? "another line of a named address, not heard yet" : undefined;
-  }
-  const twins = lines.filter(
-    (each) => each.balancer.address === balancer.address && each.plan.sent === line.plan.sent,
-  );
-  const changedAt = agent.host.changedAt();
-  if (twins.length > 1 && line.failedAt > changedAt - line.plan.timeout) {
-    return "one of several that look alike, its check failed";
   }
   if (isNamed) return undefined;
   const silent = now - heard.askedAt;

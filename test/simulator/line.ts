@@ -1,4 +1,4 @@
-import type { Written } from "../../src/agent/pollers.ts";
+import type { Pollers, Written } from "../../src/agent/pollers.ts";
 import type { Agent } from "./agent.ts";
 import type { BalancerPlan, LinePlan, Window } from "./plan.ts";
 import type { Random } from "./random.ts";
@@ -25,6 +25,8 @@ export interface Surroundings {
   readonly random: Random;
   /** The end of all disturbances. */
   readonly end: number;
+  /** HAPGENT_FORGET (s). */
+  readonly forget: number | undefined;
   /** The agent, while it listens. */
   readonly agent: () => Agent | undefined;
   readonly heard: (line: Line, reply: string, agent: Agent) => void;
@@ -37,7 +39,7 @@ export class Line {
   heard: Heard = nothing();
   /** When its load balancer was restarted last. */
   startedAt = Number.NEGATIVE_INFINITY;
-  /** When a check that failed has begun. */
+  /** When the last check has begun of which anything was lost on its way. */
   failedAt = Number.NEGATIVE_INFINITY;
   #epoch = 0;
 
@@ -86,10 +88,8 @@ export class Line {
     const arrival = SYNS.map((delay) => start + delay).find(
       (at) => !this.#isLost(at) && !this.#isLost(at + trip),
     );
-    if (arrival === undefined || arrival + trip > start + this.plan.timeout) {
-      this.failedAt = start;
-      return;
-    }
+    if (arrival !== start) this.failedAt = start;
+    if (arrival === undefined || arrival + trip > start + this.plan.timeout) return;
     this.world.timeline.at(arrival + 1.5 * trip, (now) => this.#accept(start, now));
   }
 
@@ -109,22 +109,24 @@ export class Line {
   #answer(asked: Agent, reply: string, start: number, now: number): void {
     const { timeline, random, agent } = this.world;
     if (asked !== agent()) return;
-    this.#note(now);
     const { balancer, plan } = this;
-    const { trip } = balancer;
-    const written = asked.pollers.written(
-      { address: balancer.address, sent: plan.sent },
-      reply,
-      now,
-    );
-    const close = (at: number, isServed: boolean) => this.#close(asked, written, isServed, at);
+    const { trip, address } = balancer;
+    // Whether it sends nothing, or not yet, is known when it has closed.
+    const isSilent = plan.sent === "";
+    if (!isSilent) this.#note(now);
+    const asker = { address, sent: isSilent ? undefined : plan.sent };
+    const written = asked.pollers.written(asker, reply, now);
+    const close = (at: number, isServed: boolean) =>
+      timeline.at(at, () => {
+        if (asked === agent()) this.#close(asked.pollers, written, reply, isServed);
+      });
     const timedOut = start + plan.timeout;
     const sent = SEGMENTS.map((delay) => now + delay).find((at) => !this.#isLost(at, true));
     const read = (sent ?? Number.POSITIVE_INFINITY) + trip / 2;
     const expiry = now + random.between(1000, 5000);
     const epoch = this.#epoch;
+    if (sent !== now) this.failedAt = start;
     if (read >= timedOut) {
-      this.failedAt = start;
       const isLost = this.#isLost(timedOut);
       close(isLost ? expiry : Math.min(expiry, timedOut + trip / 2), false);
       return;
@@ -145,15 +147,21 @@ export class Line {
     });
   }
 
-  #close(asked: Agent, written: Written, isServed: boolean, at: number): void {
-    this.world.timeline.at(at, () => {
-      if (asked !== this.world.agent()) return;
-      asked.pollers.closed(written, isServed, at);
-      if (isServed) this.heard.serves += 1;
-    });
+  #close(pollers: Pollers, written: Written, reply: string, isServed: boolean): void {
+    const { now } = this.world.timeline;
+    const { sent } = this.plan;
+    pollers.closed(written, isServed && sent !== "", now);
+    if (sent === "") {
+      this.#note(now);
+      const own = pollers.written({ address: this.balancer.address, sent }, reply, now);
+      pollers.closed(own, isServed, now);
+    }
+    if (isServed) this.heard.serves += 1;
   }
 
   #note(now: number): void {
+    // Who was forgotten is new again.
+    if (now - this.heard.askedAt > (this.world.forget ?? Infinity) * 1000) this.forget();
     const { heard } = this;
     heard.askedAt = now;
     if (now - heard.countedAt < 1000) return;

@@ -83,22 +83,28 @@ export interface Plan {
   /** HAPGENT_POLLERS, HAPGENT_FORGET (s). */
   readonly named?: string;
   readonly forget?: number;
+  /** How long the agent has run when the world begins (ms): a young one is careful. */
+  readonly age?: number;
 }
 
 const STATUSES: readonly [Status, ...Status[]] = ["DRAIN", "UP", "READY", "MAINT", "DOWN"];
 
+/** Intervals of lines that have an agent-send of their own (ms). */
+const INTERVALS = [250, 1000, 2000, 2000, 2000, 2000, 2000, 2000, 5000, 10_000, 20_000] as const;
+
 /** Makes the plan of the world of a seed. */
 export function planWorld(seed: number): Plan {
   const random = new Random(seed);
-  const end = random.pick([20, 30, 40, 40, 60, 60, 90, 240]) * 1000;
+  const end = random.pick([20, 30, 40, 40, 60, 60, 90, 120]) * 1000;
   const services = random.chance(0.3) ? ["web", "api"] : [];
   const balancers = planBalancers(random, end, services);
   const named = planNames(random, balancers);
   const strangers = planStrangers(random, end, balancers);
   const forget = random.chance(0.05) ? random.pick([30, 300]) : undefined;
   const deeds = planDeeds(random, end, services, balancers, strangers.length > 0);
+  const age = random.pick([0, 3_600_000]);
   return {
-    ...{ balancers, strangers, deeds, end, services },
+    ...{ balancers, strangers, deeds, end, services, age },
     ...(named !== undefined && { named }),
     ...(forget !== undefined && { forget }),
   };
@@ -129,7 +135,7 @@ function planBalancer(
   const trip = random.pick([1, 1, 1, 30, 80]);
   const sents = services.length > 0 ? services : random.pick([["web"], ["web"], [""], ["a", "b"]]);
   const lines = sents.slice(0, random.pick([1, 2])).map((sent) => {
-    const interval = random.pick([200, 500, 1000, 2000, 2000, 2000, 2000, 5000, 10_000, 20_000]);
+    const interval = random.pick(INTERVALS);
     const timeout = random.chance(0.2) ? Math.min(interval, 2 * trip + 150) : interval;
     const off = random.chance(0.1) ? [planWindow(random, end, [30, 80, 900])] : [];
     return { sent, interval: Math.max(interval, 2 * trip + 20), timeout, off };
@@ -142,7 +148,7 @@ function planBalancer(
     resets: random.pick([0, 0, 0.02, 0.5]),
     restarts: random.chance(0.1) ? [random.between(0, end)] : [],
     ...(random.chance(0.1) && { from: random.between(0, end) }),
-    ...(random.chance(0.1) && { until: random.between(0, end) }),
+    ...(random.chance(0.1) && { until: random.between(0, end - 10_000) }),
   };
 }
 
@@ -206,7 +212,8 @@ function planStrangers(
     const address = random.pick(["192.0.5.1", balancers[0]?.address ?? ""]);
     const at = random.between(0, end);
     for (let i = 0; i < 10; i += 1) {
-      strangers.push({ address, sent: undefined, at: at + i * 300, end: "unread", open: 5000 });
+      const ends = random.pick<StrangerPlan["end"]>(["unread", "unread", "served"]);
+      strangers.push({ address, sent: undefined, at: at + i * 300, end: ends, open: 5000 });
     }
   }
   return strangers;

@@ -1,4 +1,5 @@
-import { isBalancer, NO_SERVICE } from "../../src/agent/pollers.ts";
+import { NO_SERVICE } from "../../src/agent/host.ts";
+import { isBalancer } from "../../src/agent/pollers.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
 import { nameIn } from "../../src/sent.ts";
 import { Agent } from "./agent.ts";
@@ -34,7 +35,7 @@ export interface Result {
 }
 
 /** How often a wait looks (ms). */
-const LOOK_MS = 100;
+const LOOK_MS = 150;
 
 /** Plays a plan; the seed decides about what it leaves open. */
 export function playWorld(plan: Plan, seed = 1): Result {
@@ -60,10 +61,10 @@ class World {
     this.#plan = plan;
     this.#random = new Random(seed);
     this.#host = new SimulatedHost(plan.services);
-    this.#agent = new Agent(this.#host, plan, 0);
+    this.#agent = new Agent(this.#host, plan, -(plan.age ?? 0));
     this.#quietAt = plan.end;
     const surroundings = {
-      ...{ timeline: this.#timeline, random: this.#random, end: plan.end },
+      ...{ timeline: this.#timeline, random: this.#random, end: plan.end, forget: plan.forget },
       agent: () => this.#agent,
       heard: (line: Line, reply: string) => this.#hear(line, reply),
     };

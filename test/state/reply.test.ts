@@ -1,8 +1,9 @@
-// A reply is one line of words that HAProxy's manual allows, for any state.
+// A reply is one line of words that HAProxy's manual allows, for any states. Of the states that it
+// is made of the most severe decides, and none makes a service more available than another says.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { formatReply } from "../../src/state/reply.ts";
-import type { State } from "../../src/state/state.ts";
+import type { State, Status } from "../../src/state/state.ts";
 import { anyState } from "../arbitraries.ts";
 
 /** What HAProxy's configuration manual allows, in the order in which the original writes it. */
@@ -20,7 +21,7 @@ describe("formatReply", () => {
     [{ status: "UP", reason: "" }, "UP\n"],
     [{ status: "DRAIN", reason: "not after an administrative word" }, "DRAIN\n"],
   ])("%j is %j", (state, reply) => {
-    expect(formatReply(state, "exact")).toBe(reply);
+    expect(formatReply([state], "exact")).toBe(reply);
   });
 
   test.each<[State, string]>([
@@ -32,21 +33,109 @@ describe("formatReply", () => {
     [{ status: "DRAIN", reason: "deploying" }, "up drain 100% #deploying\n"],
     [{ status: "MAINT", reason: "no health word" }, "maint 100%\n"],
   ])("of %j in full is %j", (state, reply) => {
-    expect(formatReply(state, "full")).toBe(reply);
+    expect(formatReply([state], "full")).toBe(reply);
   });
 
-  test("of every state is one line of HAProxy's grammar", () => {
+  test("of every state is one line of HAProxy's grammar, under 128 bytes without a reason", () => {
     fc.assert(
-      fc.property(anyState, (state) => {
-        expect(formatReply(state, "exact")).toMatch(GRAMMAR);
+      fc.property(anyState, ({ reason, ...state }) => {
+        expect(formatReply([state], "exact").length).toBeLessThan(128);
+        expect(formatReply([{ ...state, ...(reason && { reason }) }], "exact")).toMatch(GRAMMAR);
       }),
     );
   });
+});
 
-  test("of every state without a reason is under 128 bytes", () => {
+/** Whose word counts: rows are the service's status, columns the host's, in this order. */
+const HOSTS: readonly Status[] = ["UP", "READY", "DRAIN", "DOWN", "STOPPED", "FAIL", "MAINT"];
+
+describe("a reply of a service and the host before it", () => {
+  test.each<[Status, string]>([
+    ["UP", "UP UP DRAIN DOWN STOPPED FAIL MAINT"],
+    ["READY", "READY READY DRAIN DOWN STOPPED FAIL MAINT"],
+    ["DRAIN", "DRAIN DRAIN DRAIN DOWN STOPPED FAIL MAINT"],
+    ["DOWN", "DOWN DOWN DOWN DOWN STOPPED FAIL MAINT"],
+    ["STOPPED", "STOPPED STOPPED STOPPED STOPPED STOPPED FAIL MAINT"],
+    ["FAIL", "FAIL FAIL FAIL FAIL FAIL FAIL MAINT"],
+    ["MAINT", "MAINT MAINT MAINT MAINT MAINT MAINT MAINT"],
+  ])("is exactly one word, the more severe, when the service is %s", (status, replies) => {
+    const got = HOSTS.map((host) => formatReply([{ status }, { status: host }], "exact").trim());
+    expect(got.join(" ")).toBe(replies);
+  });
+
+  const open = "ready up,ready up,up drain,ready down,ready stopped,ready fail,maint";
+  test.each<[Status, string]>([
+    ["UP", open],
+    ["READY", open],
+    ["DRAIN", "up drain,up drain,up drain,drain down,drain stopped,drain fail,maint"],
+    ["DOWN", "ready down,ready down,drain down,ready down,ready stopped,ready fail,maint down"],
+    [
+      "STOPPED",
+      "ready stopped,ready stopped,drain stopped,ready stopped,ready stopped,ready fail,maint stopped",
+    ],
+    ["FAIL", "ready fail,ready fail,drain fail,ready fail,ready fail,ready fail,maint fail"],
+    ["MAINT", "maint,maint,maint,maint down,maint stopped,maint fail,maint"],
+  ])("is both parts in full when the service is %s", (status, replies) => {
+    const got = HOSTS.map((host) =>
+      formatReply([{ status }, { status: host }], "full").replace(" 100%\n", ""),
+    );
+    expect(got.join()).toBe(replies);
+  });
+
+  test.each<[State, State, string, string]>([
+    [
+      { status: "UP", weight: 5, reason: "own" },
+      { status: "DOWN", weight: 9, maxconn: 9, reason: "host" },
+      "DOWN 5% #host",
+      "ready down 5% #host",
+    ],
+    [
+      { status: "DOWN", maxconn: 7, reason: "own" },
+      { status: "UP", reason: "host" },
+      "DOWN maxconn:7 #own",
+      "ready down 100% maxconn:7 #own",
+    ],
+    [
+      { status: "DOWN", reason: "own" },
+      { status: "DOWN", reason: "host" },
+      "DOWN #host",
+      "ready down 100% #host",
+    ],
+    [
+      { status: "DOWN", reason: "own" },
+      { status: "MAINT", reason: "host" },
+      "MAINT",
+      "maint down 100% #own",
+    ],
+    [
+      { status: "DRAIN", reason: "own" },
+      { status: "READY", reason: "host" },
+      "DRAIN",
+      "up drain 100% #own",
+    ],
+  ])(
+    "has the service's limits and the reason of whom it decides: %j, %j",
+    (own, host, exact, full) => {
+      expect(formatReply([own, host], "exact")).toBe(`${exact}\n`);
+      expect(formatReply([own, host], "full")).toBe(`${full}\n`);
+    },
+  );
+
+  test("is never better than one of them alone, in full", () => {
+    const rank = (reply: string, words: string[]) =>
+      Math.max(...words.map((word, i) => (reply.split(" ").includes(word) ? i : 0)));
+    const isWorse = (one: string, other: string) =>
+      [
+        ["up", "down", "stopped", "fail"],
+        ["ready", "drain", "maint"],
+      ].every((words) => rank(one, words) >= rank(other, words));
     fc.assert(
-      fc.property(anyState, ({ reason: _, ...state }) => {
-        expect(Buffer.byteLength(formatReply(state, "exact"))).toBeLessThan(128);
+      fc.property(fc.tuple(anyState, anyState, anyState), ([own, host, stop]) => {
+        const reply = formatReply([own, host, stop], "full");
+        for (const each of [own, host, stop]) {
+          const { reason: _, ...alone } = each;
+          expect(isWorse(reply.replace(/ #.*/, ""), formatReply([alone], "full"))).toBe(true);
+        }
       }),
     );
   });

@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { version } from "../../package.json";
 import { runAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { readCommit } from "../../scripts/lib/git.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
@@ -31,10 +32,7 @@ test("the same sources give the same executable in any directory", async () => {
 
 test("the executable names the commit that it was built from", async () => {
   const { stdout } = await runAgent(["--version"]);
-  const commit = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], { cwd: ROOT });
-  // A source archive has no commit to name.
-  const expected = commit.exitCode === 0 ? commit.stdout.toString().trim() : "unknown";
-  expect(stdout.trim()).toEndWith(`(${expected})`);
+  expect(stdout.trim()).toEndWith(`(${readCommit().slice(0, 12)})`);
 });
 
 test("an empty working directory and environment are enough to run it", async () => {

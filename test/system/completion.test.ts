@@ -15,11 +15,13 @@ const TYPED: [typed: string, words: string[]][] = [
   ["status --expect MA\t", ["status", "--expect", "MAINT"]],
   ["help st\t", ["help", "status"]],
   ["ctl sh\tser\t", ["ctl", "show", "services"]],
-  ["ctl se\tst\tMA\t", ["ctl", "set", "status", "MAINT"]],
+  ["ctl se\tstatu\tMA\t", ["ctl", "set", "status", "MAINT"]],
   ["ctl --js\tse\twe\t", ["ctl", "--json", "set", "weight"]],
   ["ctl --instance web rel\t", ["ctl", "--instance", "web", "reload"]],
-  ["ctl @web se\tst\tDR\t", ["ctl", "@web", "set", "status", "DRAIN"]],
+  ["ctl @web se\tstatu\tDR\t", ["ctl", "@web", "set", "status", "DRAIN"]],
   ["ctl wait 5\t", ["ctl", "wait", "5"]],
+  ["dep\t--sta\tMA\t", ["deploy", "--status", "MAINT"]],
+  ["deploy --dr\t5 --por\t", ["deploy", "--drain", "5", "--port"]],
 ];
 
 /** Types the command lines into an interactive shell, and returns the words that it made of each. */
@@ -42,35 +44,44 @@ async function type(shell: string, setup: string): Promise<string[][]> {
 }
 
 test.each([
-  ["bash", "bash --norc --noprofile -i", `. ${COMPLETION}/hapgent.bash`],
-  ["zsh", "zsh -f -i", `autoload -Uz compinit; compinit -u -D; . ${COMPLETION}/_hapgent`],
+  ["bash", "bash --norc --noprofile -i", `. '${COMPLETION}/hapgent.bash'`],
+  ["zsh", "zsh -f -i", `autoload -Uz compinit; compinit -u -D; . '${COMPLETION}/_hapgent'`],
 ])("%s completes what is typed", async (_, shell, setup) => {
   expect(await type(shell, setup)).toEqual(TYPED.map(([, words]) => words));
 });
 
 describe("fish", () => {
   test.each([
-    ["", ["check", "ctl", "help", "status"]],
+    ["", ["check", "ctl", "deploy", "help", "status"]],
+    ["deploy --fr", ["--from-any"]],
+    ["deploy --status ", ["DRAIN", "MAINT"]],
     ["--v", ["--version"]],
     ["status --e", ["--expect"]],
     ["status --expect MA", ["MAINT"]],
     ["check --", ["--config", "--instance", "--json"]],
     ["help ct", ["ctl"]],
-    ["ctl ", ["forget", "help", "reload", "set", "show", "wait"]],
+    ["ctl ", ["change", "follow", "forget", "help", "hold", "reload", "set", "show", "wait"]],
     ["ctl --j", ["--json"]],
-    ["ctl @web --instance api set ", ["maxconn", "status", "weight"]],
+    ["ctl @web --instance api set ", ["maxconn", "state", "status", "weight"]],
     ["ctl set status DR", ["DRAIN"]],
+    ["ctl change MA", ["MAINT"]],
+    ["ctl forget ", ["silent"]],
     ["ctl wait ", []],
     ["ctl check ", []],
   ])("offers after %j %j", async (typed, offers) => {
     using directory = temporaryDirectory();
-    const script = `source ${COMPLETION}/hapgent.fish; complete -C 'hapgent ${typed}'`;
+    const script = `source '${COMPLETION}/hapgent.fish'; complete -C 'hapgent ${typed}'`;
     const { stdout, stderr } = await outcome(["fish", "--no-config", "-c", script], {
       env: { HOME: directory.path },
       isClean: true,
     });
     expect(stderr).toBe("");
-    const words = stdout.split("\n").flatMap((line) => line.split("\t")[0] || []);
+    // From version 4 on fish also offers what has the typed letters further inside.
+    const letters = typed.split(" ").at(-1) ?? "";
+    const words = stdout
+      .split("\n")
+      .map((line) => line.split("\t")[0] ?? "")
+      .filter((word) => word !== "" && word.startsWith(letters));
     expect(words.toSorted()).toEqual(offers);
   });
 });

@@ -13,7 +13,6 @@ import {
 import { join } from "node:path";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { type Key, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
 const SCRIPT = `${ROOT}deploy/install.sh`;
@@ -30,11 +29,6 @@ let key: Key;
 let other: Key;
 
 beforeAll(async () => {
-  await needTools({
-    ...{ "ssh-keygen": "openssh-client", zstd: "zstd", gzip: "gzip", shellcheck: "shellcheck" },
-    ...{ curl: "curl", wget: "wget", busybox: "busybox", openssl: "openssl" },
-    ...{ unshare: "util-linux", mount: "mount" },
-  });
   [key, other] = await Promise.all([makeKey(shared.path), makeKey(shared.path, "other")]);
   for (const target of TARGETS) await addArchives(`hapgent-1.2.3-${target}`);
 }, 30_000);
@@ -192,12 +186,28 @@ describe.concurrent("the signature", () => {
 
   test.each<[string, Machine, string[], string]>([
     ["there is no key", ssh, [], "no release key is published yet"],
-    ["there is no ssh-keygen", {}, ["key"], "there is no ssh-keygen"],
+    ["there is no ssh-keygen", {}, ["--insecure", "--signers"], "there is no ssh-keygen"],
   ])("is not where %s, and that is said", async (_, machine, options, reason) => {
-    const signers = options.length > 0 ? ["--signers", key.signers] : [];
+    const signers = options.length > 0 ? [...options, key.signers] : [];
     const { text, exitCode } = await tryInstall(machine, signers);
     expect(text).toStartWith(`signature not checked: ${reason}\ngetting`);
     expect(exitCode).toBe(0);
+  });
+
+  test("that cannot be checked for want of ssh-keygen ends it", async () => {
+    const { text, exitCode } = await tryInstall({}, ["--signers", key.signers]);
+    expect(text).toStartWith("install.sh: the signature cannot be checked: install ssh-keygen (");
+    expect(text).not.toContain("getting");
+    expect(exitCode).toBe(1);
+  });
+
+  test("counts with --insecure, too, where ssh-keygen is there", async () => {
+    const options = ["--insecure", "--signers", key.signers];
+    const { text, exitCode } = await tryInstall(ssh, options, (path) =>
+      sign(path("SHA256SUMS"), other),
+    );
+    expect(text).toContain("is not signed by a release key");
+    expect(exitCode).toBe(1);
   });
 
   test.each<[string, (path: (name: string) => string) => unknown, string]>([

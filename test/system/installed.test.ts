@@ -10,18 +10,18 @@ async function onMachine(script: string): Promise<Output> {
   const setup = `
     for directory in /etc /run /var/lib; do mount -t tmpfs none $directory; done
     mkdir -p /etc/default /etc/hapgent /run/hapgent /run/hapgent@web /var/lib/hapgent/web
-    hapgent() { ${EXECUTABLE} "$@"; }
-    start() { env "$@" ${EXECUTABLE} 2>/dev/null & agent=$!; trap 'kill $agent' EXIT; }
+    hapgent() { "$0" "$@"; }
+    start() { env "$@" "$0" 2>/dev/null & agent=$!; trap 'kill $agent' EXIT; }
     echo '{"status":"UP","weight":100}' >/var/lib/hapgent/state.json
     echo '{"status":"DRAIN"}' >/var/lib/hapgent/web/state.json`;
   const command = ["unshare", "--mount", "--propagation=private", "sh", "-c", setup + script];
-  return await outcome(command, { isClean: true });
+  return await outcome([...command, EXECUTABLE], { isClean: true });
 }
 
 describe.concurrent("an installed agent", () => {
   test("is found with its settings file, state and control socket", async () => {
     const port = freePort();
-    const run = await onMachine(`
+    const { stdout, ...rest } = await onMachine(`
       echo 'HAPGENT_PORT="${port}"' >/etc/default/hapgent
       start HAPGENT_PORT=${port} HAPGENT_STATE_FILE=/var/lib/hapgent/state.json \\
         HAPGENT_SOCKET=/run/hapgent/hapgent.sock
@@ -31,15 +31,16 @@ describe.concurrent("an installed agent", () => {
       hapgent ctl show state
       hapgent ctl set status MAINT
       hapgent status --json`);
-    expect(run).toEqual({
-      stdout: [
+    expect({ ...rest, lines: stdout.split("\n") }).toEqual({
+      lines: [
         "UP 100%",
         "UP 100%",
-        '{"state":{"status":"UP","weight":100},"reply":"UP 100%"}',
+        "ok",
+        expect.stringMatching(/^{"state":{"status":"UP","weight":100},"reply":"UP 100%",.*}$/),
         "ok saved: MAINT 100%",
         `{"ok":true,"address":"127.0.0.1:${port}","reply":"MAINT 100%","problems":[]}`,
         "",
-      ].join("\n"),
+      ],
       stderr: "",
       exitCode: 0,
     });

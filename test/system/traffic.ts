@@ -49,13 +49,13 @@ export class Traffic implements AsyncDisposable {
   }
 }
 
-/** An HTTP service that takes its time and answers with its name. */
-export function startService(name: string, port = 0) {
+/** An HTTP service that takes its time (ms) and answers with its name. */
+export function startService(name: string, port = 0, time = 30) {
   const server = Bun.serve({
     hostname: "127.0.0.1",
     port,
     async fetch() {
-      await Bun.sleep(30);
+      await Bun.sleep(time);
       return new Response(name);
     },
   });

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { needTools } from "../../scripts/lib/tools.ts";
 import { readKeys, SIGNERS } from "../../scripts/verify.ts";
 import { type Key, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
@@ -16,7 +15,6 @@ let key: Key;
 let other: Key;
 
 beforeAll(async () => {
-  await needTools({ "ssh-keygen": "openssh-client" });
   [key, other] = await Promise.all([makeKey(keys.path), makeKey(keys.path, "other")]);
 });
 

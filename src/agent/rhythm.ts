@@ -1,0 +1,60 @@
+/** How many of the last gaps between checks are remembered. */
+const GAPS = 8;
+
+/**
+ * Load balancers that look alike are told within this time (ms): HAProxy's default `agent-inter`
+ * of 2 s, and a check.
+ */
+export const ALIKE_MS = 2500;
+
+/** A silence that is longer than this (ms), and so many of the longest gaps, is an outage. */
+const OUTAGE_MS = 500;
+const OUTAGE = 1.5;
+
+/** Gaps that differ by more than this are those of several load balancers. */
+const IRREGULAR = 0.6;
+
+/** The gaps between the checks of a poller, and what they tell (ms). */
+export class Rhythm {
+  /** When it asked again after an outage: others that look like it have yet to ask. */
+  resumedAt = Number.NEGATIVE_INFINITY;
+  /** The last ones, in no order. */
+  readonly #gaps: number[] = [];
+  /** How many there were. */
+  #count = 0;
+
+  /** The interval: the longest gap, one over three times the median left out; 0: not known. */
+  get interval(): number {
+    const gaps = this.#gaps.toSorted((a, b) => a - b);
+    const median = gaps[gaps.length >> 1] ?? 0;
+    return gaps.findLast((gap) => gap <= 3 * median) ?? 0;
+  }
+
+  get longest(): number {
+    return Math.max(0, ...this.#gaps);
+  }
+
+  /** Notes a gap that has just ended. */
+  add(gap: number, now: number): void {
+    const gaps = this.#gaps;
+    const limit = gaps.length < GAPS ? ALIKE_MS : OUTAGE_MS;
+    const before = gaps[(this.#count - 1) % GAPS] ?? gap;
+    // Most gaps are like the one before: no need to look at all of them.
+    const isLong = gap > limit && gap > OUTAGE * before;
+    if (isLong && gap > OUTAGE * this.longest) this.resumedAt = now;
+    gaps[this.#count % GAPS] = gap;
+    this.#count += 1;
+  }
+
+  /**
+   * Whether several that look alike, as their irregular gaps show, have all been silent since so
+   * soon after a change that perhaps not all of them have asked.
+   */
+  brokeOff(askedAt: number, changedAt: number, now: number): boolean {
+    const allAt = Math.max(changedAt, this.resumedAt) + ALIKE_MS;
+    if (now < allAt || askedAt >= allAt || this.#gaps.length < GAPS) return false;
+    const { longest } = this;
+    const areSeveral = Math.min(...this.#gaps) < IRREGULAR * longest;
+    return areSeveral && askedAt < allAt - Math.max(OUTAGE_MS, OUTAGE * longest);
+  }
+}

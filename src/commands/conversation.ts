@@ -1,0 +1,90 @@
+// What commands say to the control socket: one command a connection, one line in answer.
+import { codeOf, describeError } from "../errors.ts";
+
+/** There is no answer: no socket, no agent, or one that ended before it answered. */
+export class NoAnswerError extends Error {
+  constructor(
+    message: string,
+    /** The errno name of what failed, if it was a system call. */
+    readonly code?: string,
+  ) {
+    super(message);
+  }
+}
+
+/** A connection whose command was answered. */
+export interface Conversation {
+  readonly answer: string;
+  /** Whether the agent has closed it; one that holds a service stays open. */
+  readonly isClosed: () => boolean;
+  readonly close: () => void;
+}
+
+/** Whom to ask, and how long to wait for the answer. */
+export interface Question {
+  /** The path of the control socket. */
+  readonly path: string;
+  readonly command: string;
+  readonly seconds: number;
+  /** Ends the waiting; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Sends a command, and keeps the connection open.
+ *
+ * @throws {NoAnswerError} whose message says why there is no answer.
+ */
+export async function converse(question: Question): Promise<Conversation> {
+  const { path, command, seconds, signal } = question;
+  signal?.throwIfAborted();
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const decoder = new TextDecoder();
+  let text = "";
+  let isClosed = false;
+  const fail = (why: string) => reject(new NoAnswerError(why));
+  const failWith = (error: unknown) =>
+    reject(new NoAnswerError(describeError(error), codeOf(error)));
+  const connection = Bun.connect({
+    unix: path,
+    socket: {
+      open(socket) {
+        socket.write(`${command}\n`);
+      },
+      data(_, chunk) {
+        text += decoder.decode(chunk, { stream: true });
+        if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
+      },
+      close() {
+        isClosed = true;
+        fail("closed without an answer");
+      },
+      error: (_, error) => failWith(error),
+    },
+  });
+  connection.catch(failWith);
+  const close = () => void connection.then((socket) => socket.end()).catch(() => undefined);
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
+  const timer = setTimeout(() => fail(`nothing within ${seconds} s`), seconds * 1000);
+  try {
+    return { answer: await promise, isClosed: () => isClosed, close };
+  } catch (error) {
+    close();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
+  }
+}
+
+/**
+ * Sends a command and returns the line that answers it.
+ *
+ * @throws {NoAnswerError} as `converse` does.
+ */
+export async function ask(question: Question): Promise<string> {
+  const { answer, close } = await converse(question);
+  close();
+  return answer;
+}

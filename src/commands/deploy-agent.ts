@@ -1,0 +1,176 @@
+import type { Status } from "../state/state.ts";
+import { printable } from "../text.ts";
+import { type Conversation, NoAnswerError } from "./conversation.ts";
+
+/** Seconds that an answer may take, beyond those that a `wait` asks for. */
+export const PATIENCE = 10;
+
+/** Milliseconds between two tries to reach an agent that restarts. */
+const PAUSE_MS = 250;
+
+/** What a deploy sets, compares and puts back. */
+export interface Setting {
+  readonly status: Status;
+  readonly reason: string | undefined;
+}
+
+/** What `show state` says. */
+export interface Shown extends Setting {
+  readonly reply: string;
+  /** Since when, as an ISO date, and by what it was set: `socket`, `SIGUSR2`. */
+  readonly since: string | undefined;
+  readonly by: string | undefined;
+}
+
+/** A step failed; the message says why. */
+export class Problem extends Error {}
+
+/** Somebody else has set the state, or holds the service: it is left to them. */
+export class Taken extends Error {}
+
+/** What talking to an agent needs of the world. */
+export interface Line {
+  /** Sends a line to the control socket. @throws {NoAnswerError} */
+  send(command: string, seconds: number): Promise<Conversation>;
+  sleep(ms: number): Promise<void>;
+  /** Milliseconds of a clock that nobody sets. */
+  now(): number;
+}
+
+/** What is said to the agent, and how. */
+export interface AgentOptions {
+  readonly service: string | undefined;
+  /** Who deploys, for others that try to. */
+  readonly who: string;
+  /** Seconds that an agent may take to restart. */
+  readonly patience: number;
+}
+
+/** The agent, as a deploy of one of its services sees it: it holds the service all the time. */
+export class DeployAgent {
+  readonly #line: Line;
+  readonly #options: AgentOptions;
+  #hold: Conversation | undefined;
+
+  constructor(line: Line, options: AgentOptions) {
+    this.#line = line;
+    this.#options = options;
+  }
+
+  /**
+   * Holds the service, so that nobody else deploys it.
+   *
+   * @throws {Taken} when somebody else holds it.
+   * @throws {Problem} when the agent refuses, or is too old to know how.
+   */
+  async hold(): Promise<void> {
+    const conversation = await this.#line.send(
+      this.#address(`hold ${this.#options.who}`),
+      PATIENCE,
+    );
+    const { answer } = conversation;
+    if (answer.startsWith("ok")) {
+      this.#hold = conversation;
+      return;
+    }
+    conversation.close();
+    const text = cut(answer);
+    if (text.startsWith("held by ")) throw new Taken(`another deploy is under way: ${text}`);
+    const isOld = /^(expected|no such command)/.test(text);
+    throw new Problem(
+      isOld ? `the agent does not know \`hold\`: upgrade it first (${text})` : text,
+    );
+  }
+
+  /**
+   * Sends a command and returns the answer. Where the agent has restarted, it first takes hold of
+   * the service again.
+   */
+  async ask(command: string, seconds = PATIENCE): Promise<string> {
+    return await this.#askAs(this.#address(command), seconds);
+  }
+
+  /** What the service is set to; with `isHost` what the host is. @throws {Problem} */
+  async show(isHost = false): Promise<Shown> {
+    const command = "show state";
+    const answer = await this.#askAs(isHost ? command : this.#address(command), PATIENCE);
+    if (!answer.startsWith("{")) throw new Problem(cut(answer));
+    const { state, reply, since, by } = JSON.parse(answer);
+    return { status: state.status, reason: state.reason ?? undefined, reply, since, by };
+  }
+
+  /**
+   * Sets a state in place of another.
+   *
+   * @throws {Taken} when it is another by now: nothing is changed then.
+   * @throws {Problem} when it could not be set, or could not be saved.
+   */
+  async change(from: Setting, to: Setting): Promise<void> {
+    const answer = await this.ask(`change ${format(from)} to ${format(to)}`);
+    if (answer.startsWith("ok")) return;
+    const shown = await this.show();
+    const isDone = isSame(shown, to);
+    // The answer to the first try may have been lost.
+    if (isDone && cut(answer).startsWith("not changed")) return;
+    if (isDone || isSame(shown, from)) throw new Problem(cut(answer));
+    throw new Taken(`it is ${describe(shown)}`);
+  }
+
+  async #askAs(command: string, seconds: number): Promise<string> {
+    for (;;) {
+      await this.#keep();
+      try {
+        const { answer, close } = await this.#line.send(command, seconds);
+        close();
+        return answer;
+      } catch (error) {
+        if (!(error instanceof NoAnswerError)) throw error;
+        // An agent that ends closes what it has held.
+        await this.#line.sleep(PAUSE_MS);
+        if (!this.#hold?.isClosed()) throw error;
+      }
+    }
+  }
+
+  /** Takes hold of the service again when the agent has restarted. */
+  async #keep(): Promise<void> {
+    const end = this.#line.now() + this.#options.patience * 1000;
+    while (this.#hold?.isClosed()) {
+      try {
+        await this.hold();
+      } catch (error) {
+        if (!(error instanceof NoAnswerError) || this.#line.now() > end) throw error;
+        await this.#line.sleep(PAUSE_MS);
+      }
+    }
+  }
+
+  #address(command: string): string {
+    const { service } = this.#options;
+    return service === undefined ? command : `@${service} ${command}`;
+  }
+}
+
+/** Whether two states are the same to `change`. */
+export function isSame(one: Setting, other: Setting): boolean {
+  return one.status === other.status && (one.reason ?? "") === (other.reason ?? "");
+}
+
+/** A state as the control socket takes it: `DRAIN deploying v42`. */
+function format({ status, reason }: Setting): string {
+  return reason ? `${status} ${reason}` : status;
+}
+
+/** A state for people: `MAINT "bad disk" since 14:02:11 (socket)`. */
+export function describe({ status, reason, since, by }: Shown): string {
+  const words: string[] = [status];
+  if (reason) words.push(`"${printable(reason)}"`);
+  if (since !== undefined) words.push(`since ${new Date(since).toTimeString().slice(0, 8)}`);
+  if (by !== undefined) words.push(`(${by})`);
+  return words.join(" ");
+}
+
+/** What comes after `ok ` or `error: `. */
+export function cut(answer: string): string {
+  return printable(answer.replace(/^(ok|error:) /, ""));
+}

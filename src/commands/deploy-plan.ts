@@ -1,0 +1,143 @@
+import { UsageError } from "../exit.ts";
+import { SERVICE_NAME } from "../sent.ts";
+import type { Environment } from "../settings.ts";
+import { quote } from "../text.ts";
+import type { Arguments } from "./arguments.ts";
+
+/** The longest reason: with the process's id after it, and `failed: ` before, 100 fit a state. */
+const REASON_LIMIT = 80;
+
+/** The longest time of an option, in seconds. */
+const SECONDS_LIMIT = 86_400;
+
+/** What a deploy is to do. */
+export interface Plan {
+  /** The service; undefined for the host. */
+  readonly service: string | undefined;
+  /** The instance of the agent, `hapgent@NAME`. */
+  readonly instance: string | undefined;
+  readonly reason: string;
+  readonly command: readonly string[];
+  /** The status that takes the server out. */
+  readonly status: "DRAIN" | "MAINT";
+  /** Seconds that each `wait` may take. */
+  readonly wait: number;
+  /** The number of load balancers that there are, if it is known. */
+  readonly pollers: number | undefined;
+  /** Load balancers that are silent for these seconds are gone. */
+  readonly forgetSilent: number | undefined;
+  /** Seconds that requests under way have to end, and the port that they are on. */
+  readonly drain: { readonly seconds: number; readonly port: number } | undefined;
+  readonly url: string | undefined;
+  readonly until: string | undefined;
+  /** Seconds that the service has to answer in, and how long it then stays out. */
+  readonly answer: number;
+  readonly settle: number;
+  /** Whether it may begin from a status that is neither UP nor READY. */
+  readonly fromAny: boolean;
+  /** Whether an agent that has just started may be believed. */
+  readonly young: boolean;
+}
+
+/**
+ * Reads `[@SERVICE] REASON COMMAND [ARGUMENT...]` and the options.
+ *
+ * @throws {UsageError} naming what is wrong, and what was expected.
+ */
+export function readPlan({ values, flags, operands }: Arguments, env: Environment): Plan {
+  const [first = ""] = operands;
+  const service = first.startsWith("@") ? first.slice(1) : undefined;
+  const [reason, ...command] = service === undefined ? operands : operands.slice(1);
+  if (service !== undefined && !SERVICE_NAME.test(service)) {
+    throw wrong("@SERVICE", "the name of a service", first);
+  }
+  const read = (name: string, fallback?: number) => {
+    const [origin, text] = findText(name, values[name], env);
+    return text === undefined ? fallback : readNumber(origin, text, 0, SECONDS_LIMIT, "seconds");
+  };
+  const count = values["pollers"];
+  return {
+    service,
+    instance: values["instance"],
+    reason: readReason(reason),
+    command: readCommand(command),
+    status: readStatus(values["status"]),
+    wait: read("wait") ?? 30,
+    pollers: count === undefined ? undefined : readNumber("--pollers", count, 0, 4096, "a number"),
+    forgetSilent: read("forget-silent"),
+    drain: readDrain(read("drain"), values["port"]),
+    url: readUrl(values["url"]),
+    until: values["until"],
+    answer: read("answer") ?? 60,
+    settle: read("settle") ?? 5,
+    fromAny: flags.has("from-any"),
+    young: flags.has("young"),
+  };
+}
+
+/** The times that a variable may set, too: an option comes first. */
+const VARIABLES: Readonly<Record<string, string>> = {
+  wait: "HAPGENT_DEPLOY_WAIT",
+  answer: "HAPGENT_DEPLOY_ANSWER",
+  settle: "HAPGENT_DEPLOY_SETTLE",
+};
+
+/** Where a time comes from, and its text; an empty variable counts as unset. */
+function findText(
+  name: string,
+  value: string | undefined,
+  env: Environment,
+): [origin: string, text: string | undefined] {
+  const variable = VARIABLES[name];
+  if (value !== undefined || variable === undefined) return [`--${name}`, value];
+  return [variable, env[variable] || undefined];
+}
+
+function readNumber(
+  origin: string,
+  text: string,
+  minimum: number,
+  maximum: number,
+  what: string,
+): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= minimum && value <= maximum) return value;
+  throw wrong(origin, `${what} from ${minimum} to ${maximum}`, text);
+}
+
+/** The reason, with single blanks: that is how the control socket reads it. */
+function readReason(text = ""): string {
+  const reason = text.trim().replaceAll(/\s+/g, " ");
+  if (/^[ -~]+$/.test(reason) && reason.length <= REASON_LIMIT) return reason;
+  throw wrong("REASON", `1 to ${REASON_LIMIT} printable ASCII characters`, text);
+}
+
+function readCommand(command: readonly string[]): readonly string[] {
+  const [name = ""] = command;
+  if (name === "") throw new UsageError("deploy: expected REASON and COMMAND, got no COMMAND");
+  if (!name.startsWith("-")) return command;
+  throw new UsageError(`deploy: options go before REASON, got ${quote(name)} after it`);
+}
+
+function readStatus(text = "DRAIN"): "DRAIN" | "MAINT" {
+  if (text === "DRAIN" || text === "MAINT") return text;
+  throw wrong("--status", "DRAIN or MAINT", text);
+}
+
+function readDrain(seconds: number | undefined, port: string | undefined): Plan["drain"] {
+  if (seconds === undefined && port === undefined) return undefined;
+  if (seconds === undefined) throw new UsageError("deploy: --port needs --drain SECONDS beside it");
+  if (port === undefined) throw new UsageError("deploy: --drain needs --port PORT beside it");
+  return { seconds, port: readNumber("--port", port, 1, 65_535, "a port") };
+}
+
+function readUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  if (url && /^https?:$/.test(url.protocol)) return text;
+  throw wrong("--url", "an http or https URL", text);
+}
+
+function wrong(origin: string, expected: string, got: string): UsageError {
+  return new UsageError(`deploy: ${origin}: expected ${expected}, got ${quote(got)}`);
+}

@@ -1,0 +1,72 @@
+// What a deploy looks at before it changes anything.
+import { EXIT } from "../exit.ts";
+import { NoAnswerError } from "./conversation.ts";
+import { type DeployAgent, describe, Problem, type Shown, Taken } from "./deploy-agent.ts";
+import { findSlowest, isYoung, waitForAll } from "./deploy-balancers.ts";
+import type { Plan } from "./deploy-plan.ts";
+import { isInRotation, makeSettings, type Settings } from "./deploy-words.ts";
+import type { World } from "./deploy-world.ts";
+
+/** It ends before it has changed anything. */
+export class Refusal extends Error {
+  constructor(
+    message: string,
+    readonly code: number = EXIT.refused,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Takes hold of the service, and looks whether all is there that a deploy needs.
+ *
+ * @throws {Refusal} when it is not, with the exit code.
+ */
+export async function prepare(plan: Plan, world: World, agent: DeployAgent): Promise<Settings> {
+  const obstacle = world.findObstacle();
+  if (obstacle !== undefined) throw new Refusal(obstacle, EXIT.usage);
+  if (plan.drain && !(await world.usePort(plan.drain.port)).isListening) {
+    throw new Refusal(`--port: nothing listens on port ${plan.drain.port}`, EXIT.usage);
+  }
+  try {
+    await agent.hold();
+    return await look(plan, world, agent);
+  } catch (error) {
+    const isKnown = [NoAnswerError, Problem, Taken].some((each) => error instanceof each);
+    throw isKnown && error instanceof Error ? new Refusal(error.message) : error;
+  }
+}
+
+async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Settings> {
+  const from = await agent.show();
+  refuseOutOfRotation(plan, "the server", from);
+  if (plan.service !== undefined) refuseOutOfRotation(plan, "the host", await agent.show(true));
+  const slowest = findSlowest(await agent.ask("show pollers"));
+  if (slowest && slowest.interval > plan.wait) {
+    const { address, interval } = slowest;
+    const got = `--wait ${plan.wait} is too short: ${address} asks every ${interval} s`;
+    throw new Refusal(`${got}; use --wait ${Math.ceil(interval * 1.25)}`, EXIT.usage);
+  }
+  const answer = await waitForAll(agent, plan);
+  refuseYoung(plan, answer);
+  world.say(answer);
+  // Full replies are in lower case.
+  const isFull = /^[a-z]/.test(from.reply);
+  return makeSettings(plan, from, isFull, world.pid);
+}
+
+function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
+  if (plan.fromAny || isInRotation(shown)) return;
+  throw new Refusal(`${what} is ${describe(shown)}; to deploy nevertheless: --from-any`);
+}
+
+/**
+ * An agent that has just started cannot know the load balancers that ask seldom, unless somebody
+ * says how many there are.
+ *
+ * @throws {Problem}
+ */
+export function refuseYoung({ young, pollers }: Plan, answer: string): void {
+  if (young || pollers !== undefined || !isYoung(answer)) return;
+  throw new Problem(`${answer}; say how many there are (--pollers N), or --young`);
+}

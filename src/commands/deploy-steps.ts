@@ -1,0 +1,226 @@
+// The steps of a deploy, one after another. It fails before it changes anything, or it finishes, or
+// its last line says what state the server is in, and the command that goes on from there.
+import { EXIT } from "../exit.ts";
+import {
+  DeployAgent,
+  describe,
+  isSame,
+  Problem,
+  type Setting,
+  type Shown,
+  Taken,
+} from "./deploy-agent.ts";
+import { isNobody, waitForAll } from "./deploy-balancers.ts";
+import type { Plan } from "./deploy-plan.ts";
+import { prepare, Refusal, refuseYoung } from "./deploy-prepare.ts";
+import {
+  formatCommand,
+  formatNext,
+  formatSeconds,
+  isInRotation,
+  listWayBack,
+  type Settings,
+} from "./deploy-words.ts";
+import { Interruption, type World } from "./deploy-world.ts";
+
+/** How often connections to the port are counted, and the service is asked, in milliseconds. */
+const COUNT_MS = 250;
+const PROBE_MS = 500;
+
+/** How a deploy has ended. */
+export interface End {
+  readonly code: number;
+  /** The last line. */
+  readonly line: string;
+}
+
+/** Deploys by a plan. */
+export async function deploy(plan: Plan, world: World): Promise<End> {
+  const startedAt = world.now();
+  const agent = new DeployAgent(world, {
+    service: plan.service,
+    who: `hapgent deploy (pid ${world.pid}, ${plan.reason})`,
+    patience: Math.max(plan.wait, 30),
+  });
+  try {
+    const settings = await prepare(plan, world, agent);
+    return await new Deploy(plan, world, agent, settings, startedAt).carryOut();
+  } catch (error) {
+    if (error instanceof Refusal) {
+      return { code: error.code, line: `nothing was changed: ${error.message}` };
+    }
+    if (!(error instanceof Interruption)) throw error;
+    return { code: EXIT.failure, line: `${error.message}: nothing was changed` };
+  }
+}
+
+/** A deploy that has all it needs: from here on it changes the state. */
+class Deploy {
+  /** The state that it has set last, or tried to. */
+  #last: Setting;
+  /** Whether every load balancer knows, in words. */
+  #known = "";
+
+  constructor(
+    readonly plan: Plan,
+    readonly world: World,
+    readonly agent: DeployAgent,
+    readonly settings: Settings,
+    readonly startedAt: number,
+  ) {
+    this.#last = settings.from;
+  }
+
+  async carryOut(): Promise<End> {
+    const obstacle = await attempt(() => this.#takeOut());
+    if (obstacle) return await this.#turnBack(obstacle);
+    const failure = await attempt(() => this.#work());
+    if (failure) return await this.#end(failure.message);
+    const problem = await attempt(() => this.#putBack());
+    return await this.#end(problem && `deployed, but ${problem.message}`);
+  }
+
+  /** Takes the server out of rotation; returns once every load balancer knows. */
+  async #takeOut(): Promise<void> {
+    const { plan, world, agent } = this;
+    const { from, out } = this.settings;
+    await this.#change(from, out);
+    refuseYoung(plan, await this.#wait("is out"));
+    if (plan.drain) await drain(plan.drain, world);
+    // Nobody may have let traffic in meanwhile.
+    const shown = await agent.show();
+    if (!isSame(shown, out)) throw new Taken(`it is ${describe(shown)}`);
+    world.say(`running ${formatCommand(plan.command)}`);
+  }
+
+  /** Nothing was deployed: puts the server back, unless a person has ended it or set the state. */
+  async #turnBack(obstacle: Error): Promise<End> {
+    const why = `nothing was deployed: ${obstacle.message}`;
+    if (obstacle instanceof Taken || obstacle instanceof Interruption) return await this.#end(why);
+    this.world.say(why);
+    const problem = await attempt(() => this.#putBack());
+    return await this.#end(problem ? `${why}; ${problem.message}` : why);
+  }
+
+  /** Runs the command, and waits until the service answers and has settled. */
+  async #work(): Promise<void> {
+    const { plan, world } = this;
+    const from = world.now();
+    const failed = await world.run();
+    if (failed !== undefined) {
+      const { out, failed: marked } = this.settings;
+      await attempt(() => this.#change(out, marked));
+      throw new Problem(`the command failed (${failed}): ${formatCommand(plan.command)}`);
+    }
+    world.say(`it has ended after ${formatSeconds(world.now() - from)}`);
+    await waitForService(plan, world);
+    world.say(`settling for ${plan.settle} s`);
+    await world.sleep(plan.settle * 1000);
+  }
+
+  /**
+   * Puts back what it was. READY takes back DRAIN, which UP does not: so UP comes only once every
+   * load balancer has seen READY.
+   */
+  async #putBack(): Promise<void> {
+    const { settings } = this;
+    const { from, back } = settings;
+    const shown = await this.agent.show();
+    if (isSame(shown, from)) return;
+    const way = listWayBack(shown, settings);
+    if (way.length === 0) throw new Taken("it is not put back");
+    let now: Setting = shown;
+    for (const to of way) {
+      await this.#change(now, to);
+      now = to;
+      if (to === back || back === undefined) await this.#wait("is back");
+    }
+  }
+
+  async #change(now: Setting, to: Setting): Promise<void> {
+    this.#last = to;
+    await this.agent.change(now, to);
+    this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
+  }
+
+  async #wait(what: string): Promise<string> {
+    this.#known = "not every load balancer is known to know";
+    const answer = await waitForAll(this.agent, this.plan);
+    this.#known = isNobody(answer)
+      ? "no load balancer asks"
+      : `every load balancer knows that the server ${what}`;
+    this.world.say(answer);
+    return answer;
+  }
+
+  /** The last line: what was done, what the agent says, who knows, and what to type next. */
+  async #end(failure?: string): Promise<End> {
+    const { plan, world, agent, settings } = this;
+    world.resume();
+    const words = [failure ?? `done in ${formatSeconds(world.now() - this.startedAt)}`];
+    const shown = await agent.show().catch(() => undefined);
+    const isBack = shown !== undefined && isSame(shown, settings.from);
+    const next = formatNext(shown ?? this.#last, settings, plan);
+    const isOwn = shown === undefined || isBack || next !== undefined;
+    if (!shown) words.push("the agent does not answer");
+    else if (isOwn) words.push(`the agent says ${shown.reply}`);
+    else words.push(`somebody has set it: it is ${describe(shown)}, and stays so`);
+    if (isOwn && this.#known) words.push(this.#known);
+    const host = await this.#findHost();
+    if (host) words.push(`but the host is ${describe(host)}: the server is out`);
+    if (next !== undefined) words.push(next);
+    const isGood = failure === undefined && isBack && !host;
+    return { code: isGood ? EXIT.ok : EXIT.failure, line: words.join("; ") };
+  }
+
+  /** The host's state, where that keeps traffic from the service. */
+  async #findHost(): Promise<Shown | undefined> {
+    if (this.plan.service === undefined || this.plan.fromAny) return undefined;
+    const host = await this.agent.show(true).catch(() => undefined);
+    return host && !isInRotation(host) ? host : undefined;
+  }
+}
+
+/** Waits until the requests under way have ended, or the time is over. */
+async function drain({ seconds, port }: { seconds: number; port: number }, world: World) {
+  const from = world.now();
+  for (;;) {
+    const { peers } = await world.usePort(port);
+    const passed = world.now() - from;
+    if (peers.length === 0) {
+      return world.say(`no connection to port ${port} after ${formatSeconds(passed)}`);
+    }
+    if (passed >= seconds * 1000) {
+      const connections = peers.length === 1 ? "1 connection" : `${peers.length} connections`;
+      return world.say(`${connections} to port ${port} left after ${seconds} s`);
+    }
+    await world.sleep(COUNT_MS);
+  }
+}
+
+/** Waits until the service answers. @throws {Problem} when it does not in time. */
+async function waitForService({ url, until, answer }: Plan, world: World): Promise<void> {
+  if (url === undefined && until === undefined) return;
+  const from = world.now();
+  for (;;) {
+    const silence = await world.probe();
+    const passed = world.now() - from;
+    if (silence === undefined) {
+      return world.say(`the service answers after ${formatSeconds(passed)}`);
+    }
+    if (passed >= answer * 1000) {
+      throw new Problem(`the service does not answer within ${answer} s: ${silence}`);
+    }
+    await world.sleep(PROBE_MS);
+  }
+}
+
+/** Runs a step; returns why it failed, or undefined. */
+async function attempt(step: () => Promise<void>): Promise<Error | undefined> {
+  try {
+    await step();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}

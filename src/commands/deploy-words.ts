@@ -1,0 +1,80 @@
+// What a deploy says.
+import { printable } from "../text.ts";
+import { isSame, type Setting } from "./deploy-agent.ts";
+import type { Plan } from "./deploy-plan.ts";
+
+/** What a deploy has begun with, and what it sets while it works. */
+export interface Settings {
+  /** What it was, and will be again. */
+  readonly from: Setting;
+  /** While the server is out. */
+  readonly out: Setting;
+  /** While it is out after the command has failed. */
+  readonly failed: Setting;
+  /** What takes back DRAIN and MAINT; undefined where `from` does. */
+  readonly back: Setting | undefined;
+}
+
+/** A failed deploy's reason ends in the process's id, so that nobody else has the same. */
+export function makeSettings(plan: Plan, from: Setting, isFull: boolean, pid: number): Settings {
+  const reason = `${plan.reason} [${pid}]`;
+  // What is out already stays as it is: DRAIN would let through what DOWN and MAINT do not.
+  const isIn = isInRotation(from);
+  const status = isIn ? plan.status : from.status;
+  // With exact replies UP takes back neither DRAIN nor MAINT.
+  const needsReady = isIn && from.status === "UP" && !isFull;
+  return {
+    from,
+    out: { status, reason },
+    failed: { status, reason: `failed: ${reason}` },
+    back: needsReady ? { status: "READY", reason } : undefined,
+  };
+}
+
+/** Whether a state lets traffic in. */
+export function isInRotation({ status }: Setting): boolean {
+  return status === "UP" || status === "READY";
+}
+
+/** The states that lead back from one of these, in their order; none from others. */
+export function listWayBack(now: Setting, { from, out, failed, back }: Settings): Setting[] {
+  if (back && isSame(now, back)) return [from];
+  if (isSame(now, out) || isSame(now, failed)) return back ? [back, from] : [from];
+  return [];
+}
+
+/** The commands that go on from here, and what for; undefined when there is nothing to do, or it is not ours. */
+export function formatNext(now: Setting, settings: Settings, plan: Plan): string | undefined {
+  const way = listWayBack(now, settings);
+  if (way.length === 0) return undefined;
+  const ctl = ["hapgent ctl"];
+  if (plan.instance !== undefined) ctl.push(`--instance ${plan.instance}`);
+  if (plan.service !== undefined) ctl.push(`@${plan.service}`);
+  const wait = ["wait", plan.wait, plan.pollers].filter((word) => word !== undefined).join(" ");
+  const isReady = settings.back !== undefined && isSame(now, settings.back);
+  const steps: string[] = isReady ? [wait] : [];
+  let before = now;
+  for (const to of way) {
+    if (before !== now) steps.push(wait);
+    steps.push(`change ${quoteSetting(before)} to ${quoteSetting(to)}`);
+    before = to;
+  }
+  const commands = steps.map((step) => `${ctl.join(" ")} ${step}`).join(" && ");
+  return `${isReady ? "to finish" : "to put it back"}: ${commands}`;
+}
+
+/** A state as a shell takes it: `DRAIN 'deploying v42 [4711]'`. */
+function quoteSetting({ status, reason }: Setting): string {
+  return reason ? `${status} '${reason.replaceAll("'", `'\\''`)}'` : status;
+}
+
+/** A command as it was typed, as far as a person needs it: at most one line of 100 characters. */
+export function formatCommand(command: readonly string[]): string {
+  const text = printable(command.join(" ").replaceAll(/\s+/g, " "));
+  return text.length > 100 ? `${text.slice(0, 97)}...` : text;
+}
+
+/** A time that has passed, from milliseconds: `2.6 s`, `64 s`. */
+export function formatSeconds(ms: number): string {
+  return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
+}

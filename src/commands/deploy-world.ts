@@ -1,0 +1,173 @@
+// What a deploy does to the world, beside what it says to the agent.
+import { describeError } from "../errors.ts";
+import type { NamedPollers } from "../named-pollers.ts";
+import { printable, quote } from "../text.ts";
+import { type PortUse, readPortUse } from "./connections.ts";
+import { type Conversation, converse, NoAnswerError } from "./conversation.ts";
+import type { Line } from "./deploy-agent.ts";
+import type { Plan } from "./deploy-plan.ts";
+import { findPlace, findProgram, type Place, startCommand, startShell } from "./programs.ts";
+
+/** The world, as the steps of a deploy see it: the real one, or that of a test. */
+export interface World extends Line {
+  readonly pid: number;
+  /** Why the command cannot be run; undefined when it can. */
+  findObstacle(): string | undefined;
+  /** Runs the command; returns how it failed (`exit code 3`), or undefined. */
+  run(): Promise<string | undefined>;
+  /** Asks the service once; returns how it does not answer, or undefined. */
+  probe(): Promise<string | undefined>;
+  /** What is open at a port: the connections that may carry requests. */
+  usePort(port: number): Promise<PortUse>;
+  /** Shows a step. */
+  say(text: string): void;
+  /** Goes on after an interruption: there is a last line to say. */
+  resume(): void;
+}
+
+/** A signal came to end the deploy. */
+export class Interruption extends Error {}
+
+/** Milliseconds that the service may take for one answer. */
+const PROBE_LIMIT = 5000;
+
+/** What the real world needs to know. */
+export interface WorldOptions {
+  readonly plan: Plan;
+  /** The path of the control socket. */
+  readonly socket: string;
+  /** The load balancers (HAPGENT_POLLERS): without names requests may come from anybody. */
+  readonly named: NamedPollers | undefined;
+  /** The environment of the command: the caller's. */
+  readonly env: Record<string, string | undefined>;
+  /** Shows a line. */
+  readonly print: (line: string) => void;
+}
+
+/** The real world. */
+export class RealWorld implements World {
+  readonly pid = process.pid;
+  readonly #options: WorldOptions;
+  readonly #place: Place;
+  #interruption = new AbortController();
+  #command: "idle" | "runs" | "interrupted" = "idle";
+
+  constructor(options: WorldOptions) {
+    this.#options = options;
+    this.#place = findPlace(options.env);
+  }
+
+  /**
+   * Ends the deploy at its next step; while the command runs, once that has ended: a terminal has
+   * interrupted it, too. The second time it ends at once, and leaves the command running.
+   */
+  interrupt(): void {
+    if (this.#command === "runs") {
+      this.#command = "interrupted";
+      this.say("interrupted: ends once the command has ended (again: at once)");
+    } else this.#interruption.abort(new Interruption("interrupted"));
+  }
+
+  resume(): void {
+    this.#interruption = new AbortController();
+  }
+
+  now(): number {
+    return performance.now();
+  }
+
+  say(text: string): void {
+    this.#options.print(`${new Date().toTimeString().slice(0, 8)} ${printable(text)}`);
+  }
+
+  async sleep(ms: number): Promise<void> {
+    await this.#unlessInterrupted(Bun.sleep(ms));
+  }
+
+  async send(command: string, seconds: number): Promise<Conversation> {
+    const { socket: path } = this.#options;
+    const { signal } = this.#interruption;
+    try {
+      return await converse({ path, command, seconds, signal });
+    } catch (error) {
+      if (!(error instanceof NoAnswerError)) throw error;
+      throw new NoAnswerError(`no answer from ${path}: ${error.message}`);
+    }
+  }
+
+  async usePort(port: number): Promise<PortUse> {
+    const { named } = this.#options;
+    const { isListening, peers } = await readPortUse(port);
+    return { isListening, peers: peers.filter((peer) => !named || named.find(peer)) };
+  }
+
+  findObstacle(): string | undefined {
+    const [name = ""] = this.#options.plan.command;
+    if (findProgram(name, this.#place) !== null) return undefined;
+    return `no such command: ${quote(name)} (is REASON one word, or quoted?)`;
+  }
+
+  async run(): Promise<string | undefined> {
+    this.#command = "runs";
+    try {
+      const failed = await this.#finish(startCommand(this.#options.plan.command, this.#place));
+      if (this.#isInterrupted()) throw new Interruption("interrupted");
+      return failed;
+    } catch (error) {
+      if (error instanceof Interruption) throw error;
+      return describeError(error);
+    } finally {
+      this.#command = "idle";
+    }
+  }
+
+  /** By a method: the compiler does not see that it changes while the command runs. */
+  #isInterrupted(): boolean {
+    return this.#command === "interrupted";
+  }
+
+  /** Waits for the end of a program; returns how it failed, or undefined. */
+  async #finish(child: Bun.Subprocess): Promise<string | undefined> {
+    const exitCode = await this.#unlessInterrupted(child.exited);
+    return exitCode === 0 ? undefined : String(child.signalCode ?? `exit code ${exitCode}`);
+  }
+
+  async probe(): Promise<string | undefined> {
+    const { url, until } = this.#options.plan;
+    const problem = url === undefined ? undefined : await this.#unlessInterrupted(fetchUrl(url));
+    if (problem !== undefined || until === undefined) return problem;
+    return await this.#try(until);
+  }
+
+  /** Runs the command of --until; its directory by its name: the deploy may have made it anew. */
+  async #try(command: string): Promise<string | undefined> {
+    const limit = Math.max(this.#options.plan.answer * 1000, PROBE_LIMIT);
+    await using child = startShell(command, this.#place, limit);
+    const failed = await this.#finish(child);
+    return failed && `${failed}: ${command}`;
+  }
+
+  /** Waits for something; an interruption ends the waiting. */
+  async #unlessInterrupted<T>(promise: Promise<T>): Promise<T> {
+    const { signal } = this.#interruption;
+    signal.throwIfAborted();
+    const { promise: aborted, reject } = Promise.withResolvers<never>();
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    return await Promise.race([promise, aborted]).finally(() =>
+      signal.removeEventListener("abort", abort),
+    );
+  }
+}
+
+/** Gets a URL once; what is wrong with the answer, or undefined. */
+async function fetchUrl(url: string): Promise<string | undefined> {
+  try {
+    const signal = AbortSignal.timeout(PROBE_LIMIT);
+    const { status, body } = await fetch(url, { redirect: "manual", keepalive: false, signal });
+    await body?.cancel();
+    return status < 400 ? undefined : `HTTP ${status} from ${url}`;
+  } catch (error) {
+    return `${describeError(error)}: ${url}`;
+  }
+}

@@ -1,0 +1,69 @@
+import { writeSync } from "node:fs";
+import { resolve } from "node:path";
+import { codeOf } from "../errors.ts";
+import { EXIT } from "../exit.ts";
+import type { Environment } from "../settings.ts";
+import type { Arguments } from "./arguments.ts";
+import { readPlan } from "./deploy-plan.ts";
+import { deploy } from "./deploy-steps.ts";
+import { RealWorld } from "./deploy-world.ts";
+import { findSettings } from "./installation.ts";
+import { handle } from "./signals.ts";
+
+/** The variables through which the runtime would ask a proxy. */
+const PROXIES = ["http_proxy", "https_proxy", "all_proxy"];
+
+/** The hosts of this machine: its own proxy knows nothing of them. */
+const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+
+/**
+ * `hapgent deploy [@SERVICE] REASON COMMAND...`: takes the service out of rotation, runs the
+ * command and puts it back; each step waits until every load balancer knows.
+ *
+ * @returns the exit code: 0, 1 when it has failed or was interrupted, 2 for a wrong argument and 3
+ * when it was refused; nothing was changed with 2 and 3.
+ */
+export async function runDeploy(args: Arguments, env: Environment): Promise<number> {
+  const plan = readPlan(args, env);
+  const settings = await findSettings(env, plan.instance);
+  const socket = settings.read("HAPGENT_SOCKET");
+  if (socket === undefined) {
+    print("set HAPGENT_SOCKET to the path that the agent was started with");
+    return EXIT.refused;
+  }
+  const { HAPGENT_TUNE: _, ...inherited } = env;
+  const named = settings.read("HAPGENT_POLLERS");
+  const world = new RealWorld({ plan, socket: resolve(socket), named, env: inherited, print });
+  if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) leaveProxies();
+  handle("INT", () => world.interrupt());
+  handle("TERM", () => world.interrupt());
+  // The command may remove the directory that it was called in.
+  process.chdir("/");
+  const { code, line } = await deploy(plan, world);
+  print(`hapgent deploy: ${line}`);
+  return code;
+}
+
+function leaveProxies(): void {
+  for (const name of PROXIES) {
+    delete process.env[name];
+    delete process.env[name.toUpperCase()];
+  }
+}
+
+/**
+ * Prints a line. Not by the runtime's own writer, which ends the process when the terminal is gone:
+ * then nobody reads, and the deploy goes on to its end.
+ */
+function print(line: string): void {
+  for (let attempt = 1; attempt <= 100; attempt += 1) {
+    try {
+      writeSync(2, `${line}\n`);
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "EAGAIN") return;
+      // A pipe that is full: whoever reads it may be slow.
+      Bun.sleepSync(20);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+// `ctl` sends one line to the control socket and prints the line that answers it: an error on
+// stderr, a list as a table on a terminal, nothing that a terminal obeys.
+import { expect, test } from "bun:test";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { run } from "./captured.ts";
+
+/** A control socket that answers every line like this, and what it was sent. */
+function serve(text: string) {
+  const directory = temporaryDirectory();
+  const HAPGENT_SOCKET = `${directory.path}/sock`;
+  const got: string[] = [];
+  const server = Bun.listen({
+    unix: HAPGENT_SOCKET,
+    socket: {
+      data(client, chunk) {
+        got.push(chunk.toString());
+        client.end(text);
+      },
+    },
+  });
+  return {
+    env: { HAPGENT_SOCKET },
+    got,
+    [Symbol.dispose]() {
+      server.stop(true);
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+test.each([
+  ["ok saved: UP\nmore\n", { code: 0, out: "ok saved: UP", err: "" }],
+  ["error: no\n", { code: 1, out: "", err: "error: no" }],
+  ["ok \u001b[31m\n", { code: 0, out: "ok \\u001b[31m", err: "" }],
+])("the answer %j is printed as %j", async (text, printed) => {
+  using server = serve(text);
+  expect(await run("ctl @web set status UP", server.env)).toEqual(printed);
+  expect(server.got).toEqual(["@web set status UP\n"]);
+});
+
+test("an answer is printed whole, however it comes", async () => {
+  using directory = temporaryDirectory();
+  const HAPGENT_SOCKET = `${directory.path}/sock`;
+  const bytes = Buffer.from("ok caf\u00e9\n");
+  const end = bytes.indexOf(0xc3) + 1;
+  const server = Bun.listen({
+    unix: HAPGENT_SOCKET,
+    socket: {
+      data(client) {
+        client.write(bytes.subarray(0, end));
+        setTimeout(() => client.write(bytes.subarray(end)), 20);
+      },
+    },
+  });
+  expect((await run("ctl help", { HAPGENT_SOCKET })).out).toBe("ok caf\u00e9");
+  server.stop(true);
+});
+
+test.each([
+  ["ok saved: UP", { ok: true, answer: "saved: UP", problems: [] }, 0],
+  ['{"reply":"UP"}', { ok: true, answer: { reply: "UP" }, problems: [] }, 0],
+  ["error: no such service", { ok: false, problems: ["no such service"] }, 1],
+])("with --json %j is printed with ok and problems", async (text, printed, exitCode) => {
+  using server = serve(`${text}\n`);
+  const { code, out, err } = await run("ctl --json help", server.env);
+  expect({ code, out: JSON.parse(out), err }).toEqual({ code: exitCode, out: printed, err: "" });
+});
+
+test("a list is a table in a terminal, and elsewhere as it came", async () => {
+  const list = '[{"name":"web"}]';
+  using server = serve(`${list}\n`);
+  const { isTTY } = process.stdout;
+  try {
+    process.stdout.isTTY = true;
+    expect((await run("ctl show services", server.env)).out).toBe("name\nweb");
+    process.stdout.isTTY = false;
+    expect((await run("ctl show services", server.env)).out).toBe(list);
+  } finally {
+    process.stdout.isTTY = isTTY;
+  }
+});
+
+test.each([
+  [[" set status DOWN", "two\r\nlines", ""], "set status DOWN two lines\n"],
+  [["--", "set", "status", "UP", "-h"], "set status UP -h\n"],
+])("of %j one line is sent: %j", async (words, line) => {
+  using server = serve("ok\n");
+  await run(["ctl", ...words], server.env);
+  expect(server.got).toEqual([line]);
+});
+
+test("where there is no agent, or no socket is set, it says so", async () => {
+  const gone = "no answer from /nowhere/sock: no such file or directory (ENOENT)";
+  const env = { HAPGENT_SOCKET: "/nowhere/sock" };
+  expect(await run("ctl help", env)).toEqual({ code: 1, out: "", err: `hapgent ctl: ${gone}` });
+  const { out } = await run("ctl --json help", env);
+  expect(JSON.parse(out)).toEqual({ ok: false, problems: [gone] });
+  expect((await run("ctl help")).err).toContain("set HAPGENT_SOCKET");
+});

@@ -1,0 +1,73 @@
+// A check is a connection: whatever its client sends, the reply is one line, and the connection is
+// closed without a reset. Clients that send anything, close early or never close disturb nobody.
+import { describe, expect, test } from "bun:test";
+import { until } from "../../scripts/lib/until.ts";
+import { Connection } from "./connection.ts";
+import { ask, HOST, type Options, start } from "./driver.ts";
+
+/** Each kind of agent does something else between a check's opening and its reply's end. */
+const KINDS: [string, Options][] = [
+  ["an agent", {}],
+  ["an agent that watches its file", { env: { HAPGENT_WATCH: "on" } }],
+  ["an agent that remembers pollers", { socket: true }],
+  ["an agent of services", { services: {}, env: { HAPGENT_REPLY: "exact" } }],
+  [
+    "an agent with all of it",
+    { services: {}, socket: true, env: { HAPGENT_REPLY: "exact", HAPGENT_WATCH: "on" } },
+  ],
+];
+
+describe.each(KINDS)("%s", (_, options) => {
+  test.each(["", "\n", "\r\nmore", "\n".padEnd(100_000, "x")])(
+    "answers one that sends %j",
+    async (payload) => {
+      await using agent = await start(options);
+      // Where nothing is sent that could name a service, it takes a quarter of a second.
+      const count = payload === "" ? 3 : 20;
+      for (let i = 0; i < count; i += 1) expect(await ask(agent, payload)).toBe("UP\n");
+    },
+  );
+
+  test("answers one whose client closes its half at once", async () => {
+    await using agent = await start(options);
+    for (let i = 0; i < 20; i += 1) {
+      using client = await Connection.open({ host: HOST, port: agent.port });
+      client.end();
+      expect(await client.rest()).toBe("UP\n");
+    }
+  });
+
+  test("survives clients that reset, and answers all others", async () => {
+    await using agent = await start(options);
+    const place = { host: HOST, port: agent.port };
+    for (let i = 0; i < 100; i += 1) (await Connection.open(place)).socket.resetAndDestroy();
+    expect(await ask(agent)).toBe("UP\n");
+  });
+});
+
+test("an agent answers, however many clients never close, and closes those", async () => {
+  const play = async ([_, options]: (typeof KINDS)[number]) => {
+    await using agent = await start(options);
+    const place = { host: HOST, port: agent.port };
+    using held = new DisposableStack();
+    const open = async () => held.use(await Connection.open(place));
+    const clients = await Promise.all(Array.from({ length: 300 }, open));
+    for (let i = 0; i < 20; i += 1) expect(await ask(agent, "\n")).toBe("UP\n");
+    // Of those that say nothing where a service can be named, the oldest give way without a reply.
+    if (!options.services) {
+      for (const client of clients) expect(await client.lines()).toEqual(["UP"]);
+    }
+    await until("all are closed", () => {
+      // What is sent to a closed connection is answered by a reset.
+      for (const client of clients) client.send("x");
+      return clients.every(({ socket }) => socket.destroyed);
+    });
+  };
+  await Promise.all(KINDS.map(play));
+});
+
+test("an agent answers over IPv6", async () => {
+  await using agent = await start({ hostname: "::1" });
+  expect(await ask(agent)).toBe("UP\n");
+  expect(agent.log[0]).toContain(" address=[::1]:");
+});

@@ -1,0 +1,269 @@
+// - Each command is answered with one line, and a change only once it is saved.
+// - A command that is refused changes nothing.
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import fc from "fast-check";
+import { until } from "../../scripts/lib/until.ts";
+import { CONTROL_COMMANDS, findControls, listControls } from "../../src/controls.ts";
+import { formatState, type State } from "../../src/state/state.ts";
+import { ask, command, logOf, show, start, testHere } from "./driver.ts";
+
+const SINCE = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+
+/** How an error lists these commands. */
+function list(...names: string[]): string {
+  const commands = names.flatMap((name) => findControls(name));
+  return listControls(names.length > 0 ? commands : CONTROL_COMMANDS)
+    .map(({ term }) => term)
+    .join(" | ");
+}
+
+describe("a control command", () => {
+  test("is answered when it is saved, and what it does not name stays", async () => {
+    await using agent = await start({
+      state: { status: "DOWN", weight: 5, reason: "old" },
+      socket: true,
+    });
+    const steps: [string, string, State][] = [
+      ["set weight 007", "DOWN 7% #old", { status: "DOWN", weight: 7, reason: "old" }],
+      [
+        "set maxconn 65535",
+        "DOWN 7% maxconn:65535 #old",
+        { status: "DOWN", weight: 7, maxconn: 65_535, reason: "old" },
+      ],
+      [
+        "\t set  status FAIL  deploying \t v42 \r",
+        "FAIL 7% maxconn:65535 #deploying \t v42",
+        { status: "FAIL", weight: 7, maxconn: 65_535, reason: "deploying v42" },
+      ],
+      [
+        "set status FAIL deploying v42",
+        "FAIL 7% maxconn:65535 #deploying v42",
+        { status: "FAIL", weight: 7, maxconn: 65_535, reason: "deploying v42" },
+      ],
+      ["set status UP", "UP 7% maxconn:65535", { status: "UP", weight: 7, maxconn: 65_535 }],
+      [
+        'set state {"status":"STOPPED","weight":null,"reason":"all of it"}',
+        "STOPPED #all of it",
+        { status: "STOPPED", reason: "all of it" },
+      ],
+    ];
+    for (const [line, reply, state] of steps) {
+      const answer = await command(agent, line);
+      if (reply.includes("\t")) {
+        expect(answer).toStartWith("error: reason: expected at most 100 printable ASCII");
+        continue;
+      }
+      expect(answer).toBe(`ok saved: ${reply}`);
+      expect(agent.file()).toBe(formatState(state));
+      expect(await ask(agent)).toBe(`${reply}\n`);
+    }
+  });
+
+  test("`show state` tells the state, its reply, since when it is so, and by what", async () => {
+    const state = { status: "DOWN", weight: 5, maxconn: 7, reason: 'a "b"' };
+    await using agent = await start({ state, socket: true });
+    const before = Date.now();
+    const first = await show(agent, "state");
+    expect(first).toEqual({
+      state,
+      reply: 'DOWN 5% maxconn:7 #a "b"',
+      since: SINCE,
+      by: "start",
+    });
+    for (const [by, act] of [
+      ["socket", () => command(agent, "set weight 6")],
+      ["SIGUSR1", () => agent.signal("SIGUSR1")],
+      ["SIGUSR2", () => agent.signal("SIGUSR2")],
+      ["SIGHUP", () => agent.change({ status: "MAINT" })],
+    ] as const) {
+      await act();
+      await until(by, async () => (await show(agent, "state")).by === by);
+    }
+    const last = await show(agent, "state");
+    expect(Math.abs(Date.parse(last.since) - before)).toBeLessThan(60_000);
+    expect(Date.parse(last.since)).toBeGreaterThanOrEqual(Date.parse(first.since));
+    // The same state once more is no change.
+    await command(agent, "set status MAINT");
+    expect(await show(agent, "state")).toEqual({ ...last, since: SINCE, by: "SIGHUP" });
+  });
+
+  test("`reload` answers how it went", async () => {
+    await using agent = await start({ socket: true });
+    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
+    expect(await command(agent, "reload")).toBe("ok loaded: DRAIN");
+    writeFileSync(agent.stateFile, '{"status": "UP",}');
+    expect(await command(agent, "reload")).toBe(
+      'error: refused: 1:17: expected a property name, got "}" (trailing comma); the reply is FAIL',
+    );
+    rmSync(agent.stateFile);
+    expect(await command(agent, "reload")).toBe(
+      "error: refused: no such file or directory (ENOENT); the reply is FAIL",
+    );
+  });
+
+  test("tells that a save failed, and the new state is answered all the same", async () => {
+    await using agent = await start({ socket: true });
+    rmSync(agent.stateFile);
+    mkdirSync(agent.stateFile);
+    expect(await command(agent, "set status DRAIN")).toBe(
+      "error: not saved: expected a regular file; the reply is DRAIN",
+    );
+    expect(await ask(agent)).toBe("DRAIN\n");
+    rmSync(agent.stateFile, { recursive: true });
+    expect(await command(agent, "set weight 5")).toBe("ok saved: DRAIN 5%");
+  });
+
+  test.each([
+    ["UP", "set status DRAIN why", "ok saved: DRAIN (HAProxy shows no reason with DRAIN)"],
+    ["UP", "set status DRAIN", "ok saved: DRAIN"],
+    ["MAINT", "set status UP", "ok saved: UP (HAProxy keeps the MAINT until READY)"],
+    ["DRAIN", "set status UP", "ok saved: UP (HAProxy keeps the DRAIN until READY)"],
+    ["DOWN", "set status READY", "ok saved: READY (HAProxy keeps the DOWN until UP)"],
+    ["STOPPED", "set status READY", "ok saved: READY (HAProxy keeps the STOPPED until UP)"],
+    ["DOWN", "set status UP", "ok saved: UP"],
+    ["DRAIN", "set status READY", "ok saved: READY"],
+  ])("to %s says what HAProxy does not show, or keeps: %s", async (status, line, answer) => {
+    await using agent = await start({ state: { status }, socket: true });
+    expect(await command(agent, line)).toBe(answer);
+    const full = { HAPGENT_REPLY: "full" };
+    await using other = await start({ state: { status }, socket: true, env: full });
+    const noted = await command(other, line);
+    expect(noted).toMatch(/^ok saved: [^(]*$/);
+  });
+
+  test("keeps its order among signals, and the log names what did it", async () => {
+    await using agent = await start({ socket: true });
+    for (const [signal, reply, status] of [
+      ["SIGUSR2", "DOWN\n", "MAINT"],
+      ["SIGUSR1", "UP\n", "STOPPED"],
+    ] as const) {
+      agent.signal(signal);
+      await agent.answers(reply);
+      expect(await command(agent, `set status ${status}`)).toStartWith(`ok saved: ${status}`);
+    }
+    expect(await logOf(agent, 4)).toEqual([
+      "hapgent: state cause=SIGUSR2 old=UP new=DOWN",
+      "hapgent: state cause=socket old=DOWN new=MAINT",
+      "hapgent: state cause=SIGUSR1 old=MAINT new=UP",
+      "hapgent: state cause=socket old=UP new=STOPPED",
+    ]);
+  });
+
+  test("leaves memory, file and reply alike after signals and commands at once", async () => {
+    await using agent = await start({ state: { status: "UP", weight: 1 }, socket: true });
+    const answers: string[] = [];
+    for (let i = 0; i < 20; i += 1) {
+      const lines = Array.from({ length: 10 }, (_, j) =>
+        j % 2 ? `set weight ${i * 10 + j}` : "set status DRAIN",
+      );
+      agent.signal((["SIGUSR1", "SIGUSR2", "SIGHUP"] as const)[i % 3] ?? "SIGHUP");
+      answers.push(...(await Promise.all(lines.map((line) => command(agent, line)))));
+    }
+    expect(answers.filter((answer) => !answer.startsWith("ok saved: "))).toEqual([]);
+    expect(await command(agent, "set status READY")).toMatch(/^ok saved: READY \d+%/);
+    expect(await ask(agent)).toBe(`READY ${JSON.parse(agent.file()).weight}%\n`);
+    expect(await command(agent, "reload")).toBe(`ok loaded: ${(await ask(agent)).trim()}`);
+  });
+
+  test("`help` lists all of them, and explains one", async () => {
+    await using agent = await start({ socket: true });
+    expect(await command(agent, "help")).toBe(`ok ${list()}`);
+    expect(await command(agent, "help wait")).toBe(
+      "ok wait SECONDS [COUNT]: answer once every poller has the reply",
+    );
+  });
+});
+
+const STATUS = "status: expected one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got";
+const REASON = "reason: expected at most 100 printable ASCII characters, got";
+
+test("a command that is refused is an error, and nothing changes", async () => {
+  await using agent = await start({
+    state: '{"status":"DOWN","weight":5,"reason":"old"}',
+    socket: true,
+  });
+  const before = [agent.file(), await show(agent, "state")];
+  for (const [line, error] of [
+    ["", `expected ${list()}, got ""`],
+    ["show", `expected ${list("show")}, got "show"`],
+    ["show nothing", `expected ${list("show")}, got "show nothing"`],
+    ["show state now", 'expected show state, got "show state now"'],
+    [
+      "show stat",
+      `no such command: "show stat"; did you mean show state? Expected ${list("show")}`,
+    ],
+    ["SHOW STATE", `no such command: "SHOW STATE"; did you mean show state? Expected ${list()}`],
+    ["relaod", `no such command: "relaod"; did you mean reload? Expected ${list()}`],
+    ["frobnicate", `expected ${list()}, got "frobnicate"`],
+    ["set", `expected ${list("set")}, got "set"`],
+    ["set status", `${STATUS} ""`],
+    ["set status down", `${STATUS} "down" (did you mean DOWN?)`],
+    ["set status DOWN caf\xc3\xa9", `${REASON} "caf\xc3\xa9"`],
+    [`set status DOWN ${"x".repeat(101)}`, `${REASON} "${"x".repeat(60)}..."`],
+    ["set status DOWN a\x07b", `${REASON} "a\\u0007b"`],
+    ["set weight", 'weight: expected an integer from 0 to 255, got ""'],
+    ["set weight 256", "weight: expected an integer from 0 to 255, got 256"],
+    ["set weight -1", 'weight: expected an integer from 0 to 255, got "-1"'],
+    ["set weight 5 6", 'expected set weight N, got "set weight 5 6"'],
+    ["set maxconn 65536", "maxconn: expected an integer from 0 to 65535, got 65536"],
+    ["set maxconn 1e3", 'maxconn: expected an integer from 0 to 65535, got "1e3"'],
+    ["set state {}", `${STATUS} nothing`],
+    ["set state", "expected a JSON object, got nothing"],
+    ["set state {'a", '1:2: expected a property name, got "\'" (JSON has double quotes only)'],
+    ["follow {}", `${STATUS} nothing`],
+    ["reload now", 'expected reload, got "reload now"'],
+    ["wait", 'wait: expected seconds from 0 to 86400, got ""'],
+    ["wait -1", 'wait: expected seconds from 0 to 86400, got "-1"'],
+    ["wait 86401", 'wait: expected seconds from 0 to 86400, got "86401"'],
+    ["wait 0 4097", 'wait: expected a number of pollers from 0 to 4096, got "4097"'],
+    ["wait 5 many", 'wait: expected a number of pollers from 0 to 4096, got "many"'],
+    ["wait 5 6 7", 'expected wait SECONDS [COUNT], got "wait 5 6 7"'],
+    ["forget", `expected ${list("forget")}, got "forget"`],
+    ["forget a b", `expected ${list("forget")}, got "forget a b"`],
+    ["forget silent x", `expected ${list("forget silent")}, got "forget silent x"`],
+    ["hold", 'expected hold WHO, got "hold"'],
+    ["change", `expected ${list("change")}, got "change"`],
+    ["change UP", `expected ${list("change")}, got "change UP"`],
+    ["change UP to nothing", `expected ${list("change")}, got "change UP to nothing"`],
+    ["help me", `expected help [COMMAND], got "help me"`],
+    ["@web show state", 'no such service: "web"'],
+    ["@", 'no such service: ""'],
+    ["x".repeat(1025), "expected a line of at most 1024 bytes"],
+    ["\0\x01", `expected ${list()}, got "\\u0000\\u0001"`],
+  ] as const) {
+    expect([line, await command(agent, line)]).toEqual([line, `error: ${error}`]);
+  }
+  expect([agent.file(), await show(agent, "state")]).toEqual(
+    before.map((each) => (typeof each === "string" ? each : { ...each, since: SINCE })),
+  );
+  expect(agent.log.filter((entry) => entry.includes("cause="))).toEqual([]);
+});
+
+testHere(
+  "whatever comes, one line answers it, and only good commands change anything",
+  async () => {
+    await using agent = await start({ socket: true });
+    const verb = fc.constantFrom(
+      "set status",
+      "set weight",
+      "set state",
+      "change",
+      "show",
+      "@a",
+      "",
+    );
+    const line = fc
+      .tuple(verb, fc.string({ unit: "binary-ascii" }))
+      .map((words) => words.join(" "));
+    await fc.assert(
+      fc.asyncProperty(line, async (text) => {
+        const { state } = await show(agent, "state");
+        const answer = await command(agent, text.replaceAll("\n", " "));
+        expect(answer).toMatch(/^(ok |error: |[{[])/);
+        if (!answer.startsWith("ok saved"))
+          expect((await show(agent, "state")).state).toEqual(state);
+      }),
+    );
+  },
+);

@@ -1,0 +1,282 @@
+// - The control socket is for the agent's user, or its directory's group. It goes when the agent
+//   stops; one of a dead agent is taken over; nothing else that is there is touched.
+// - One command a connection, one line in answer, then it is closed. What clients send, leave
+//   unread and wait for is bounded, and so are their number and their time.
+import { describe, expect, jest, test } from "bun:test";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { freePort } from "../../scripts/lib/port.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { formatState } from "../../src/state/state.ts";
+import { Connection } from "./connection.ts";
+import { ask, command, HOST, refuse, show, start, testHere, testProcess } from "./driver.ts";
+import { turn } from "./here.ts";
+
+describe("the control socket", () => {
+  test("has mode 0600, is in the log, and is gone after the stop", async () => {
+    await using agent = await start({ socket: true });
+    expect(agent.log[0]).toEndWith(` socket=${agent.socket}`);
+    expect(statSync(agent.socket).mode & 0o7777).toBe(0o600);
+    expect(await agent.stop()).toBe(0);
+    expect(existsSync(agent.socket)).toBe(false);
+  });
+
+  test("has mode 0660 and the group of its directory when that is asked for", async () => {
+    using directory = temporaryDirectory();
+    // Only root may give a file away; for others the group is the same before and after.
+    if (process.getuid?.() === 0) chownSync(directory.path, 0, 12_345);
+    const path = `${directory.path}/sock`;
+    const umask = process.umask();
+    await using agent = await start({
+      env: { HAPGENT_SOCKET: path, HAPGENT_SOCKET_MODE: "0660" },
+    });
+    const { mode, gid } = statSync(path);
+    const expected = { mode: 0o660, gid: statSync(directory.path).gid };
+    expect({ mode: mode & 0o7777, gid }).toEqual(expected);
+    expect(process.umask()).toBe(umask);
+    expect(await agent.stop()).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("of a dead agent is taken over, and that of a successor left alone", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/sock`;
+    // As a killed agent leaves it: a socket that nobody serves.
+    const leave = `Bun.listen({ unix: ${JSON.stringify(path)}, socket: { data() {} } }); process.kill(process.pid, "SIGKILL");`;
+    await Bun.spawn([process.execPath, "-e", leave]).exited;
+    expect(statSync(path).isSocket()).toBe(true);
+    await using first = await start({ env: { HAPGENT_SOCKET: path } });
+    expect((await show({ socket: path }, "state")).reply).toBe("UP");
+    rmSync(path);
+    await using second = await start({ state: { status: "MAINT" }, env: { HAPGENT_SOCKET: path } });
+    expect(await first.stop()).toBe(0);
+    expect((await show({ socket: path }, "state")).reply).toBe("MAINT");
+    expect(await second.stop()).toBe(0);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("of a live agent is refused, and that agent goes on", async () => {
+    await using live = await start({ socket: true });
+    expect(await refuseSocket(live.socket)).toBe("another agent serves it");
+    expect((await show(live, "state")).reply).toBe("UP");
+  });
+
+  testProcess("of an agent that stands still is refused", async () => {
+    await using live = await start({ socket: true });
+    live.signal("SIGSTOP");
+    expect(await refuseSocket(live.socket)).toBe("another agent serves it");
+    live.signal("SIGCONT");
+    expect((await show(live, "state")).reply).toBe("UP");
+  });
+
+  test.each<[string, string, (path: string) => void]>([
+    ["a file", "it is not a socket", (path) => writeFileSync(path, "mine")],
+    ["a directory", "it is not a socket", (path) => mkdirSync(path)],
+    ["in no directory", "no such file or directory (ENOENT)", () => undefined],
+    ["long", "its path is too long", () => undefined],
+  ])("at a path that is %s is refused, and the path left alone", async (kind, reason, make) => {
+    using directory = temporaryDirectory();
+    const below = kind === "in no directory" ? "no/" : "";
+    // Before it has its name it has another in its directory, of two bytes at least.
+    const long = `${"x".repeat(105)}/s`;
+    const path = kind === "long" ? long : `${directory.path}/${below}sock`;
+    make(path);
+    expect(await refuseSocket(path)).toBe(reason);
+    if (kind === "a file") expect(readFileSync(path, "utf8")).toBe("mine");
+    else expect(existsSync(path)).toBe(kind === "a directory");
+  });
+
+  test("is left alone by a start that is refused the port", async () => {
+    await using live = await start({ socket: true });
+    const { exitCode, log } = await refuse({
+      HAPGENT_IP: HOST,
+      HAPGENT_PORT: String(live.port),
+      HAPGENT_STATE_FILE: live.stateFile,
+      HAPGENT_SOCKET: live.socket,
+    });
+    expect({ exitCode, log }).toEqual({
+      exitCode: 1,
+      log: [`hapgent: cannot listen on ${HOST}:${live.port}: the port is in use (EADDRINUSE)`],
+    });
+    expect((await show(live, "state")).reply).toBe("UP");
+  });
+});
+
+/** Starts an agent whose control socket must be refused, and returns the reason: all it says. */
+async function refuseSocket(path: string): Promise<string> {
+  using directory = temporaryDirectory();
+  writeFileSync(`${directory.path}/state.json`, '{"status":"UP"}');
+  const { log, exitCode } = await refuse({
+    HAPGENT_IP: HOST,
+    HAPGENT_PORT: String(freePort(HOST)),
+    HAPGENT_STATE_FILE: `${directory.path}/state.json`,
+    HAPGENT_SOCKET: path,
+  });
+  expect({ exitCode, lines: log.length }).toEqual({ exitCode: 1, lines: 1 });
+  const [, reason] = /^hapgent: cannot open the control socket \S+: (.*)$/.exec(log[0] ?? "") ?? [];
+  return reason ?? log.join("\n");
+}
+
+describe("a client of the control socket", () => {
+  test("gets one answer, and what it sends after its first line is ignored", async () => {
+    await using agent = await start({ socket: true });
+    using client = await Connection.open(agent.socket, "set weight 5\nset status DOWN\n");
+    expect(await client.rest()).toBe("ok saved: UP 5%\n");
+    expect(agent.file()).toBe(formatState({ status: "UP", weight: 5 }));
+  });
+
+  test("may send its line in pieces, of 1,024 bytes, and close its half", async () => {
+    await using agent = await start({ socket: true });
+    using client = await Connection.open(agent.socket);
+    for (const piece of ["set ", "status DRAIN".padEnd(1019), "\r"]) {
+      client.send(piece);
+      await ask(agent);
+    }
+    client.end("\n");
+    expect(await client.rest()).toBe("ok saved: DRAIN\n");
+  });
+
+  test("sends no half command: it may be another one", async () => {
+    await using agent = await start({ socket: true });
+    using client = await Connection.open(agent.socket);
+    client.end("set weight 25");
+    expect(await client.rest()).toBe("error: expected a newline at the end\n");
+    expect(await ask(agent)).toBe("UP\n");
+  });
+
+  test.each(["x".repeat(1025), "x".repeat(100_000)])("sends no endless line", async (line) => {
+    await using agent = await start({ socket: true });
+    using client = await Connection.open(agent.socket, line);
+    expect(await client.lines()).toEqual(["error: expected a line of at most 1024 bytes"]);
+  });
+
+  test("gets its answer whole, also when it sends more than it should", async () => {
+    await using agent = await start({ socket: true });
+    for (let i = 0; i < 20; i += 1) {
+      using client = await Connection.open(agent.socket, "show state\n");
+      client.send("show state\n");
+      await ask(agent);
+      client.send("show state\n");
+      expect(JSON.parse(await client.rest())).toMatchObject({ reply: "UP" });
+      expect(client.ended).toBe("half");
+    }
+  });
+
+  test("is told so as the 17th, and welcome when another has left", async () => {
+    await using agent = await start({ socket: true });
+    using clients = new DisposableStack();
+    const open = async () => clients.use(await Connection.open(agent.socket));
+    const asking = await Promise.all(Array.from({ length: 16 }, open));
+    for (let i = 0; i < 20; i += 1) {
+      expect(await command(agent, "set status DRAIN")).toBe("error: 16 clients");
+    }
+    expect(await ask(agent)).toBe("UP\n");
+    asking[0]?.[Symbol.dispose]();
+    await until("there is room", async () => {
+      return (await command(agent, "set weight 5")) === "ok saved: UP 5%";
+    });
+  });
+
+  test("takes no room while it waits or holds, as one of 256", async () => {
+    await using agent = await start({ socket: true });
+    using clients = new DisposableStack();
+    using holder = await Connection.open(agent.socket, "hold anna\n");
+    expect(await holder.lines()).toEqual(["ok held"]);
+    await until("256 wait", async () => {
+      for (let i = 0; i < 8; i += 1) {
+        clients.use(await Connection.open(agent.socket, "wait 86400\n"));
+      }
+      return (await command(agent, "wait 0")) === "error: 256 clients wait already";
+    });
+    expect(await command(agent, "set weight 5")).toBe("ok saved: UP 5%");
+    clients.dispose();
+    await agent.logs(/wait cause=socket answer="nobody waits any more"/);
+    holder[Symbol.dispose]();
+  });
+
+  test("reads a long answer as slowly as it likes", async () => {
+    const services = Array.from({ length: 300 }, (_, i) => [
+      `service-${i}-${"x".repeat(40)}`,
+      JSON.stringify({ status: "DOWN", reason: "y".repeat(100) }),
+    ]);
+    await using agent = await start({ socket: true, services: Object.fromEntries(services) });
+    using client = await Connection.open(agent.socket);
+    client.socket.pause();
+    client.send("show services\n");
+    for (let i = 0; i < 20; i += 1) await ask(agent, "\n");
+    expect(client.text).toBe("");
+    client.socket.resume();
+    expect(JSON.parse(await client.rest())).toHaveLength(300);
+  });
+
+  test("is told how a save went that is under way at the stop, and then closed", async () => {
+    await using agent = await start({ socket: true });
+    using idle = await Connection.open(agent.socket);
+    using client = await Connection.open(agent.socket, "set status DOWN\n");
+    await agent.answers("DOWN\n");
+    expect(await agent.stop()).toBe(0);
+    expect(await client.rest()).toBe("ok saved: DOWN\n");
+    expect(await idle.rest()).toBe("");
+    expect(agent.file()).toBe(formatState({ status: "DOWN" }));
+  });
+});
+
+describe("a client that does nothing for 5 s", () => {
+  /** Lets so much time pass for all timers. */
+  async function pass(milliseconds: number): Promise<void> {
+    jest.advanceTimersByTime(milliseconds);
+    await turn();
+  }
+
+  testHere("is closed, unless it waits for its answer or holds", async () => {
+    await using agent = await start({ socket: true });
+    jest.useFakeTimers();
+    try {
+      using idle = await Connection.open(agent.socket);
+      using half = await Connection.open(agent.socket, "set weight 5");
+      using waiting = await Connection.open(agent.socket, "wait 86400\n");
+      using holding = await Connection.open(agent.socket, "hold anna\n");
+      await turn();
+      await pass(4999);
+      expect([idle.text, half.text]).toEqual(["", ""]);
+      await pass(1);
+      expect([idle.text, half.text]).toEqual(Array(2).fill("error: idle for 5 s\n"));
+      const ended = [idle, half, waiting, holding].map((client) => client.ended);
+      expect(ended).toEqual(["half", "half", "no", "no"]);
+      expect(waiting.text).toBe("");
+    } finally {
+      jest.useRealTimers();
+    }
+    expect(await ask(agent)).toBe("UP\n");
+  });
+
+  testHere("is closed when it does not read its answer", async () => {
+    const services = Array.from({ length: 3000 }, (_, i) => [
+      `service-${i}-${"x".repeat(40)}`,
+      JSON.stringify({ status: "DOWN", reason: "y".repeat(100) }),
+    ]);
+    await using agent = await start({ socket: true, services: Object.fromEntries(services) });
+    jest.useFakeTimers();
+    try {
+      using deaf = await Connection.open(agent.socket);
+      deaf.socket.pause();
+      deaf.send("show services\n");
+      await turn();
+      await pass(5000);
+      deaf.socket.resume();
+      await turn();
+      expect(deaf.ended).not.toBe("no");
+      expect(deaf.text).not.toEndWith("\n");
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+});

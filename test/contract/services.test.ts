@@ -1,0 +1,222 @@
+// One agent for the services of a host:
+// - a check is answered with the state of the service that it names, FAIL when there is none of that
+//   name, and with the host's when it names none in a quarter of a second;
+// - the host comes first: it never makes a service more available than it is;
+// - a command with @NAME is for that service.
+import { describe, expect, jest, test } from "bun:test";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import fc from "fast-check";
+import { formatReply } from "../../src/state/reply.ts";
+import { FAILED, formatState, type State, withStatus } from "../../src/state/state.ts";
+import { anyState } from "../arbitraries.ts";
+import { Connection } from "./connection.ts";
+import { ask, command, HOST, show, testHere } from "./driver.ts";
+import { FILES, NONE, pathOf, serve } from "./services.ts";
+
+describe("a check of a host with services", () => {
+  test("is answered by what it sends", async () => {
+    const long = "x".repeat(64);
+    await using agent = await serve({ services: { ...FILES, [long]: FILES.web } });
+    for (const [sent, reply] of [
+      ["web\n", "ready up 80%\n"],
+      ["web\r\nmore\n", "ready up 80%\n"],
+      ["web", "ready up 80%\n"],
+      ["web https\n", "ready up 80%\n"],
+      ["web  2", "ready up 80%\n"],
+      ["#hapgent:web", "ready up 80%\n"],
+      [`${long}\n`, "ready up 80%\n"],
+      ["api\n", "up drain 50% maxconn:7 #why\n"],
+      ["db\n", "ready up 100%\n"],
+      ["bad\n", "ready fail 100%\n"],
+      ["\n", "ready up 100%\n"],
+      ["#hapgent:\n", "ready up 100%\n"],
+      ...[
+        ...["www\n", "WEB\n", " web\n", "web2\n", "we\n", "web.json\n", ".\n", "#hapgent:www\n"],
+        ...["../web\n", "/web\n", "__proto__\n", "constructor\n", "\0\0\0\n", "\xff\xfe\n"],
+        ...[`${"x".repeat(65)}\n`, "x".repeat(100_000), "GET /web HTTP/1.1\r\nHost: web\r\n\r\n"],
+        "\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03".padEnd(517, "\x01"),
+      ].map((sent) => [sent, NONE]),
+    ] as [string, string][]) {
+      expect([sent, await ask(agent, sent)]).toEqual([sent, reply]);
+    }
+  });
+
+  // A timer that never fires cannot have answered.
+  testHere("is answered at once when its name is there, or its client has ended", async () => {
+    await using agent = await serve();
+    jest.useFakeTimers();
+    try {
+      for (const [sent, reply] of [
+        ["web", "ready up 80%\n"],
+        ["www\n", NONE],
+        ["x".repeat(73), NONE],
+      ] as const) {
+        using client = await Connection.open({ host: HOST, port: agent.port }, sent);
+        for (let i = 0; i < 1000 && client.ended === "no"; i += 1) await new Promise(setImmediate);
+        expect(client.text).toBe(reply);
+      }
+      using ended = await Connection.open({ host: HOST, port: agent.port });
+      ended.end("ww");
+      for (let i = 0; i < 1000 && ended.ended === "no"; i += 1) await new Promise(setImmediate);
+      expect(ended.text).toBe(NONE);
+      using half = await Connection.open({ host: HOST, port: agent.port }, "w");
+      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
+      half.send("eb");
+      for (let i = 0; i < 1000 && half.ended === "no"; i += 1) await new Promise(setImmediate);
+      expect(half.text).toBe("ready up 80%\n");
+      // What is no whole name is waited for, a quarter of a second.
+      using slow = await Connection.open({ host: HOST, port: agent.port }, "ww");
+      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
+      jest.advanceTimersByTime(249);
+      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
+      expect(slow.text).toBe("");
+      // A moment more, to read what has come already.
+      jest.advanceTimersByTime(1);
+      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
+      jest.advanceTimersByTime(1);
+      for (let i = 0; i < 1000 && slow.ended === "no"; i += 1) await new Promise(setImmediate);
+      expect(slow.text).toBe(NONE);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
+  test("gets its own answer among many that send anything", async () => {
+    await using agent = await serve();
+    const others = ["www\n", "", "x", "api\n", `${"y".repeat(5000)}\n`, "\xff\xfe"];
+    const replies: Record<string, string> = {
+      "web\n": "ready up 80%\n",
+      "api\n": "up drain 50% maxconn:7 #why\n",
+      "": "ready up 100%\n",
+    };
+    const checks = Array.from({ length: 60 }, async (_, i) => {
+      const sent = i % 2 === 0 ? "web\n" : (others[i % others.length] ?? "");
+      return [sent, await ask(agent, sent)];
+    });
+    for (const [sent = "", reply] of await Promise.all(checks)) {
+      expect([sent, reply]).toEqual([sent, replies[sent] ?? NONE]);
+    }
+  });
+
+  test("with watch on never reads a file outside of its directory, or a hidden one", async () => {
+    await using agent = await serve({ env: { HAPGENT_WATCH: "on" } });
+    const directory = agent.services;
+    mkdirSync(`${directory}/inner`);
+    for (const name of ["inner/secret", ".hidden"]) {
+      writeFileSync(pathOf(agent, name), '{"status":"MAINT"}');
+    }
+    for (const sent of [
+      ...["inner/secret\n", `../${directory.split("/").at(-1)}/web\n`, ".hidden\n"],
+      `${directory}/web\n`,
+    ]) {
+      expect(await ask(agent, sent)).toBe(NONE);
+    }
+  });
+});
+
+describe("the host", () => {
+  test("comes first: USR2 takes all services out, USR1 brings each back to its own", async () => {
+    await using agent = await serve();
+    const files = () => readdirSync(agent.services).length;
+    agent.signal("SIGUSR2");
+    await agent.answers("ready down 100%\n");
+    expect(await ask(agent, "web\n")).toBe("ready down 80%\n");
+    expect(await ask(agent, "api\n")).toBe("drain down 50% maxconn:7\n");
+    expect(await ask(agent, "bad\n")).toBe("ready fail 100%\n");
+    agent.signal("SIGUSR1");
+    await agent.answers("ready up 100%\n");
+    expect(await ask(agent, "api\n")).toBe("up drain 50% maxconn:7 #why\n");
+    rmSync(agent.stateFile);
+    agent.signal("SIGHUP");
+    await agent.answers("ready fail 100%\n");
+    expect(await ask(agent, "db\n")).toBe("ready fail 100%\n");
+    expect(readFileSync(pathOf(agent, "api"), "utf8")).toBe(FILES.api);
+    expect(files()).toBe(4);
+  });
+
+  testHere("comes first after any sequence of edits, reloads and commands", async () => {
+    await using agent = await serve({ services: { web: FILES.web }, socket: true });
+    const target = fc.constantFrom("", "@web ");
+    const step = fc.oneof(
+      fc.record({ edit: target, state: fc.option(anyState, { nil: undefined }) }),
+      fc.record({ run: target, status: anyState.map(({ status }) => status) }),
+      fc.record({ run: target, weight: fc.nat({ max: 255 }) }),
+    );
+    const file = (at: string) => (at === "" ? agent.stateFile : pathOf(agent, "web"));
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
+        const states: Record<string, State> = { "": { status: "UP" }, "@web ": { status: "UP" } };
+        for (const at of ["", "@web "]) writeFileSync(file(at), '{"status":"UP"}');
+        await command(agent, "reload");
+        for (const each of steps) {
+          if ("edit" in each) {
+            writeFileSync(file(each.edit), each.state ? formatState(each.state) : "bad");
+            await command(agent, `${each.edit}reload`);
+            states[each.edit] = each.state ?? FAILED;
+          } else if ("status" in each) {
+            await command(agent, `${each.run}set status ${each.status}`);
+            states[each.run] = withStatus(states[each.run] ?? FAILED, each.status);
+          } else {
+            await command(agent, `${each.run}set weight ${each.weight}`);
+            states[each.run] = { ...(states[each.run] ?? FAILED), weight: each.weight };
+          }
+          const { "": host = FAILED, "@web ": web = FAILED } = states;
+          expect(await ask(agent, "\n")).toBe(formatReply([host], "full"));
+          expect(await ask(agent, "web\n")).toBe(formatReply([web, host], "full"));
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+});
+
+describe("a control command with @NAME", () => {
+  test("is for that service, and saves its file only", async () => {
+    await using agent = await serve({ socket: true });
+    expect(await command(agent, "@web set status DRAIN")).toBe("ok saved: up drain 80%");
+    expect(await command(agent, "@web set weight 5")).toBe("ok saved: up drain 5%");
+    expect(await agent.logs(/weight|drain 5%/)).toBe(
+      'hapgent: state cause=socket service=web old="up drain 80%" new="up drain 5%"',
+    );
+    expect(JSON.parse(readFileSync(pathOf(agent, "web"), "utf8"))).toEqual({
+      status: "DRAIN",
+      weight: 5,
+    });
+    expect(readFileSync(pathOf(agent, "api"), "utf8")).toBe(FILES.api);
+    await command(agent, "set status DOWN by hand");
+    expect(JSON.parse(await command(agent, "@web show state"))).toEqual({
+      state: { status: "DRAIN", weight: 5 },
+      reply: "drain down 5% #by hand",
+      since: expect.any(String),
+      by: "socket",
+      host: { status: "DOWN", reason: "by hand" },
+    });
+    expect((await show(agent, "services"))[3]).toEqual({
+      name: "web",
+      state: { status: "DRAIN", weight: 5 },
+      reply: "drain down 5% #by hand",
+      since: expect.any(String),
+      by: "socket",
+    });
+    expect(await command(agent, "@www show state")).toBe('error: no such service: "www"');
+    writeFileSync(pathOf(agent, "web"), "{}");
+    expect(await command(agent, "@web reload")).toMatch(
+      /^error: refused: status: .* the reply is ready fail 100%$/,
+    );
+  });
+
+  test("sees an edit of its file, and of the host's, first, when they are watched", async () => {
+    await using agent = await serve({ socket: true, env: { HAPGENT_WATCH: "on" } });
+    writeFileSync(agent.stateFile, '{"status":"DOWN","reason":"by hand"}');
+    writeFileSync(pathOf(agent, "web"), '{"status":"UP","weight":7}');
+    expect(JSON.parse(await command(agent, "@web show state"))).toMatchObject({
+      reply: "ready down 7% #by hand",
+      host: { status: "DOWN", reason: "by hand" },
+    });
+    writeFileSync(pathOf(agent, "api"), '{"status":"MAINT"}');
+    const services: { reply: string }[] = await show(agent, "services");
+    expect(services[0]?.reply).toBe("maint down 100% #by hand");
+    writeFileSync(agent.stateFile, '{"status":"UP"}');
+    expect(await command(agent, "@web set maxconn 3")).toBe("ok saved: ready up 7% maxconn:3");
+  });
+});

@@ -1,0 +1,111 @@
+// - A start says what it doubts, and a start that cannot be is one line and an exit code: 2 for a
+//   wrong setting, 1 for what is not to be had.
+// - Whoever gets an answer may signal.
+import { describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { ask, HOST, refuse, start, testProcess } from "./driver.ts";
+
+describe("a start", () => {
+  test.each([
+    ["HAPGENT_PORT", "9777abc", 'expected an integer from 1 to 65535, got "9777abc"'],
+    ["HAPGENT_IP", "everywhere", 'expected an IPv4 or IPv6 address, got "everywhere"'],
+    ["HAPGENT_STATE_FILE", "", 'expected the path of a file, got ""'],
+    ["HAPGENT_TUNE", "no", 'expected off or on, got "no"'],
+  ])("with %s=%s is over with exit code 2 and one line", async (name, value, message) => {
+    expect(await refuse({ [name]: value })).toEqual({
+      log: [`hapgent: ${name}: ${message}`],
+      exitCode: 2,
+    });
+  });
+
+  test.each([
+    ["127.5.0.1", "the port is in use (EADDRINUSE)"],
+    ["192.0.2.1", "address not available (EADDRNOTAVAIL)"],
+  ])("on an address that cannot be bound (%s) is over with exit code 1", async (ip, why) => {
+    await using other = await start();
+    const env = {
+      HAPGENT_IP: ip,
+      HAPGENT_PORT: String(other.port),
+      HAPGENT_STATE_FILE: other.stateFile,
+    };
+    const { log, exitCode } = await refuse(env);
+    expect({ last: log.at(-1), exitCode }).toEqual({
+      last: `hapgent: cannot listen on ${ip}:${other.port}: ${why}`,
+      exitCode: 1,
+    });
+    expect(await ask(other)).toBe("UP\n");
+  });
+
+  test.each([
+    [
+      { HAPGENT_REPLY: "exact", HAPGENT_STOP_STATUS: "DOWN" },
+      [
+        "HAPGENT_REPLY=exact beside HAPGENT_STOP_STATUS: what HAProxy was told before stays in force",
+      ],
+    ],
+    [
+      { HAPGENT_REPLY: "exact", HAPGENT_SERVICES: "/proc/self/fdinfo" },
+      ["HAPGENT_REPLY=exact beside HAPGENT_SERVICES: what HAProxy was told before stays in force"],
+    ],
+    [{ HAPGENT_REPLY: "full", HAPGENT_SERVICES: "/proc/self/fdinfo" }, []],
+    [
+      { HAPGENT_SOKET: "/run/hapgent.sock", HAPGENT_SOCKET_MODE: "0660" },
+      [
+        "unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
+        "HAPGENT_SOCKET_MODE does nothing without HAPGENT_SOCKET",
+      ],
+    ],
+  ])("with %j says first what it doubts", async (env, doubts) => {
+    const { log } = await refuse({
+      ...env,
+      HAPGENT_IP: "192.0.2.1",
+      HAPGENT_STATE_FILE: "/nowhere",
+    });
+    const lines = log.slice(0, doubts.length + 1).map((line) => line.replace("hapgent: ", ""));
+    expect(lines).toEqual([...doubts, expect.stringContaining("state file refused")]);
+  });
+});
+
+describe("the executable", () => {
+  testProcess("reads no .env and no bunfig.toml in its working directory", async () => {
+    using directory = temporaryDirectory();
+    writeFileSync(`${directory.path}/.env`, "HAPGENT_PORT=none\n");
+    writeFileSync(`${directory.path}/bunfig.toml`, 'preload = ["./evil.ts"]\n');
+    writeFileSync(`${directory.path}/evil.ts`, "process.exit(66);\n");
+    expect(await runAgent(["--version"], {}, directory.path)).toMatchObject({ exitCode: 0 });
+    const { stderr } = await runAgent([], { HAPGENT_IP: "none" }, directory.path);
+    expect(stderr).toStartWith("hapgent: HAPGENT_IP:");
+  });
+
+  testProcess("stops, reloads and sets as PID 1 too", async () => {
+    const launcher = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    await using agent = await startAgent({ state: { status: "UP" }, hostname: HOST, launcher });
+    const children = `/proc/${agent.pid}/task/${agent.pid}/children`;
+    const pid = Number(readFileSync(children, "utf8"));
+    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^NSpid:\t\d+\t1$/m);
+    process.kill(pid, "SIGUSR2");
+    await until("saved", () => agent.file().includes("DOWN"));
+    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
+    process.kill(pid, "SIGHUP");
+    await agent.answers("DRAIN\n");
+    process.kill(pid, "SIGTERM");
+    expect(await agent.process.exited).toBe(0);
+  });
+
+  testProcess("with arguments is a command, and never the agent", async () => {
+    const { stdout } = await outcome(["sh", "-c", 'exec "$0" --version', EXECUTABLE], {
+      cwd: ROOT,
+    });
+    expect(stdout).toStartWith("hapgent ");
+    const { exitCode, stderr } = await runAgent(["--port", "80"]);
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 2,
+      stderr: expect.stringContaining('got "--port 80"\nusage: hapgent'),
+    });
+  });
+});

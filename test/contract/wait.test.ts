@@ -1,0 +1,267 @@
+// `wait` is ok when it can be said that every poller that counts was served the present reply, and
+// an error in every other case, that says why. The simulator plays the rules about pollers; here is
+// what a deploy is told.
+import { describe, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { Connection } from "./connection.ts";
+import { ask, command, logOf, type Options, show, start, testInTime } from "./driver.ts";
+
+const YOUNG = /; the agent started \d+ s ago: lines slower than 10 s may not be known yet$/;
+
+/** An agent that knows its pollers, by their addresses. */
+const NAMED: Options = {
+  socket: true,
+  env: { HAPGENT_POLLERS: "127.0.0.2 127.0.0.3", HAPGENT_REPLY: "exact" },
+};
+
+describe("wait", () => {
+  testInTime("is ok when all have the reply, and an interval has passed", NAMED, async (agent) => {
+    const both = async (seconds: number) => {
+      for (const address of ["127.0.0.2", "127.0.0.3"]) await ask(agent, "web\n", address);
+      await agent.pass(seconds);
+    };
+    await both(2);
+    await both(2);
+    await command(agent, "set status DRAIN");
+    using waiting = await Connection.open(agent.socket, "wait 60\n");
+    await ask(agent, "web\n", "127.0.0.2");
+    await agent.pass(2);
+    await ask(agent, "web\n", "127.0.0.2");
+    await Bun.sleep(150);
+    expect(waiting.text).toBe("");
+    await both(2.5);
+    expect(await waiting.lines()).toEqual([
+      expect.stringMatching(
+        /^ok served to all of 2 pollers after [\d.]+ s: DRAIN; 127\.0\.0\.2 "web", 127\.0\.0\.3 "web"$/,
+      ),
+    ]);
+    // And then at once.
+    expect(await command(agent, "wait 60")).toStartWith(
+      "ok served to all of 2 pollers after 0 s: ",
+    );
+    expect(agent.log.at(-1)).toStartWith('hapgent: wait cause=socket answer="ok served to ');
+  });
+
+  testInTime(
+    "names who does not know, what that one was told, and what to type",
+    NAMED,
+    async (agent) => {
+      for (let i = 0; i < 2; i += 1) {
+        await ask(agent, "web\n", "127.0.0.2");
+        await agent.pass(2);
+      }
+      await command(agent, "set status DOWN why");
+      using waiting = await Connection.open(agent.socket, "wait 5\n");
+      await Bun.sleep(50);
+      await agent.pass(5);
+      expect(await waiting.lines()).toEqual([
+        expect.stringMatching(
+          /^error: after [\d.]+ s: 2 of 2 load balancers do not know: 127\.0\.0\.2 "web" was told UP [\d.]+ s ago and has not asked since; 127\.0\.0\.3 has never asked\. If they are gone: hapgent ctl forget 127\.0\.0\.2; hapgent ctl forget 127\.0\.0\.3$/,
+        ),
+      ]);
+      expect(await command(agent, "forget 127.0.0.2")).toMatch(
+        /^ok forgotten: 1 poller of 127\.0\.0\.2; it still asks \([\d.]+ s ago, every 2(\.\d)? s\), and counts again when it does$/,
+      );
+      expect(await command(agent, "forget 127.0.0.3")).toBe(
+        "ok forgotten: 127.0.0.3, which has never asked",
+      );
+      expect(await command(agent, "forget 127.0.0.3")).toBe(
+        'error: no poller has the address "127.0.0.3"',
+      );
+      expect(await command(agent, "wait 0 0")).toStartWith(
+        "ok after 0 s: DOWN #why; no load balancer",
+      );
+    },
+  );
+
+  testInTime(
+    "ends when the status that it is about has changed, and says by what",
+    NAMED,
+    async (agent) => {
+      for (const [act, by, status] of [
+        [() => agent.signal("SIGUSR2"), "SIGUSR2", "DOWN"],
+        [() => void command(agent, "set status MAINT"), "socket", "MAINT"],
+        [() => agent.change({ status: "DRAIN" }), "SIGHUP", "DRAIN"],
+      ] as const) {
+        const { status: before } = (await show(agent, "state")).state;
+        using waiting = await Connection.open(agent.socket, "wait 60\n");
+        await Bun.sleep(50);
+        act();
+        expect(await waiting.lines()).toEqual([
+          expect.stringMatching(
+            new RegExp(
+              `^error: after [\\d.]+ s: the host's status is not ${before} any more: it is ${status} \\(${by}\\)$`,
+            ),
+          ),
+        ]);
+      }
+    },
+  );
+
+  testInTime("follows a new weight, which must be served too", NAMED, async (agent) => {
+    const both = async () => {
+      for (const address of ["127.0.0.2", "127.0.0.3"]) await ask(agent, "", address);
+      await agent.pass(2.5);
+    };
+    await both();
+    await both();
+    await command(agent, "set weight 4");
+    for (const address of ["127.0.0.2", "127.0.0.3"]) await ask(agent, "", address);
+    // All have it, and an interval has not passed.
+    using waiting = await Connection.open(agent.socket, "wait 60\n");
+    await show(agent, "state");
+    await command(agent, "set weight 5");
+    await ask(agent, "", "127.0.0.2");
+    await agent.pass(3);
+    await Bun.sleep(150);
+    expect(waiting.text).toBe("");
+    await both();
+    expect((await waiting.lines())[0]).toMatch(/^ok served to all of 2 pollers after .*: UP 5%; /);
+  });
+
+  testInTime(
+    "without names waits until the agent knows who asks",
+    { socket: true },
+    async (agent) => {
+      expect(await command(agent, "wait 0")).toBe("error: after 0 s: no load balancer has asked");
+      for (let i = 0; i < 3; i += 1) {
+        await ask(agent, "", "127.0.0.2");
+        await agent.pass(2);
+      }
+      expect(await command(agent, "wait 0")).toMatch(
+        /^error: after 0 s: the agent has listened for 6(\.\d)? s only, and knows its pollers after 10 s$/,
+      );
+      expect(await command(agent, "wait 0 2")).toBe(
+        "error: after 0 s: only 1 of 2 pollers have asked",
+      );
+      const [answer, notes] = [await command(agent, "wait 0 1"), YOUNG];
+      expect(answer).toStartWith("ok served to 1 poller after 0 s: UP; 127.0.0.2");
+      expect(answer).toMatch(notes);
+      await agent.pass(4);
+      expect(await command(agent, "wait 0")).toMatch(notes);
+      await agent.pass(60);
+      expect(await command(agent, "wait 0")).toBe("ok served to 1 poller after 0 s: UP; 127.0.0.2");
+      // Silent or not, it is a load balancer until somebody says that it is gone.
+      await command(agent, "set status DRAIN");
+      await agent.pass(100_000);
+      expect(await command(agent, "wait 0")).toStartWith(
+        "error: after 0 s: 1 of 1 load balancer does not know: 127.0.0.2 was told UP ",
+      );
+      expect(await command(agent, "forget silent 3600")).toBe(
+        "ok forgotten: 1 poller silent for 3600 s: 127.0.0.2",
+      );
+      expect(await show(agent, "pollers")).toEqual([]);
+      const forgets = (await logOf(agent, 8)).filter((line) => line.includes(": forget "));
+      expect(forgets).toEqual([
+        'hapgent: forget cause=socket answer="ok forgotten: 1 poller silent for 3600 s: 127.0.0.2"',
+      ]);
+    },
+  );
+
+  testInTime(
+    "forgets by itself those that are silent for HAPGENT_FORGET",
+    { socket: true, env: { HAPGENT_FORGET: "3600" } },
+    async (agent) => {
+      for (let i = 0; i < 3; i += 1) {
+        await ask(agent, "", "127.0.0.2");
+        await agent.pass(2);
+      }
+      await agent.pass(3590);
+      expect(await show(agent, "pollers")).toMatchObject([{ counts: true }]);
+      await agent.pass(10);
+      expect(await show(agent, "pollers")).toEqual([]);
+      expect(agent.log.at(-1)).toMatch(
+        /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent="" silent=360\d/,
+      );
+    },
+  );
+
+  testInTime(
+    "names strangers that ask like load balancers: perhaps a name is wrong",
+    NAMED,
+    async (agent) => {
+      for (let i = 0; i < 3; i += 1) {
+        for (const address of ["127.0.0.2", "127.0.0.3", "127.0.0.44"])
+          await ask(agent, "", address);
+        await agent.pass(2);
+      }
+      await agent.pass(1);
+      expect(await command(agent, "wait 0")).toBe(
+        "ok served to all of 2 pollers after 0 s: UP; 127.0.0.2, 127.0.0.3; " +
+          "not counted: 127.0.0.44, asks every 2 s",
+      );
+      expect(agent.log.filter((line) => line.includes("not counted, "))).toEqual([
+        'hapgent: not counted, HAPGENT_POLLERS does not name it address=127.0.0.44 sent="" interval=2',
+      ]);
+    },
+  );
+
+  test("looks at a watched file first", async () => {
+    const env = { ...NAMED.env, HAPGENT_WATCH: "on" };
+    await using agent = await start({ ...NAMED, env });
+    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":5}');
+    expect(await command(agent, "wait 0")).toStartWith("error: after 0 s: 2 of 2 load balancers");
+    expect((await show(agent, "state")).by).toBe("file");
+  });
+
+  test("that nobody waits for any more ends", async () => {
+    await using agent = await start(NAMED);
+    using gone = await Connection.open(agent.socket, "wait 86400\n");
+    await show(agent, "state");
+    gone[Symbol.dispose]();
+    await agent.logs(/^hapgent: wait cause=socket answer="nobody waits any more"$/);
+    // Who has only closed its half waits on.
+    using half = await Connection.open(agent.socket);
+    half.end("wait 1\n");
+    expect(await half.rest()).toMatch(
+      /^error: after 1(\.\d)? s: 2 of 2 load balancers do not know: /,
+    );
+  });
+});
+
+describe("wait by services", () => {
+  const SERVED: Options = {
+    ...NAMED,
+    services: { web: '{"status":"UP"}', api: '{"status":"UP"}' },
+    env: { HAPGENT_POLLERS: "127.0.0.2", HAPGENT_REPLY: "full" },
+  };
+
+  testInTime("is about the pollers of one, or of all", SERVED, async (agent) => {
+    const both = async (...names: string[]) => {
+      for (const name of names) await ask(agent, `${name}\n`, "127.0.0.2");
+      await agent.pass(2.5);
+    };
+    await both("web", "api");
+    await both("web", "api");
+    await command(agent, "@web set status DOWN");
+    await both("api");
+    expect(await command(agent, "@api wait 0")).toStartWith(
+      'ok served to 1 poller after 0 s: ready up 100%; 127.0.0.2 "api"',
+    );
+    const web = /1 of \d load balancers? does not know: 127\.0\.0\.2 "web" was told ready up 100% /;
+    expect(await command(agent, "@web wait 0")).toMatch(web);
+    expect(await command(agent, "wait 0")).toMatch(web);
+    await both("web");
+    await both();
+    expect(await command(agent, "wait 0")).toStartWith("ok served to all of 2 pollers after 0 s: ");
+    expect((await show({ socket: agent.socket }, "pollers")).length).toBe(2);
+    expect(JSON.parse(await command(agent, "@web show pollers"))).toMatchObject([{ sent: "web" }]);
+    // Who names no service is told so, once.
+    await ask(agent, "www\\n", "127.0.0.2");
+    await ask(agent, "www\\n", "127.0.0.2");
+    expect(agent.log.filter((line) => line.includes("no service "))).toEqual([
+      'hapgent: a check asks for no service address=127.0.0.2 sent="www\\\\n" hint="no newline: HAProxy keeps \\\\n in single quotes"',
+    ]);
+  });
+
+  testInTime("of a service that goes is an error", SERVED, async (agent) => {
+    using waiting = await Connection.open(agent.socket, "@web wait 60\n");
+    await show(agent, "state");
+    rmSync(`${agent.services}/web.json`);
+    await command(agent, "reload");
+    expect(await waiting.lines()).toEqual([
+      expect.stringMatching(/^error: after [\d.]+ s: "web" is no service any more$/),
+    ]);
+    expect(await command(agent, "@web wait 60")).toBe('error: no such service: "web"');
+  });
+});

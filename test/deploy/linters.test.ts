@@ -1,0 +1,51 @@
+// What the ecosystem's own linters say of what we ship and publish: nothing. Those of workflows, of the
+// package, of the alerts and of the bill of materials are beside their other tests.
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { git } from "../../scripts/lib/git.ts";
+import { listFiles } from "../../scripts/lib/repository.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { unpackPackages } from "./unpack.ts";
+
+const FILES = listFiles();
+const CLEAN = { stdout: "", stderr: "", exitCode: 0 };
+
+/** Long lines and comments as we write them, and the `on:` of workflows, are no errors. */
+const YAML = `{extends: default, rules: {line-length: disable, comments: disable,
+  comments-indentation: disable, truthy: {check-keys: false}, braces: {max-spaces-inside: 1}}}`;
+
+test("shellcheck", async () => {
+  const isShell = (path: string) =>
+    path.endsWith(".bash") || /^#!.*\b(ba)?sh\b/.test(readFileSync(ROOT + path, "utf8"));
+  // The init script (.init) is written for the sh of Debian and its functions; sysv.test.ts runs it.
+  const scripts = FILES.filter((path) => !/\.[a-z]{2,4}$/.test(path) || /\.(ba)?sh$/.test(path));
+  const found = scripts.filter(isShell);
+  expect(found).toContain("deploy/install.sh");
+  expect(await outcome(["shellcheck", ...found])).toEqual(CLEAN);
+});
+
+test("mandoc -T lint", async () => {
+  const pages = FILES.filter((path) => path.startsWith("deploy/man/"));
+  expect(pages).toContain("deploy/man/hapgent.8");
+  expect(await outcome(["mandoc", "-T", "lint", "-W", "warning", ...pages])).toEqual(CLEAN);
+});
+
+test("yamllint", async () => {
+  const files = FILES.filter((path) => /\.ya?ml$/.test(path));
+  expect(files).toContain(".github/workflows/release.yml");
+  expect(await outcome(["yamllint", "--strict", "--config-data", YAML, ...files])).toEqual(CLEAN);
+});
+
+test("reuse: every file says whose it is, and by which license", async () => {
+  // That of Debian 12 does not know REUSE.toml.
+  const root = await unpackPackages("trixie", "reuse", "?essential");
+  using directory = temporaryDirectory();
+  const files = git("ls-files", "-z", "--cached", "--others", "--exclude-standard");
+  const copy = 'tar --create --null --ignore-failed-read --files-from=- | tar --extract -C "$0"';
+  await output(["sh", "-c", copy, directory.path], { input: files });
+  const lint = `mkdir -p "$0/srv" && mount --bind "$1" "$0/srv" && exec chroot "$0" \\
+    reuse --root /srv lint --quiet`;
+  const command = ["unshare", "--mount", "sh", "-ec", lint, root, directory.path];
+  expect(await outcome(command, { limit: 120 })).toEqual(CLEAN);
+}, 700_000);

@@ -1,0 +1,53 @@
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
+import { findMirror } from "../../scripts/lib/registries.ts";
+import { output } from "../../scripts/lib/shell.ts";
+
+/** What tests download stays here from run to run; remove it to have it all anew. */
+const CACHE = process.env["HAPGENT_CACHE"] ?? "/var/cache/hapgent-tests";
+
+/** The directories that are links in every Debian from 12 on. */
+const LINKS = ["bin", "sbin", "lib", "lib64"];
+
+/**
+ * Unpacks packages of a Debian release with all that they need, configures none, and returns the
+ * directory: the programs run there by `chroot`.
+ *
+ * @param suite `experimental` takes from sid what it does not have.
+ */
+export async function unpackPackages(suite: string, ...packages: string[]): Promise<string> {
+  return await cached(`${suite}-${packages[0]}`, async (path) => {
+    const include = `--include=${packages.join(",")}`;
+    const options = ["--quiet", "--mode=root", "--variant=extract", include];
+    // The index of what is not released expires in days; a mirror may be later than that.
+    const lasting = `--aptopt=Acquire::Check-Valid-Until "false"`;
+    const newest = `--aptopt=APT::Default-Release "${suite}"`;
+    const suites = suite === "experimental" ? ["sid", suite] : [suite];
+    const mirror = findMirror();
+    if (mirror === undefined)
+      throw new Error("expected a mirror of Debian below /etc/apt, got none");
+    const sources = suites.map((name) => `deb ${mirror} ${name} main`);
+    const command = ["mmdebstrap", ...options, lasting, newest, suites[0] ?? suite, path];
+    await output([...command, ...sources], { limit: 600 });
+    for (const link of LINKS.filter((name) => existsSync(join(path, "usr", name)))) {
+      if (!existsSync(join(path, link))) symlinkSync(`usr/${link}`, join(path, link));
+    }
+  });
+}
+
+/** A directory of the cache, which is made when it is not there. */
+async function cached(name: string, make: (path: string) => Promise<unknown>): Promise<string> {
+  const path = join(CACHE, name);
+  if (existsSync(path)) return path;
+  // Only what is whole gets the name; of two that make it at once the first wins.
+  const unfinished = `${path}.${process.pid}`;
+  mkdirSync(CACHE, { recursive: true });
+  rmSync(unfinished, { recursive: true, force: true });
+  try {
+    await make(unfinished);
+    if (!existsSync(path)) renameSync(unfinished, path);
+  } finally {
+    rmSync(unfinished, { recursive: true, force: true });
+  }
+  return path;
+}

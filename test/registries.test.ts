@@ -1,0 +1,28 @@
+// A fresh machine gets Debian and npm's packages from where this machine gets them.
+import { expect, test } from "bun:test";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { findMirror, readSettings } from "../scripts/lib/registries.ts";
+import { temporaryDirectory } from "../scripts/lib/temporary.ts";
+
+test.each([
+  ["sources.list", "deb [signed-by=/k.gpg] http://one.example/debian bookworm main\n"],
+  ["sources.list", "# deb http://old.example/debian x\ndeb https://one.example/debian/ sid main\n"],
+  ["sources.list.d/debian.sources", "Types: deb\nURIs: http://one.example/debian/\nSuites: x\n"],
+])("apt's mirror is found in %s: %j", (file, text) => {
+  using directory = temporaryDirectory();
+  mkdirSync(`${directory.path}/sources.list.d`);
+  const more = "deb http://two.example/debian-security bookworm-security main\n";
+  writeFileSync(`${directory.path}/sources.list.d/security.list`, more);
+  writeFileSync(`${directory.path}/${file}`, text);
+  expect(findMirror(directory.path)).toMatch(/^https?:\/\/one\.example\/debian$/);
+});
+
+test("without one there is none", () => {
+  using directory = temporaryDirectory();
+  expect(findMirror(directory.path)).toBeUndefined();
+});
+
+test("npm's registry is the one that npm says", async () => {
+  const { npmrc } = await readSettings();
+  expect(npmrc).toMatch(/^registry=https?:\/\/\S+$/m);
+});

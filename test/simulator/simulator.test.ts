@@ -1,0 +1,22 @@
+// Whenever a wait says ok, or a stop ends early, every load balancer that counts holds the reply;
+// and some time after the last disturbance a wait does say ok. 10,000 worlds, each of a seed.
+import { expect, test } from "bun:test";
+import { planWorld } from "./plan.ts";
+import { simulate } from "./simulate.ts";
+import { playWorld } from "./world.ts";
+
+const WORLDS = 10_000;
+
+test("10,000 worlds keep what a wait promises", () => {
+  const { faults, oks, unknowable } = simulate(WORLDS, 1);
+  expect(faults).toEqual([]);
+  // It is ok at all, and rarely where nobody can know.
+  expect(oks).toBeGreaterThan(WORLDS);
+  const howMany = Object.values(unknowable).reduce((sum, count) => sum + count, 0);
+  expect(howMany).toBeLessThan(oks / 10);
+}, 120_000);
+
+test("a seed replays its world", () => {
+  const [one, other] = [1, 2].map(() => playWorld(planWorld(7), 7));
+  expect(one?.outcomes.map(({ at }) => at)).toEqual(other?.outcomes.map(({ at }) => at) ?? []);
+});

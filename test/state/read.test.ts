@@ -1,0 +1,99 @@
+// What is read as a state file: a regular file of at most 64 KiB, never a wait for anything else. A
+// version of it is told from the next by what the system says of it, without reading it.
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
+import {
+  findState,
+  type Identity,
+  identify,
+  isCurrent,
+  isSame,
+  type Reading,
+} from "../../src/state/read.ts";
+
+describe("a text", () => {
+  test.each<[string | Buffer, object]>([
+    ['\ufeff{"status":"READY","weight":75}', { state: { status: "READY", weight: 75 } }],
+    ['{"status":"UP"}'.padEnd(65_536), { state: { status: "UP" } }],
+    ['{"status":"UP"}'.padEnd(65_537), { problem: "expected at most 65536 bytes, got 65537" }],
+    [" \n", { problem: "expected a JSON object, got nothing" }],
+    ['{"status":"UP",}', { problem: '1:16: expected a property name, got "}" (trailing comma)' }],
+    [
+      Buffer.from('{"status":"UP","reason":"caf\xe9"}', "latin1"),
+      { problem: expect.stringContaining("reason: expected at most 100 printable ASCII") },
+    ],
+  ])("%# is what it says", async (text, found) => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    writeFileSync(file, text);
+    expect(await findState(file)).toEqual(found as never);
+  });
+});
+
+test("what is no regular file, or not there, is said so at once", async () => {
+  using directory = temporaryDirectory();
+  mkdirSync(`${directory.path}/directory`);
+  Bun.spawnSync(["mkfifo", `${directory.path}/fifo`]);
+  writeFileSync(`${directory.path}/sparse`, "");
+  truncateSync(`${directory.path}/sparse`, 2 ** 40);
+  for (const path of [`${directory.path}/directory`, `${directory.path}/fifo`, "/dev/zero"]) {
+    expect(await findState(path)).toEqual({ problem: "expected a regular file" });
+  }
+  expect(await findState(`${directory.path}/sparse`)).toEqual({
+    problem: "expected at most 65536 bytes, got 1099511627776",
+  });
+  expect(await findState("/nowhere/state.json")).toEqual({
+    problem: "no such file or directory (ENOENT)",
+  });
+});
+
+test("a read that its caller has given up reads nothing more", async () => {
+  using directory = temporaryDirectory();
+  writeFileSync(`${directory.path}/state.json`, '{"status":"UP"}');
+  const reading: Reading = { isGivenUp: true };
+  expect(await findState(`${directory.path}/state.json`, reading)).toEqual({
+    problem: "expected a JSON object, got nothing",
+  });
+  expect(reading.cancel).toBeUndefined();
+});
+
+describe("a version of a file", () => {
+  const version: Identity = {
+    device: 1,
+    inode: 2,
+    size: 3,
+    modified: 4,
+    changed: 5,
+    isYoung: false,
+  };
+
+  test.each(["device", "inode", "size", "modified", "changed", "error"] as const)(
+    "is another one when nothing but its %s differs",
+    (field) => {
+      expect(isSame(version, { ...version })).toBe(true);
+      const other = { ...version, [field]: field === "error" ? "ENOENT" : 9 };
+      expect(isSame(version, other)).toBe(false);
+      expect(isCurrent(version, other)).toBe(false);
+    },
+  );
+
+  test("is for sure the one that was read only if it was not young then", () => {
+    expect(isCurrent(version, { ...version, isYoung: true })).toBe(true);
+    expect(isCurrent({ ...version, isYoung: true }, version)).toBe(false);
+  });
+
+  test("is young when it was just written, and not when it is old", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/state.json`;
+    await until("young", async () => {
+      writeFileSync(file, "{}");
+      const { size, isYoung } = await identify(file);
+      expect(size).toBe(2);
+      return isYoung;
+    });
+    expect(await identify(process.execPath)).toMatchObject({ isYoung: false, links: 1 });
+    expect(await identify("/nowhere")).toEqual({ error: "ENOENT" });
+  });
+});

@@ -1,0 +1,219 @@
+// What a reader of the file sees, whatever the disk does: the old text or the new one, whole. Mode,
+// owner and links stay; what is no state is set aside first; nothing is left beside the file.
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
+import {
+  chmodSync,
+  chownSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import * as read from "../../src/state/read.ts";
+import { replaceFile } from "../../src/state/replace.ts";
+import { createFile, failure, fake, mocks, NEW, OLD, refuseRename, restore } from "./disk.ts";
+
+afterEach(restore);
+
+describe("a save", () => {
+  test("makes a new file for all to read, whatever the umask is", async () => {
+    using file = createFile("");
+    rmSync(file.path);
+    const old = process.umask(0o077);
+    expect(await file.save().finally(() => process.umask(old))).toEqual({});
+    expect(file.text()).toBe(NEW);
+    expect(statSync(file.path).mode & 0o7777).toBe(0o644);
+  });
+
+  test.each([0o600, 0o644, 0o664, 0o640, 0o400])(
+    "replaces a file of mode %#o at once, and keeps mode and owner",
+    async (mode) => {
+      using file = createFile();
+      chmodSync(file.path, mode);
+      // Only root may give a file away; for others the owner is the same before and after.
+      if (process.getuid?.() === 0) chownSync(file.path, 65534, 65533);
+      const before = statSync(file.path);
+      expect(await file.save()).toEqual({});
+      const { ino, ...after } = statSync(file.path);
+      expect(ino).not.toBe(before.ino);
+      const rights = [before.mode, before.uid, before.gid];
+      expect([after.mode, after.uid, after.gid]).toEqual(rights);
+      expect(file.text()).toBe(NEW);
+    },
+  );
+
+  test("follows symlinks, which stay, to a file or to nothing", async () => {
+    using file = createFile();
+    mkdirSync(`${file.path}.d`);
+    symlinkSync("../state.json", `${file.path}.d/inner`);
+    symlinkSync(`${file.path}.d/inner`, `${file.path}.d/outer`);
+    symlinkSync("later", `${file.path}.d/dangling`);
+    expect(await replaceFile(`${file.path}.d/outer`, NEW)).toEqual({});
+    expect(await replaceFile(`${file.path}.d/dangling`, NEW)).toEqual({});
+    expect(file.text()).toBe(NEW);
+    expect(readFileSync(`${file.path}.d/later`, "utf8")).toBe(NEW);
+    expect(readlinkSync(`${file.path}.d/inner`)).toBe("../state.json");
+    expect(readdirSync(`${file.path}.d`).toSorted()).toEqual([
+      ...["dangling", "inner", "later", "outer"],
+    ]);
+  });
+
+  test("removes what a killed one has left, and follows no symlink put in its place", async () => {
+    using file = createFile();
+    const left = file.path.replace("state.json", ".state.json.hapgent-new");
+    writeFileSync(left, "half");
+    expect(await file.save()).toEqual({});
+    expect(file.names()).toEqual(["state.json"]);
+    writeFileSync(`${file.path}.precious`, "precious");
+    symlinkSync("state.json.precious", left);
+    expect(await file.save()).toEqual({});
+    expect(readFileSync(`${file.path}.precious`, "utf8")).toBe("precious");
+    expect(lstatSync(file.path).isFile()).toBe(true);
+  });
+
+  test.each(["x", "\u00e9", "\u{1f600}"])("takes the longest name, of %s", async (character) => {
+    const name = character.repeat(Math.floor(255 / Buffer.byteLength(character)));
+    using file = createFile(OLD, name);
+    expect(await file.save()).toEqual({});
+    expect(await file.save()).toEqual({});
+    expect(file.names()).toEqual([name]);
+  });
+
+  test("keeps files with long names apart", async () => {
+    using file = createFile(OLD, `${"x".repeat(200)}1`);
+    const other = file.path.replace(/1$/, "2");
+    writeFileSync(other, OLD);
+    await Promise.all([file.save(), replaceFile(other, OLD)]);
+    expect([file.text(), readFileSync(other, "utf8")]).toEqual([NEW, OLD]);
+  });
+
+  test("does not touch what is no regular file, or too large to be a state", async () => {
+    using file = createFile("x".repeat(70_000));
+    expect(await file.save()).toBe("too large to overwrite: 70000 bytes");
+    expect(statSync(file.path).size).toBe(70_000);
+    rmSync(file.path);
+    Bun.spawnSync(["mkfifo", file.path]);
+    expect(await file.save()).toBe("expected a regular file");
+    expect(lstatSync(file.path).isFIFO()).toBe(true);
+    expect(file.names()).toEqual(["state.json"]);
+  });
+
+  test("fails where there is no directory, and says why", async () => {
+    await expect(replaceFile("/nowhere/at/all/state.json", NEW)).rejects.toThrow("ENOENT");
+  });
+
+  test("tries again when an editor has taken the file away in between", async () => {
+    using file = createFile();
+    const real = read.loadState;
+    mocks.push(
+      spyOn(read, "loadState").mockImplementationOnce((path) => {
+        rmSync(path);
+        return real(path);
+      }),
+    );
+    expect(await file.save()).toEqual({});
+    expect(file.text()).toBe(NEW);
+  });
+});
+
+describe("what is no state", () => {
+  test.each([
+    ['{"status":"UP","weight":300}', "a wrong value"],
+    ["weights: 10 20 30", "no JSON"],
+    ["x", "one letter"],
+    ["x".repeat(65_536), "nearly too large"],
+  ])("is set aside for the agent's user only: %# %s", async (text) => {
+    using file = createFile(text);
+    writeFileSync(`${file.path}.rejected`, "an older one");
+    expect(await file.save()).toEqual({ rejected: `${file.path}.rejected` });
+    expect(readFileSync(`${file.path}.rejected`, "utf8")).toBe(text);
+    expect(statSync(`${file.path}.rejected`).mode & 0o7777).toBe(0o600);
+    expect(file.text()).toBe(NEW);
+    // The file is valid now: nothing more to set aside, and what is there stays.
+    expect(await file.save()).toEqual({});
+    expect(readFileSync(`${file.path}.rejected`, "utf8")).toBe(text);
+  });
+
+  test("is nothing to keep when it is empty", async () => {
+    using file = createFile("");
+    expect(await file.save()).toEqual({});
+    expect(file.names()).toEqual(["state.json"]);
+  });
+
+  test("is not overwritten when it cannot be set aside", async () => {
+    using file = createFile("bad", "x".repeat(247));
+    expect(await file.save()).toBe(
+      "the invalid text cannot be set aside: name too long (ENAMETOOLONG)",
+    );
+    expect(file.text()).toBe("bad");
+    expect(file.names()).toHaveLength(1);
+  });
+
+  test("and cannot be read is set aside by its name, or left as it is", async () => {
+    using file = createFile("secret");
+    mocks.push(spyOn(read, "loadState").mockRejectedValue(failure("EACCES")));
+    const rejected = `${file.path}.rejected`;
+    expect(await file.save()).toEqual({ rejected });
+    expect([file.text(), readFileSync(rejected, "utf8")]).toEqual([NEW, "secret"]);
+    writeFileSync(file.path, "secret");
+    refuseRename(rejected, "EACCES");
+    expect(await file.save()).toBe(
+      "what is there can be neither read nor set aside: permission denied (EACCES)",
+    );
+    expect(file.text()).toBe("secret");
+    mocks.pop()?.mockRestore();
+    refuseRename(file.path, "EACCES");
+    expect(await file.save()).toBe(
+      "what is there can be neither read nor set aside: permission denied (EACCES)",
+    );
+    // Moved, it was moved back.
+    expect(file.text()).toBe("secret");
+    expect(file.names().filter((name) => name.includes("hapgent"))).toEqual([]);
+  });
+});
+
+describe("a disk", () => {
+  test("that takes a part at a time gets all of it", async () => {
+    using file = createFile();
+    await fake("write", (handle, original, bytes, offset, length, position) =>
+      Reflect.apply(original, handle, [bytes, offset, Math.min(3, Number(length)), position]),
+    );
+    expect(await file.save()).toEqual({});
+    expect(file.text()).toBe(NEW);
+  });
+
+  test("that takes nothing more, or fails, leaves the old text and nothing beside it", async () => {
+    using file = createFile();
+    await fake("write", () => Promise.resolve({ bytesWritten: 0 }));
+    expect(await file.save()).toBe("the disk takes no more");
+    mocks.pop()?.mockRestore();
+    await fake("sync", () => Promise.reject(failure("EIO")));
+    expect(await file.save()).toBe("i/o error (EIO)");
+    mocks.pop()?.mockRestore();
+    refuseRename(file.path, "EIO");
+    expect(await file.save()).toBe("i/o error (EIO)");
+    expect(file.text()).toBe(OLD);
+    expect(file.names()).toEqual(["state.json"]);
+  });
+
+  test("of which nobody knows whether it has the text has saved it, not durably", async () => {
+    using file = createFile();
+    await fake("sync", () => Promise.reject(failure("EINVAL")));
+    expect(await file.save()).toEqual({ undurable: "invalid argument (EINVAL)" });
+    expect(file.text()).toBe(NEW);
+    mocks.pop()?.mockRestore();
+    // Only the file's name may be lost.
+    let count = 0;
+    await fake("sync", (handle, sync) => {
+      count += 1;
+      return count === 2 ? Promise.reject(failure("EIO")) : sync.call(handle);
+    });
+    expect(await file.save()).toEqual({ undurable: "i/o error (EIO)" });
+    expect(file.text()).toBe(NEW);
+  });
+});

@@ -1,0 +1,258 @@
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { collectLines } from "../../scripts/lib/lines.ts";
+import { outcome } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { ask } from "../../src/commands/conversation.ts";
+import { QUIET } from "./client.ts";
+import { startService } from "./traffic.ts";
+
+/** How many labs there were: each has addresses of its own, and with them ports. */
+let labs = 0;
+
+/** How a lab differs from the plainest one. */
+export interface LabOptions {
+  /** The hosts' names; each has an agent and a web server. */
+  readonly hosts?: readonly string[];
+  /** How many load balancers there are; two when not given. */
+  readonly balancers?: number;
+  /** Further variables of the agents. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Further lines of the backend. */
+  readonly backend?: string;
+  /** Between two checks of HAProxy, its own and the agent's; `250ms` when not given. */
+  readonly interval?: string;
+  /** Milliseconds that a request takes, and that a restart keeps the web server away. */
+  readonly request?: number;
+  readonly restart?: number;
+  /** What the agents are asked for; each host's name when not given. */
+  readonly send?: string;
+  readonly state?: object;
+}
+
+/** A machine: a web server, and an agent that speaks for it. */
+export interface Host {
+  readonly name: string;
+  readonly agent: AgentProcess;
+  readonly port: number;
+  /** The command that restarts the web server, as `systemctl restart` would. */
+  readonly restart: readonly string[];
+  /** How often it was restarted. */
+  readonly restarts: () => number;
+}
+
+/** Two HAProxys before some hosts: `await using lab = await startLab()`. */
+export interface Lab extends AsyncDisposable {
+  readonly hosts: readonly Host[];
+  /** The first one. */
+  readonly host: Host;
+  readonly balancers: readonly HaproxyProcess[];
+  /** The addresses that they ask from. */
+  readonly addresses: readonly string[];
+}
+
+/**
+ * Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. Where the
+ * machine is so busy that HAProxy is kept from running while it starts, its clock may stand still,
+ * and it checks nobody for seconds or for good: seen with 2.6.12. Then there is another lab.
+ */
+export async function startLab(options: LabOptions = {}): Promise<Lab> {
+  for (let attempt = 1; ; attempt += 1) {
+    const stack = new AsyncDisposableStack();
+    try {
+      return await openLab(options, stack);
+    } catch (error) {
+      await stack.disposeAsync();
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promise<Lab> {
+  const { hosts: names = ["one"], balancers: count = 2, backend = "", send } = options;
+  const { interval = "250ms" } = options;
+  labs += 1;
+  const addresses = Array.from({ length: count }, (_, i) => `127.7.${labs}.${i + 1}`);
+  // Where there are names, an agent need not learn who its load balancers are.
+  const known = count > 0 ? { HAPGENT_POLLERS: addresses.join(" ") } : {};
+  const start = async (name: string): Promise<Host> => {
+    const agent = stack.use(
+      await startAgent({
+        state: options.state ?? { status: "UP" },
+        socket: true,
+        hostname: QUIET,
+        env: { ...TUNED, ...known, ...options.env },
+      }),
+    );
+    return { name, agent, ...startRestartable(name, options, stack) };
+  };
+  const hosts = await Promise.all(names.map(start));
+  const lines = hosts.map(
+    ({ name, port, agent }) =>
+      `server ${name} 127.0.0.1:${port} cookie ${name} weight 100 check inter ${interval} ` +
+      `agent-check agent-inter ${interval} agent-addr ${QUIET} agent-port ${agent.port} agent-send "${send ?? name}\\n"`,
+  );
+  const configure = (source: string) => `
+listen be
+  bind unix@front.sock
+  retries 0
+  default-server source ${source}
+  ${backend}
+  ${lines.join("\n  ")}
+`;
+  const balancers = await Promise.all(
+    addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
+  );
+  if (count > 0) await Promise.all(hosts.map((each) => settle(each, balancers)));
+  const [host] = hosts;
+  if (!host) throw new Error("no host");
+  return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Waits until every load balancer knows, and none is taken for one that asks seldom. */
+async function settle({ agent }: Host, balancers: readonly HaproxyProcess[]): Promise<void> {
+  let answer = "";
+  const say = async (command: string) => {
+    await Bun.sleep(100);
+    answer = await ask({ path: agent.socket, command, seconds: 10 });
+    return answer;
+  };
+  const asksOften = async () => {
+    const rows: { interval: number | null }[] = JSON.parse(await say("show pollers"));
+    return rows.every(({ interval }) => interval !== null && interval < 4);
+  };
+  try {
+    await until("all ask often", asksOften, 12_000);
+    await until("all know", async () => (await say("wait 0")).startsWith("ok"), 12_000);
+  } catch (error) {
+    const logs = balancers.flatMap(({ log }) => log.filter((line) => /Agent check/.test(line)));
+    throw new Error([String(error), answer, ...logs].join("\n"));
+  }
+}
+
+/** A web server that somebody may restart with a command. */
+function startRestartable(
+  name: string,
+  { request = 10, restart = 1000 }: LabOptions,
+  stack: AsyncDisposableStack,
+) {
+  let service = startService(name, 0, request);
+  let count = 0;
+  stack.defer(() => service[Symbol.asyncDispose]());
+  const { port } = service;
+  const manager = stack.use(
+    Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      idleTimeout: 60,
+      async fetch() {
+        count += 1;
+        // At once: whoever is served is cut off.
+        await service[Symbol.asyncDispose]();
+        await Bun.sleep(restart);
+        service = startService(name, port, request);
+        return new Response();
+      },
+    }),
+  );
+  return { port, restart: ["curl", "-sf", `${manager.url}`], restarts: () => count };
+}
+
+/** Deploys as a person would; returns how it ended. */
+export async function deploy(host: Host, args: readonly string[], command = host.restart) {
+  const { exitCode, stderr } = await outcome([EXECUTABLE, "deploy", ...args, ...command], {
+    env: { HAPGENT_SOCKET: host.agent.socket, HAPGENT_DEPLOY_SETTLE: "1" },
+    isClean: true,
+    limit: 120,
+  });
+  const lines = stderr.trimEnd().split("\n");
+  return { exitCode, last: lines.at(-1) ?? "", lines };
+}
+
+/** Starts a deploy and waits until a line of it matches. */
+export async function startDeploy(
+  host: Host,
+  args: readonly string[],
+  pattern: RegExp,
+  command: readonly string[] = host.restart,
+) {
+  const process = Bun.spawn([EXECUTABLE, "deploy", ...args, ...command], {
+    env: { PATH: Bun.env["PATH"], HAPGENT_SOCKET: host.agent.socket, HAPGENT_DEPLOY_SETTLE: "1" },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const lines: string[] = [];
+  const ended = collectLines(process.stderr, lines);
+  const reach = (what: RegExp) =>
+    until(
+      `${what}`,
+      () => {
+        if (lines.some((line) => what.test(line))) return true;
+        if (process.exitCode !== null) throw new Error(`not ${what}, but ${lines.join("\n")}`);
+        return false;
+      },
+      30_000,
+    );
+  await reach(pattern);
+  return {
+    process,
+    lines,
+    reach,
+    async end() {
+      const exitCode = await process.exited;
+      await ended;
+      return { exitCode, last: lines.at(-1) ?? "" };
+    },
+  };
+}
+
+/**
+ * Clients that send a request every so many milliseconds, whatever becomes of those before, through
+ * the load balancers in turn: `await using load = new Load(lab, 10)`.
+ */
+export class Load implements AsyncDisposable {
+  /** Requests by what answered them: a host's name, or how they failed. */
+  readonly answers: Record<string, number> = {};
+  readonly #requests: Promise<void>[] = [];
+  readonly #timer: Timer;
+
+  constructor(lab: Lab, pause: number, headers: Record<string, string> = {}) {
+    this.#timer = setInterval(() => {
+      const balancer = lab.balancers[this.#requests.length % lab.balancers.length];
+      if (balancer) this.#requests.push(this.#send(balancer, headers));
+    }, pause);
+  }
+
+  /** Waits until a host has answered so many further requests. */
+  async served(host: Host, count = 20): Promise<void> {
+    const before = this.by(host.name);
+    await until(`${host.name} serves`, () => this.by(host.name) >= before + count, 30_000);
+  }
+
+  by(answer: string): number {
+    return this.answers[answer] ?? 0;
+  }
+
+  /** Sends no more, waits for all answers, and returns those that failed. */
+  async stop(names: readonly string[]): Promise<{ failed: Record<string, number>; count: number }> {
+    clearInterval(this.#timer);
+    await Promise.all(this.#requests);
+    const failed = Object.entries(this.answers).filter(([answer]) => !names.includes(answer));
+    return { failed: Object.fromEntries(failed), count: this.#requests.length };
+  }
+
+  async #send(balancer: HaproxyProcess, headers: Record<string, string>): Promise<void> {
+    const answer = await balancer
+      .get(headers)
+      .then(
+        async (response) => (response.ok ? await response.text() : `HTTP ${response.status}`),
+        String,
+      );
+    this.answers[answer] = this.by(answer) + 1;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop([]);
+  }
+}
