@@ -166,19 +166,19 @@ class Deploy {
     else if (isOwn) words.push(`the agent says ${shown.reply}`);
     else words.push(`somebody has set it: it is ${describe(shown)}, and stays so`);
     if (isOwn && this.#known) words.push(this.#known);
-    const host = await this.#findHost();
+    const host = await findHost(plan, agent);
     if (host) words.push(`but the host is ${describe(host)}: the server is out`);
     if (next !== undefined) words.push(next);
     const isGood = failure === undefined && isBack && !host;
     return { code: isGood ? EXIT.ok : EXIT.failure, line: words.join("; ") };
   }
+}
 
-  /** The host's state, where that keeps traffic from the service. */
-  async #findHost(): Promise<Shown | undefined> {
-    if (this.plan.service === undefined || this.plan.fromAny) return undefined;
-    const host = await this.agent.show(true).catch(() => undefined);
-    return host && !isInRotation(host) ? host : undefined;
-  }
+/** The host's state, where that keeps traffic from the service. */
+async function findHost(plan: Plan, agent: DeployAgent): Promise<Shown | undefined> {
+  if (plan.service === undefined || plan.fromAny) return undefined;
+  const host = await agent.show(true).catch(() => undefined);
+  return host && !isInRotation(host) ? host : undefined;
 }
 
 /** Waits until the requests under way have ended, or the time is over. */
