@@ -25,7 +25,7 @@ describe("parseArguments", () => {
     [VERBATIM, ["--json", "--", "--wait", "-h"], {}, ["json"], ["--wait", "-h"]],
     [VERBATIM, [], {}, [], []],
     [VERBATIM, ["@web", "--json", "show"], {}, ["json"], ["@web", "show"]],
-    [VERBATIM, ["--json", "@web", "@db", "-x"], {}, ["json"], ["@web", "@db", "-x"]],
+    [VERBATIM, ["@web", "@db", "--"], {}, [], ["@web", "@db", "--"]],
     [
       RUNS,
       ["@web", "--wait=5", "v42", "rm", "-rf"],
