@@ -55,6 +55,17 @@ export class Disk implements AsyncDisposable {
     return copy;
   }
 
+  /** Where it is mounted. */
+  get path(): string {
+    return this.#path;
+  }
+
+  /** Freezes it, as a snapshot of a virtual machine does: who writes waits until it is thawed. */
+  freeze(): Disposable {
+    run(["fsfreeze", "--freeze", this.#path]);
+    return { [Symbol.dispose]: () => run(["fsfreeze", "--unfreeze", this.#path]) };
+  }
+
   /** Drops a file of the disk from the page cache, so that it is read from there. */
   async evict(file: string): Promise<void> {
     await evict(file);
@@ -66,7 +77,10 @@ export class Disk implements AsyncDisposable {
   }
 
   #takeDown(): void {
-    run(["sh", "-c", 'umount "$0"; losetup --detach "$1"', this.#path, this.#device]);
+    // A test that has failed may have left it frozen, and would hang here.
+    const thaw = 'fsfreeze --unfreeze "$0" 2> /dev/null || true';
+    const remove = `${thaw}; umount "$0"; losetup --detach "$1"`;
+    run(["sh", "-c", remove, this.#path, this.#device]);
     rmSync(this.#image, { force: true });
     rmSync(this.#path, { recursive: true, force: true });
   }

@@ -4,11 +4,18 @@ import type { Files } from "./files.ts";
 import type { Host, Reply } from "./host.ts";
 import type { Pollers, Written } from "./pollers.ts";
 
-/** The most checks that wait for their client; while there are more, the oldest give way. */
+/** How many checks may wait for their client; while there are more, the oldest give way. */
 const WAITING_LIMIT = 256;
 
-/** How many turns of the event loop each has at least: one in which what it has sent is read. */
-const TURNS = 2;
+/** How long each may wait in any case: turns of 10 ms, between which what has come is read. */
+const TURNS = 3;
+const TURN_MS = 10;
+
+/**
+ * The most checks that are open, so that some files are left to read and save states. The kernel
+ * hands over 512 at a time; as many again may come before those are read.
+ */
+const OPEN_LIMIT = 1536;
 
 /** A client that does not close is closed at a sweep, every 4 s, once it is this old. */
 const LINGER_MS = 1000;
@@ -53,7 +60,7 @@ type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
 /** A check: a connection from its opening to its close. */
 export interface Check {
   phase: Phase;
-  /** Since when it waits for its client (ms); and since which turn of the event loop. */
+  /** Since when it waits for its client (ms); and since which turn. */
   since: number;
   turn: number;
   /** Undefined where nobody wants to know. */
@@ -96,7 +103,7 @@ export class Checks {
   readonly #waiting = new Set<Client>();
   /** Those whose reply lacks its end, the oldest first, and when that is due. */
   readonly #finishing: { readonly client: Client; readonly due: number }[] = [];
-  /** Counts turns of the event loop while too many wait. */
+  /** Counts turns while too many wait. */
   #turn = 0;
   #isTurning: boolean = false;
   #resolveClosed: (() => void) | undefined;
@@ -154,6 +161,11 @@ export class Checks {
       wasSilent: true,
     };
     this.#count += 1;
+    if (this.#count > OPEN_LIMIT) {
+      const [oldest = client] = this.#waiting;
+      this.#dismiss(oldest);
+      if (oldest === client) return;
+    }
     client.timeout(1);
     if (!areNamed) {
       this.#look(client);
@@ -176,20 +188,25 @@ export class Checks {
   #makeRoom(): void {
     if (this.#isTurning) return;
     this.#isTurning = true;
-    setImmediate(() => {
+    setTimeout(() => {
       this.#isTurning = false;
       this.#turn += 1;
       for (const client of this.#waiting) {
-        const { phase, turn } = client.data;
-        if (this.#waiting.size <= WAITING_LIMIT || this.#turn - turn < TURNS) break;
-        this.#waiting.delete(client);
-        client.data.isExpired = true;
-        // Who named no service gets no reply: that changes nothing at HAProxy.
-        if (phase === "naming") client.terminate();
-        else client.end();
+        const age = this.#turn - client.data.turn;
+        if (this.#waiting.size <= WAITING_LIMIT || age < TURNS) break;
+        this.#dismiss(client);
       }
       if (this.#waiting.size > WAITING_LIMIT) this.#makeRoom();
-    });
+    }, TURN_MS);
+  }
+
+  /** Closes a client that has its reply; one that named no service yet gets none. */
+  #dismiss(client: Client): void {
+    this.#waiting.delete(client);
+    client.data.isExpired = true;
+    // No reply changes nothing at HAProxy.
+    if (client.data.phase === "lingering") client.end();
+    else client.terminate();
   }
 
   /**
@@ -218,8 +235,12 @@ export class Checks {
     check.phase = "looking";
     clearTimeout(check.naming);
     this.#waiting.delete(client);
-    if (watched === undefined) this.#reply(client);
-    else void watched.look(host.nameIn(check.sent)).then(() => this.#reply(client));
+    const name = host.nameIn(check.sent);
+    const look = watched?.look(name);
+    // While there are too many, a look holds none up: the next one sees what it found.
+    const isBusy = this.#count > WAITING_LIMIT && host.find(name) !== undefined;
+    if (look === undefined || isBusy) this.#reply(client);
+    else void look.then(() => this.#reply(client));
   }
 
   #reply(client: Client): void {
@@ -283,12 +304,10 @@ export class Checks {
     const { since } = client.data;
     // The first sweep may come at once; the next one is 4 s later.
     if (!this.#waiting.has(client) || this.#options.now() - since < LINGER_MS) client.timeout(1);
-    else this.#expire(client);
-  }
-
-  #expire(client: Client): void {
-    client.data.isExpired = true;
-    client.terminate();
+    else {
+      client.data.isExpired = true;
+      client.terminate();
+    }
   }
 
   /** The client has closed its side, perhaps before its reply is whole. */

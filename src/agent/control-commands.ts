@@ -10,7 +10,6 @@ import { isReasonShown, type ReplyMode } from "../state/reply.ts";
 import {
   isSameState,
   parseField,
-  REASON_LENGTH,
   STATUSES,
   type State,
   StateError,
@@ -19,6 +18,7 @@ import {
 import { quote } from "../text.ts";
 import type { ControlClient } from "./control-client.ts";
 import type { Files } from "./files.ts";
+import { followState } from "./follow.ts";
 import type { Entry, Host } from "./host.ts";
 import type { Change, Outcome } from "./keeper.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
@@ -26,9 +26,6 @@ import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
 import type { Pollers } from "./pollers.ts";
 import { Wait } from "./wait.ts";
 import { describeWait } from "./wait-words.ts";
-
-/** What `follow` puts before a reason, and what it may overwrite again. */
-const FOLLOW = "follow:";
 
 /** How often a wait looks whether it has ended, in milliseconds. */
 const LOOK_MS = 100;
@@ -193,12 +190,13 @@ async function change(call: Call): Promise<string | undefined> {
 
 /** `follow JSON`: a script that runs by itself overwrites nothing that a person has set. */
 async function follow(call: Call): Promise<string> {
-  const { reason = "", ...wanted } = await parseText(call.text);
-  const state = { ...wanted, reason: `${FOLLOW} ${reason}`.trim().slice(0, REASON_LENGTH) };
+  const wanted = await parseText(call.text);
   return await set(call, (entry) => {
-    const isOpen = entry.state.status === "UP" || entry.state.status === "READY";
-    const isOwn = entry.state.reason?.startsWith(FOLLOW);
-    if (!isOpen && !isOwn) throw refuse("followed", entry, call);
+    // The steps of a deploy are a person's, too.
+    const held = describeHold(call);
+    if (held) throw new StateError([`not followed: ${held}`]);
+    const state = followState(entry.state, wanted, call.mode);
+    if (state === undefined) throw refuse("followed", entry, call);
     return isSameState(state, entry.state) ? undefined : state;
   });
 }
@@ -211,20 +209,24 @@ function refuse(what: string, entry: Entry, { now }: Call): StateError {
   return new StateError([`not ${what}: it is ${state} since ${since} UTC (${entry.by})`]);
 }
 
-function hold({ text: who, name, client, holds, now }: Call): string | undefined {
+function hold(call: Call): string | undefined {
+  const { text: who, name, client, holds, now } = call;
   if (who === "") return undefined;
-  const names = name === undefined ? [...holds.keys()] : [name, undefined];
-  const other = names.map((each) => holds.get(each)).find((each) => each !== undefined);
-  if (other) {
-    const seconds = Math.round((now() - other.at) / 1000);
-    return `error: held by ${other.who} for ${seconds} s`;
-  }
+  const held = describeHold(call);
+  if (held) return `error: ${held}`;
   const problem = client.stay();
   if (problem) return `error: ${problem}`;
   holds.set(name, { who, at: now() });
   void client.gone.then(() => holds.delete(name));
   client.hold();
   return "ok held";
+}
+
+/** Who holds the service or the host, and since when; undefined: nobody. */
+function describeHold({ name, holds, now }: Call): string | undefined {
+  const names = name === undefined ? [...holds.keys()] : [name, undefined];
+  const other = names.map((each) => holds.get(each)).find((each) => each !== undefined);
+  return other && `held by ${other.who} for ${Math.round((now() - other.at) / 1000)} s`;
 }
 
 async function reload(call: Call): Promise<string> {

@@ -40,7 +40,7 @@ export class Keeper {
   readonly #name: string | undefined;
   readonly #with: Surroundings;
   readonly #queue = new Queue();
-  readonly #look = new Shared(() => this.#queue.run(() => this.#reread()));
+  readonly #look = new Shared(() => this.#lookOnce());
   /** Why the file has to be read before anything else is done with it. */
   #due: string | undefined;
   #lastRead: Outcome = { isGood: true, text: "loaded" };
@@ -79,10 +79,14 @@ export class Keeper {
   }
 
   /** Takes on what the file holds, if it changed; waits 0.2 s for a disk, and not at all again. */
-  async look(): Promise<void> {
+  look(): Promise<void> {
+    return this.#look.run();
+  }
+
+  async #lookOnce(): Promise<void> {
     if (this.#isHanging) return;
-    const look = this.#look.run();
-    if ((await within(CHECK_MS, look)) || this.#isHanging) return;
+    const look = this.#queue.run(() => this.#reread());
+    if (await within(CHECK_MS, look)) return;
     this.#isHanging = true;
     log("state file does not answer, the last state stays", this.fields);
     void look.then(() => {

@@ -84,8 +84,10 @@ describe("the control socket", () => {
     ["long", "its path is too long", () => undefined],
   ])("at a path that is %s is refused, and the path left alone", async (kind, reason, make) => {
     using directory = temporaryDirectory();
-    const below = { "in no directory": "no/", long: `${"x".repeat(106)}/` }[kind] ?? "";
-    const path = `${directory.path}/${below}sock`.slice(kind === "long" ? -107 : 0);
+    const below = kind === "in no directory" ? "no/" : "";
+    // Before it has its name it has another in its directory, of two bytes at least.
+    const long = `${"x".repeat(105)}/s`;
+    const path = kind === "long" ? long : `${directory.path}/${below}sock`;
     make(path);
     expect(await refuseSocket(path)).toBe(reason);
     if (kind === "a file") expect(readFileSync(path, "utf8")).toBe("mine");

@@ -44,7 +44,7 @@ export async function makeRelease(
   await cloneTree(directory, umask);
   const { path } = await releaseKey();
   const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
-  const said = await output(["sh", "-c", command, path], { cwd: directory, env, limit: 290 });
+  const said = await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
   return { release: join(directory, "dist/release"), said };
 }
 

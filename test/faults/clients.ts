@@ -12,24 +12,26 @@ const MEGABYTE = new Uint8Array(2 ** 20);
 export type Client = (port: number) => Promise<void>;
 
 /** Connects and resets. */
-export const resetting: Client = (port) => connect(port, (socket) => socket.terminate());
+export const resetting: Client = (port) => hold(port, (socket) => socket.terminate());
 
 /** Connects, never sends, never closes. */
-export const silent: Client = (port) => connect(port, () => undefined);
+export const silent: Client = (port) => hold(port, () => undefined);
 
-/** As silent, and for longer than the agent lets it. */
-export const stubborn: Client = (port) => connect(port, () => undefined, 20 * HOLD_MS);
+/** As silent, and for longer than the agent lets it: it fails when it is not closed. */
+export const stubborn: Client = async (port) => {
+  if (!(await connect(port, () => undefined, 20 * HOLD_MS))) throw new Error("not closed");
+};
 
 /** Sends a megabyte and never reads. */
 export const flooding: Client = (port) =>
-  connect(port, (socket) => {
+  hold(port, (socket) => {
     socket.pause();
     socket.write(MEGABYTE);
   });
 
 /** Sends one byte a second, for as long as it is let. */
 export const dripping: Client = (port) =>
-  connect(
+  hold(
     port,
     (socket) => {
       const timer = setInterval(() => {
@@ -41,7 +43,14 @@ export const dripping: Client = (port) =>
   );
 
 /** Closes its sending half at once. */
-export const halfClosing: Client = (port) => connect(port, (socket) => socket.shutdown());
+export const halfClosing: Client = (port) => hold(port, (socket) => socket.shutdown());
+
+/** Names a service, and closes its sending half. */
+export const halfClosingNamed: Client = (port) =>
+  hold(port, (socket) => {
+    socket.write("web\n");
+    socket.shutdown();
+  });
 
 /** Keeps so many clients going at a time until `total` have been. */
 export async function runClients(
@@ -61,15 +70,17 @@ export async function runClients(
   await Promise.all(Array.from({ length: concurrency }, work));
 }
 
+type Mischief = (socket: Socket) => void;
+
+async function hold(port: number, misbehave: Mischief, milliseconds = HOLD_MS): Promise<void> {
+  await connect(port, misbehave, milliseconds);
+}
+
 /**
  * Connects, does its mischief and holds the connection until it is closed by the agent, or for so
- * long.
+ * long; tells whether the agent has closed it.
  */
-async function connect(
-  port: number,
-  misbehave: (socket: Socket) => void,
-  hold = HOLD_MS,
-): Promise<void> {
+async function connect(port: number, misbehave: Mischief, milliseconds: number): Promise<boolean> {
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   const socket = await Bun.connect({
     hostname: "127.0.0.1",
@@ -85,7 +96,9 @@ async function connect(
       connectError: () => resolve(),
     },
   }).catch(() => undefined);
-  if (!socket) return;
-  await Promise.race([closed, Bun.sleep(hold)]);
+  if (!socket) return true;
+  const end = closed.then(() => true);
+  const isClosed = await Promise.race([end, Bun.sleep(milliseconds).then(() => false)]);
   socket.terminate();
+  return isClosed;
 }

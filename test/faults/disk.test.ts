@@ -20,7 +20,6 @@ import { formatState } from "../../src/state/state.ts";
 import { Client } from "../system/client.ts";
 import {
   BOUND_BY_PERMISSIONS,
-  executableForAll,
   injectInto,
   inMounts,
   inShell,
@@ -148,8 +147,7 @@ test.each(FAULTS)("$name: answers on, logs it once, leaves one whole state", asy
   using directory = temporaryDirectory();
   const path = `${directory.path}/state.json`;
   const launcher = fault.launcher(directory.path);
-  const executable = executableForAll();
-  await using agent = await startAgent({ stateFile: path, executable, launcher, env: TUNED });
+  await using agent = await startAgent({ stateFile: path, launcher, env: TUNED });
   expect(await agent.ask()).toBe("UP 42%\n");
   agent.signal("SIGUSR2");
   await agent.answers("DOWN 42%\n");
@@ -178,10 +176,7 @@ test("what can be neither read nor set aside is not lost by a save", async () =>
     `chmod 200 ${stateFile}; chmod 555 ${directory.path}`,
     BOUND_BY_PERMISSIONS,
   );
-  const executable = executableForAll();
-  await using agent = await startAgent({
-    ...{ stateFile, executable, launcher, socket: true, env: TUNED },
-  });
+  await using agent = await startAgent({ stateFile, launcher, socket: true, env: TUNED });
   expect((await agent.ctl("set", "status", "UP")).stderr).toBe(
     "error: not saved: what is there can be neither read nor set aside: " +
       "permission denied (EACCES); the reply is UP\n",
@@ -200,8 +195,7 @@ test.each(["off", "on"])(
       ...limit,
     ];
     const env = { ...TUNED, HAPGENT_WATCH: watch };
-    const executable = executableForAll();
-    await using agent = await startAgent({ stateFile, executable, launcher, socket: true, env });
+    await using agent = await startAgent({ stateFile, launcher, socket: true, env });
     const { stderr } = await agent.ctl("set", "status", "DOWN", "x".repeat(100));
     expect(stderr).toStartWith("error: not saved: file too large (EFBIG)");
     expect(agent.file()).toBe(OLD);
@@ -234,9 +228,9 @@ test("an editor that takes the file away in the middle of a save: it is tried on
 
 test("saves beside an editor that replaces the file by deleting it: none is refused", async () => {
   await using agent = await startAgent({ state: OLD, socket: true, env: TUNED });
-  let isOver: boolean = false;
+  const editor = new AbortController();
   const edits = (async () => {
-    while (!isOver) {
+    while (!editor.signal.aborted) {
       rmSync(agent.stateFile, { force: true });
       await new Promise(setImmediate);
       writeFileSync(agent.stateFile, OLD);
@@ -249,7 +243,7 @@ test("saves beside an editor that replaces the file by deleting it: none is refu
     client.send(`set weight ${i % 101}\n`);
     answers.push(await client.closed());
   }
-  isOver = true;
+  editor.abort();
   await edits;
   expect(answers.filter((answer) => !answer.startsWith("ok saved: "))).toEqual([]);
 });

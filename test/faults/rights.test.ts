@@ -1,8 +1,8 @@
-// A save never gives anybody more rights than the file gave before:
-// - access control lists and extended attributes stay, where the group has rights of its own;
+// A save never gives anybody more rights than owner and mode of the file gave before:
+// - they stay, also where a group has rights of its own, and the file is replaced all the same;
 // - what cannot be kept (owner, group rights) goes, and is logged.
 import { expect, test } from "bun:test";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { capture } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -10,26 +10,26 @@ import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { executableForAll, inShell, UNPRIVILEGED } from "./launchers.ts";
 
-/** Rights of a file, by setfacl's words. */
-const LISTS: [string, string][] = [
-  ["a user may write that its group may not read", "u::rw,g::---,u:1000:rw,o::---"],
-  ["a group may read that its own may not", "u::rw,g::---,g:1000:r,o::---"],
-];
-
-test.each(LISTS)("an access control list and attributes stay: %s", async (_, list) => {
+test.each([0o600, 0o640, 0o660, 0o664])("owner and mode %o stay, in a new file", async (mode) => {
   await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
   const file = agent.stateFile;
-  expect(Bun.spawnSync(["setfacl", "--set", `${list},m::rw`, file]).exitCode).toBe(0);
-  expect(Bun.spawnSync(["setfattr", "-n", "user.note", "-v", "mine", file]).exitCode).toBe(0);
-  const rights = () => capture(["getfacl", "--absolute-names", "--numeric", file]);
-  const before = rights();
-  expect(before).toContain("mask::rw-");
-  for (const status of ["DOWN", "MAINT"] as const) {
-    expect((await agent.ctl("set", "status", status)).stdout).toStartWith("ok saved in place");
-    expect(agent.file()).toBe(formatState({ status }));
-    expect(rights()).toBe(before);
-  }
-  expect(capture(["getfattr", "--only-values", "-n", "user.note", file])).toBe("mine");
+  chmodSync(file, mode);
+  chownSync(file, 65534, 65534);
+  const { ino } = statSync(file);
+  expect((await agent.ctl("set", "status", "DOWN")).stdout).toBe("ok saved: DOWN\n");
+  const now = statSync(file);
+  expect([now.uid, now.gid, now.mode & 0o7777]).toEqual([65534, 65534, mode]);
+  expect(now.ino).not.toBe(ino);
+});
+
+test("an access control list goes with a save, and its mask is the group's right", async () => {
+  await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
+  const list = "u::rw,g::---,u:1000:rw,o::---,m::rw";
+  expect(Bun.spawnSync(["setfacl", "--set", list, agent.stateFile]).exitCode).toBe(0);
+  expect((await agent.ctl("set", "status", "DOWN")).stdout).toBe("ok saved: DOWN\n");
+  const rights = capture(["getfacl", "--absolute-names", "--numeric", agent.stateFile]);
+  expect(rights).toContain("user::rw-\ngroup::rw-\nother::---");
+  expect(rights).not.toContain("1000");
 });
 
 test("a default list of the directory gives nobody more than all have", async () => {

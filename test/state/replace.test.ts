@@ -1,10 +1,9 @@
 // What a reader of the file sees, whatever the disk does: the old text or the new one, whole. Mode,
 // owner and links stay; what is no state is set aside first; nothing is left beside the file.
-import { afterEach, describe, expect, type Mock, spyOn, test } from "bun:test";
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
-  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -15,74 +14,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import * as promises from "node:fs/promises";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { describeError } from "../../src/errors.ts";
 import * as read from "../../src/state/read.ts";
 import { replaceFile } from "../../src/state/replace.ts";
-import { formatState } from "../../src/state/state.ts";
+import { createFile, failure, fake, mocks, NEW, OLD, refuseRename, restore } from "./disk.ts";
 
-const OLD = '{"status":"UP"}';
-const NEW = formatState({ status: "DOWN", weight: 50 });
-
-/** Somebody else. */
-const OTHER = { uid: 12_345, gid: 54_321 };
-
-/** What stands in for a call to the system. */
-const mocks: Mock<(...args: never[]) => unknown>[] = [];
-
-afterEach(() => {
-  for (const mock of mocks.splice(0)) mock.mockRestore();
-});
-
-/** A file with a text, in a directory of its own. */
-function createFile(text: string | undefined = OLD, name = "state.json") {
-  const directory = temporaryDirectory();
-  const path = `${directory.path}/${name}`;
-  if (text !== undefined) writeFileSync(path, text);
-  return {
-    path,
-    text: () => readFileSync(path, "utf8"),
-    /** What is in its directory. */
-    names: () => readdirSync(directory.path).toSorted(),
-    save: () => replaceFile(path, NEW).catch((error: unknown) => describeError(error)),
-    [Symbol.dispose]: () => directory[Symbol.dispose](),
-  };
-}
-
-function failure(code: string): Error {
-  return Object.assign(new Error(code), { code });
-}
-
-/** Makes the renames of a new file, or a rejected one, to a name fail. */
-function refuseRename(to: string, code: string): void {
-  const { rename } = promises;
-  const fake = (from: unknown, name: unknown) =>
-    name === to && !String(from).endsWith(".rejected")
-      ? Promise.reject(failure(code))
-      : rename(String(from), String(name));
-  mocks.push(spyOn(promises, "rename").mockImplementation(fake));
-}
-
-/** Makes a call of all open files do this; it is given the file and the true call. */
-async function fake<Name extends "write" | "sync" | "chown" | "truncate">(
-  name: Name,
-  call: (
-    file: promises.FileHandle,
-    original: promises.FileHandle[Name],
-    ...args: unknown[]
-  ) => unknown,
-): Promise<void> {
-  const file = await promises.open(import.meta.path);
-  await file.close();
-  const all = Object.getPrototypeOf(file) as promises.FileHandle;
-  const original = all[name];
-  const mock = spyOn(all, name) as unknown as Mock<(...args: never[]) => unknown>;
-  mock.mockImplementation(function (this: promises.FileHandle, ...args) {
-    return call(this, original, ...args);
-  });
-  mocks.push(mock);
-}
+afterEach(restore);
 
 describe("a save", () => {
   test("makes a new file for all to read, whatever the umask is", async () => {
@@ -239,108 +175,6 @@ describe("what is no state", () => {
     expect(file.text()).toBe("secret");
     expect(file.names().filter((name) => name.includes("hapgent"))).toEqual([]);
   });
-});
-
-describe("where the directory takes no new file", () => {
-  test.each([
-    ["EACCES", "permission denied (EACCES)"],
-    ["EPERM", "operation not permitted (EPERM)"],
-    ["EROFS", "read-only file system (EROFS)"],
-    ["EBUSY", "resource busy or locked (EBUSY)"],
-  ])("the text is written in place (%s), and that is said", async (code, inPlace) => {
-    for (const size of [0, 15, 1000]) {
-      using file = createFile(size > 0 ? OLD.padEnd(size) : "");
-      const { ino } = statSync(file.path);
-      refuseRename(file.path, code);
-      expect(await file.save()).toEqual({ inPlace });
-      expect(file.text()).toBe(NEW);
-      expect(statSync(file.path).ino).toBe(ino);
-      expect(file.names()).toEqual(["state.json"]);
-      mocks.pop()?.mockRestore();
-    }
-  });
-
-  test("a reader sees the old text or the new one, padded with white space", async () => {
-    for (const old of [OLD, OLD.padEnd(1000)]) {
-      using file = createFile(old);
-      refuseRename(file.path, "EBUSY");
-      const seen = new Set<string>();
-      for (const name of ["write", "sync", "truncate"] as const) {
-        await fake(name, (handle, original, ...args) => {
-          if (existsSync(file.path)) seen.add(file.text().trim());
-          return Reflect.apply(original, handle, args);
-        });
-      }
-      await file.save();
-      expect([...seen].toSorted()).toEqual([OLD, NEW.trim()].toSorted());
-      for (const mock of mocks.splice(0)) mock.mockRestore();
-    }
-  });
-
-  test("a disk that fails, or is full, takes nothing of the old text", async () => {
-    for (const fails of [1, 2, 3]) {
-      using file = createFile();
-      refuseRename(file.path, "EBUSY");
-      let count = 0;
-      await fake("sync", (handle, sync) => {
-        count += 1;
-        // The first waits are those of the file that could not be renamed.
-        return count === 1 + fails ? Promise.reject(failure("EIO")) : sync.call(handle);
-      });
-      expect(await file.save()).toBe("i/o error (EIO)");
-      expect(file.text()).toBe(OLD);
-      for (const mock of mocks.splice(0)) mock.mockRestore();
-    }
-  });
-
-  test("and no file is there, a save fails", async () => {
-    using file = createFile("");
-    rmSync(file.path);
-    refuseRename(file.path, "EACCES");
-    expect(await file.save()).toBe("permission denied (EACCES)");
-    expect(file.names()).toEqual([]);
-  });
-});
-
-describe("an owner that may not be given", () => {
-  /** Makes a file seem somebody else's, to whom it cannot be given. */
-  async function pretendOther(): Promise<void> {
-    const { stat } = promises;
-    const other = async (path: unknown) => Object.assign(await stat(String(path)), OTHER);
-    mocks.push(spyOn(promises, "stat").mockImplementation(other as never));
-    await fake("chown", () => Promise.reject(failure("EPERM")));
-  }
-
-  test("stays: the text is written in place", async () => {
-    using file = createFile();
-    const { ino } = statSync(file.path);
-    await pretendOther();
-    expect(await file.save()).toEqual({ inPlace: "operation not permitted (EPERM)" });
-    expect([file.text(), statSync(file.path).ino]).toEqual([NEW, ino]);
-  });
-
-  test.each([
-    [0o664, 0o644],
-    [0o666, 0o666],
-    [0o640, 0o600],
-    [0o604, 0o604],
-  ])(
-    "and a file that may not be written: of mode %i the group gets no more",
-    async (mode, left) => {
-      using file = createFile();
-      chmodSync(file.path, mode);
-      await pretendOther();
-      const { open } = promises;
-      mocks.push(
-        spyOn(promises, "open").mockImplementation((path, flags, rights) =>
-          flags === "r+" ? Promise.reject(failure("EACCES")) : open(path, flags, rights),
-        ),
-      );
-      const replaced = `owner 12345:54321, mode ${mode.toString(8)}`;
-      expect(await file.save()).toEqual({ replaced });
-      expect([file.text(), statSync(file.path).mode & 0o7777]).toEqual([NEW, left]);
-    },
-  );
 });
 
 describe("a disk", () => {

@@ -1,0 +1,82 @@
+// Who asks is known by its address and what it sends, and was served when it closed after the whole
+// reply. The simulator plays the rules about who counts.
+import { describe, expect, jest, test } from "bun:test";
+import { until } from "../../scripts/lib/until.ts";
+import { Connection } from "./connection.ts";
+import { ask, HOST, show, start, testHere } from "./driver.ts";
+import { turn } from "./here.ts";
+
+interface Shown {
+  readonly address: string;
+  readonly sent: string;
+}
+
+function keyOf({ address, sent }: Shown): string {
+  return `${address} ${sent}`;
+}
+
+describe("who asks", () => {
+  test("is an address and what it sends, and was served when it closed after the whole reply", async () => {
+    await using agent = await start({ socket: true });
+    await ask(agent, "web\n", "127.0.0.2");
+    await ask(agent, "web 2\r\nmore", "127.0.0.2");
+    await ask(agent, "", "127.0.0.3");
+    const { port } = agent;
+    using open = await Connection.open({ host: HOST, port, localAddress: "127.0.0.4" }, "web\n");
+    expect(await open.lines()).toEqual(["UP"]);
+    using reset = await Connection.open({ host: HOST, port, localAddress: "127.0.0.5" }, "web\n");
+    expect(await reset.lines()).toEqual(["UP"]);
+    reset.socket.resetAndDestroy();
+    await until("all have closed", async () => (await show(agent, "pollers")).length === 5);
+    const common = {
+      age: expect.any(Number),
+      since: expect.stringMatching(/^\d{4}-/),
+      interval: null,
+      counts: true,
+      why: "new",
+    };
+    const served = { ...common, reply: "UP", isServed: true };
+    const unserved = { ...common, reply: null, perhaps: ["UP"], isServed: false };
+    const pollers: Shown[] = await show(agent, "pollers");
+    expect(pollers.toSorted((a, b) => keyOf(a).localeCompare(keyOf(b)))).toEqual([
+      { address: "127.0.0.2", sent: "web", ...served },
+      { address: "127.0.0.2", sent: "web 2", ...served },
+      { address: "127.0.0.3", sent: "", ...served },
+      { address: "127.0.0.4", sent: "web", ...unserved },
+      { address: "127.0.0.5", sent: "web", ...unserved },
+    ]);
+  });
+
+  // The end of a reply is a timer's: so nothing is written before the client has ended.
+  testHere("is nobody when it ends its side before its reply is whole, or resets", async () => {
+    await using agent = await start({ socket: true });
+    const place = { host: HOST, port: agent.port };
+    jest.useFakeTimers();
+    try {
+      using scan = await Connection.open(place, "web\n");
+      scan.end();
+      await turn();
+      expect(scan.text).toBe("UP\n");
+      (await Connection.open(place, "web\n")).socket.resetAndDestroy();
+      await turn();
+      jest.advanceTimersByTime(10);
+      await turn();
+    } finally {
+      jest.useRealTimers();
+    }
+    expect(await show(agent, "pollers")).toEqual([]);
+  });
+
+  test("is none of our own probes", async () => {
+    await using agent = await start({ socket: true });
+    for (const sent of ["#hapgent:", "#hapgent:web\n"]) expect(await ask(agent, sent)).toBe("UP\n");
+    await ask(agent, "web\n", "127.0.0.2");
+    expect(await show(agent, "pollers")).toMatchObject([{ address: "127.0.0.2", sent: "web" }]);
+  });
+
+  test("is known by IPv4 also where the agent listens on both", async () => {
+    await using agent = await start({ socket: true, hostname: "::" });
+    await ask({ ...agent, hostname: "127.0.0.1", port: agent.port } as typeof agent);
+    expect(await show(agent, "pollers")).toMatchObject([{ address: "127.0.0.1" }]);
+  });
+});

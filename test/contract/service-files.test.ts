@@ -1,0 +1,142 @@
+// The set of services is read at the start and at SIGHUP, and with watch when a check names a service
+// that is not known yet. A bad file makes that service alone FAIL.
+import { describe, expect, test } from "bun:test";
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { until } from "../../scripts/lib/until.ts";
+import { ask, command, logOf, show, testHere, writeServices } from "./driver.ts";
+import { FILES, NONE, pathOf, serve } from "./services.ts";
+
+describe("the set of services", () => {
+  test("is read anew at a reload: one appears, one is renamed, one goes bad, one goes", async () => {
+    await using agent = await serve({ socket: true });
+    writeFileSync(pathOf(agent, "new"), '{"status":"MAINT"}');
+    renameSync(pathOf(agent, "web"), pathOf(agent, "www"));
+    writeFileSync(pathOf(agent, "api"), "UP");
+    rmSync(pathOf(agent, "bad"));
+    expect(await command(agent, "reload")).toBe("error: refused: api; the reply is ready up 100%");
+    const services: { name: string; reply: string }[] = await show(agent, "services");
+    expect(services.map(({ name, reply }) => `${name}: ${reply}`)).toEqual([
+      ...["api: ready fail 100%", "db: ready up 100%", "new: maint 100%", "www: ready up 80%"],
+    ]);
+    expect(await ask(agent, "web\n")).toBe(NONE);
+    writeFileSync(pathOf(agent, "api"), FILES.api);
+    expect(await command(agent, "reload")).toBe("ok loaded, 4 services: ready up 100%");
+    const news = agent.log.filter((line) => /service=|service gone/.test(line));
+    expect(news.slice(1)).toEqual([
+      "hapgent: service gone cause=socket service=bad",
+      "hapgent: service gone cause=socket service=web",
+      expect.stringContaining("state file refused cause=socket service=api file="),
+      'hapgent: state cause=socket service=api old="ready fail 100%" new="up drain 50% maxconn:7 #why"',
+    ]);
+  });
+
+  test("has no FIFO, directory, device or dangling link that hangs or answers", async () => {
+    await using agent = await serve({ services: { web: FILES.web }, socket: true });
+    const directory = agent.services;
+    mkdirSync(`${directory}/folder.json`);
+    symlinkSync("nowhere", `${directory}/dangling.json`);
+    symlinkSync("/dev/zero", `${directory}/device.json`);
+    Bun.spawnSync(["mkfifo", `${directory}/fifo.json`]);
+    expect(await command(agent, "reload")).toStartWith("error: refused: ");
+    for (const name of ["folder", "dangling", "device", "fifo"]) {
+      expect(await ask(agent, `${name}\n`)).toMatch(/^(ready fail 100%|FAIL #no such service)\n$/);
+    }
+    expect(await ask(agent, "web\n")).toBe("ready up 80%\n");
+  });
+
+  test("stays while its directory cannot be read, and that is said", async () => {
+    await using agent = await serve({ socket: true });
+    const directory = agent.services;
+    renameSync(directory, `${directory}.away`);
+    expect(await command(agent, "reload")).toMatch(
+      /^error: services not read: no such file or directory \(ENOENT\); the reply is ready up 100%$/,
+    );
+    // Each file is read all the same, and is gone too.
+    expect(await ask(agent, "web\n")).toBe("ready fail 100%\n");
+    renameSync(`${directory}.away`, directory);
+    agent.signal("SIGHUP");
+    await until("as before", async () => (await ask(agent, "web\n")) === "ready up 80%\n");
+    expect(agent.log).toContain(
+      `hapgent: services not read cause=socket directory=${directory} error="no such file or directory (ENOENT)"`,
+    );
+  });
+
+  test("may have files that are named like no service: they are ignored, and counted", async () => {
+    const more = { "no name": FILES.web, ["x".repeat(65)]: FILES.web };
+    await using agent = await serve({ services: { web: FILES.web, ...more }, socket: true });
+    expect((await show(agent, "services")).map(({ name }: { name: string }) => name)).toEqual([
+      "web",
+    ]);
+    const directory = agent.services;
+    expect(agent.log[0]).toBe(
+      `hapgent: files that are named like no service, ignored cause=start directory=${directory} files=2 file="no name.json"`,
+    );
+  });
+
+  test("names at most eight that are bad", async () => {
+    const names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    const bad = Object.fromEntries(names.map((name) => [name, "bad"]));
+    await using agent = await serve({ services: bad, socket: true });
+    expect(await command(agent, "reload")).toBe(
+      "error: refused: a, b, c, d, e, f, g, h ...; the reply is ready up 100%",
+    );
+    rmSync(pathOf(agent, "i"));
+    expect(await command(agent, "reload")).toBe(
+      "error: refused: a, b, c, d, e, f, g, h; the reply is ready up 100%",
+    );
+  });
+
+  testHere("has a limit, beyond which files are left out and counted", async () => {
+    await using agent = await serve({ services: {}, socket: true });
+    const names = Array.from({ length: 4099 }, (_, i) => `s${String(i).padStart(5, "0")}`);
+    writeServices(agent.services, Object.fromEntries(names.map((name) => [name, FILES.web])));
+    expect(await command(agent, "reload")).toBe(
+      "error: more than 4096 services: 3 are left out; the reply is ready up 100%",
+    );
+    expect(await ask(agent, "s00000\n")).toBe("ready up 80%\n");
+    expect(await ask(agent, "s04095\n")).toBe("ready up 80%\n");
+    expect(await ask(agent, "s04096\n")).toBe(NONE);
+    expect(await agent.logs(/too many/)).toBe(
+      `hapgent: too many services cause=socket directory=${agent.services} services=4099 limit=4096`,
+    );
+  });
+
+  test("that is watched takes in a file that appears, and every edit of one", async () => {
+    await using agent = await serve({ services: {}, env: { HAPGENT_WATCH: "on" } });
+    const directory = agent.services;
+    expect(await ask(agent, "web\n")).toBe(NONE);
+    writeFileSync(pathOf(agent, "web"), '{"status":"UP","weight":5}');
+    expect(await ask(agent, "web 2\n")).toBe("ready up 5%\n");
+    for (const version of ["..1", "..2"]) {
+      mkdirSync(`${directory}/${version}`);
+      const state = `{"status":"UP","weight":${version.slice(2)}}`;
+      writeFileSync(`${directory}/${version}/api.json`, state);
+    }
+    symlinkSync("..1", `${directory}/..data`);
+    symlinkSync("..data/api.json", pathOf(agent, "api"));
+    expect(await ask(agent, "api\n")).toBe("ready up 1%\n");
+    symlinkSync("..2", `${directory}/..new`);
+    renameSync(`${directory}/..new`, `${directory}/..data`);
+    expect(await ask(agent, "api\n")).toBe("ready up 2%\n");
+    for (const spoil of [
+      () => writeFileSync(pathOf(agent, "web"), "bad"),
+      () => rmSync(pathOf(agent, "web")),
+    ]) {
+      spoil();
+      expect(await ask(agent, "web\n")).toBe("ready up 5%\n");
+    }
+    expect((await logOf(agent, 3)).slice(0, 3)).toEqual([
+      'hapgent: service cause=file service=web reply="ready up 5%"',
+      'hapgent: service cause=file service=api reply="ready up 1%"',
+      'hapgent: state cause=file service=api old="ready up 1%" new="ready up 2%"',
+    ]);
+  });
+
+  test("says nothing of one that is read anew and has not changed", async () => {
+    await using agent = await serve({ services: { web: FILES.web }, socket: true });
+    for (let i = 0; i < 3; i += 1) await command(agent, "reload");
+    expect(await logOf(agent, 3)).toEqual(
+      Array(3).fill('hapgent: state cause=socket old="ready up 100%" new="ready up 100%"'),
+    );
+  });
+});

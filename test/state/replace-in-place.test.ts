@@ -1,0 +1,113 @@
+// Where the directory takes no new file, the file is a mount point or its owner may not be given, the
+// text is written in place: padded, so that a reader sees a whole one at every moment.
+import { afterEach, describe, expect, spyOn, test } from "bun:test";
+import { chmodSync, existsSync, rmSync, statSync } from "node:fs";
+import * as promises from "node:fs/promises";
+import { createFile, failure, fake, mocks, NEW, OLD, refuseRename, restore } from "./disk.ts";
+
+afterEach(restore);
+
+/** Somebody else. */
+const OTHER = { uid: 12_345, gid: 54_321 };
+
+describe("where the directory takes no new file", () => {
+  test.each([
+    ["EACCES", "permission denied (EACCES)"],
+    ["EPERM", "operation not permitted (EPERM)"],
+    ["EROFS", "read-only file system (EROFS)"],
+    ["EBUSY", "resource busy or locked (EBUSY)"],
+  ])("the text is written in place (%s), and that is said", async (code, inPlace) => {
+    for (const size of [0, 15, 1000]) {
+      using file = createFile(size > 0 ? OLD.padEnd(size) : "");
+      const { ino } = statSync(file.path);
+      refuseRename(file.path, code);
+      expect(await file.save()).toEqual({ inPlace });
+      expect(file.text()).toBe(NEW);
+      expect(statSync(file.path).ino).toBe(ino);
+      expect(file.names()).toEqual(["state.json"]);
+      mocks.pop()?.mockRestore();
+    }
+  });
+
+  test("a reader sees the old text or the new one, padded with white space", async () => {
+    for (const old of [OLD, OLD.padEnd(1000)]) {
+      using file = createFile(old);
+      refuseRename(file.path, "EBUSY");
+      const seen = new Set<string>();
+      for (const name of ["write", "sync", "truncate"] as const) {
+        await fake(name, (handle, original, ...args) => {
+          if (existsSync(file.path)) seen.add(file.text().trim());
+          return Reflect.apply(original, handle, args);
+        });
+      }
+      await file.save();
+      expect([...seen].toSorted()).toEqual([OLD, NEW.trim()].toSorted());
+      restore();
+    }
+  });
+
+  test("a disk that fails, or is full, takes nothing of the old text", async () => {
+    for (const fails of [1, 2, 3]) {
+      using file = createFile();
+      refuseRename(file.path, "EBUSY");
+      let count = 0;
+      await fake("sync", (handle, sync) => {
+        count += 1;
+        // The first waits are those of the file that could not be renamed.
+        return count === 1 + fails ? Promise.reject(failure("EIO")) : sync.call(handle);
+      });
+      expect(await file.save()).toBe("i/o error (EIO)");
+      expect(file.text()).toBe(OLD);
+      restore();
+    }
+  });
+
+  test("and no file is there, a save fails", async () => {
+    using file = createFile("");
+    rmSync(file.path);
+    refuseRename(file.path, "EACCES");
+    expect(await file.save()).toBe("permission denied (EACCES)");
+    expect(file.names()).toEqual([]);
+  });
+});
+
+describe("an owner that may not be given", () => {
+  /** Makes a file seem somebody else's, to whom it cannot be given. */
+  async function pretendOther(): Promise<void> {
+    const { stat } = promises;
+    const other = async (path: unknown) => Object.assign(await stat(String(path)), OTHER);
+    mocks.push(spyOn(promises, "stat").mockImplementation(other as never));
+    await fake("chown", () => Promise.reject(failure("EPERM")));
+  }
+
+  test("stays: the text is written in place", async () => {
+    using file = createFile();
+    const { ino } = statSync(file.path);
+    await pretendOther();
+    expect(await file.save()).toEqual({ inPlace: "operation not permitted (EPERM)" });
+    expect([file.text(), statSync(file.path).ino]).toEqual([NEW, ino]);
+  });
+
+  test.each([
+    [0o664, 0o644],
+    [0o666, 0o666],
+    [0o640, 0o600],
+    [0o604, 0o604],
+  ])(
+    "and a file that may not be written: of mode %i the group gets no more",
+    async (mode, left) => {
+      using file = createFile();
+      chmodSync(file.path, mode);
+      await pretendOther();
+      const { open } = promises;
+      mocks.push(
+        spyOn(promises, "open").mockImplementation((path, flags, rights) =>
+          flags === "r+" ? Promise.reject(failure("EACCES")) : open(path, flags, rights),
+        ),
+      );
+      const replaced = `owner 12345:54321, mode ${mode.toString(8)}`;
+      expect(await file.save()).toEqual({ replaced });
+      expect([file.text(), statSync(file.path).mode & 0o7777]).toEqual([NEW, left]);
+    },
+  );
+});
