@@ -12,8 +12,9 @@ import {
 } from "./deploy-agent.ts";
 import { isNobody, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
-import { prepare, Refusal, refuseYoung } from "./deploy-prepare.ts";
+import { prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
 import {
+  describeWaiting,
   formatCommand,
   formatNext,
   formatSeconds,
@@ -36,15 +37,14 @@ export interface End {
 
 /** Deploys by a plan. */
 export async function deploy(plan: Plan, world: World): Promise<End> {
-  const startedAt = world.now();
   const agent = new DeployAgent(world, {
     service: plan.service,
     who: `hapgent deploy (pid ${world.pid}, ${plan.reason})`,
     patience: Math.max(plan.wait, 30),
   });
   try {
-    const settings = await prepare(plan, world, agent);
-    return await new Deploy(plan, world, agent, settings, startedAt).carryOut();
+    const start = await prepare(plan, world, agent);
+    return await new Deploy(plan, world, agent, start).carryOut();
   } catch (error) {
     if (error instanceof Refusal) {
       return { code: error.code, line: `nothing was changed: ${error.message}` };
@@ -56,6 +56,8 @@ export async function deploy(plan: Plan, world: World): Promise<End> {
 
 /** A deploy that has all it needs: from here on it changes the state. */
 class Deploy {
+  readonly settings: Settings;
+  readonly startedAt: number;
   /** The state that it has set last, or tried to. */
   #last: Setting;
   /** Whether every load balancer knows, in words. */
@@ -65,10 +67,11 @@ class Deploy {
     readonly plan: Plan,
     readonly world: World,
     readonly agent: DeployAgent,
-    readonly settings: Settings,
-    readonly startedAt: number,
+    readonly start: Start,
   ) {
-    this.#last = settings.from;
+    this.settings = start.settings;
+    this.startedAt = world.now();
+    this.#last = start.settings.from;
   }
 
   async carryOut(): Promise<End> {
@@ -108,8 +111,7 @@ class Deploy {
     const from = world.now();
     const failed = await world.run();
     if (failed !== undefined) {
-      const { out, failed: marked } = this.settings;
-      await attempt(() => this.#change(out, marked));
+      await attempt(() => this.#change(this.settings.out, this.settings.failed));
       throw new Problem(`the command failed (${failed}): ${formatCommand(plan.command)}`);
     }
     world.say(`it has ended after ${formatSeconds(world.now() - from)}`);
@@ -123,11 +125,10 @@ class Deploy {
    * load balancer has seen READY.
    */
   async #putBack(): Promise<void> {
-    const { settings } = this;
-    const { from, back } = settings;
+    const { from, back } = this.settings;
     const shown = await this.agent.show();
     if (isSame(shown, from)) return;
-    const way = listWayBack(shown, settings);
+    const way = listWayBack(shown, this.settings);
     if (way.length === 0) throw new Taken("it is not put back");
     let now: Setting = shown;
     for (const to of way) {
@@ -144,6 +145,7 @@ class Deploy {
   }
 
   async #wait(what: string): Promise<string> {
+    this.world.say(describeWaiting(this.plan, this.start.slowest));
     this.#known = "not every load balancer is known to know";
     const answer = await waitForAll(this.agent, this.plan);
     this.#known = isNobody(answer)

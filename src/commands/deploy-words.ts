@@ -1,6 +1,7 @@
 // What a deploy says.
 import { printable } from "../text.ts";
 import { isSame, type Setting } from "./deploy-agent.ts";
+import type { Balancer } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 
 /** What a deploy has begun with, and what it sets while it works. */
@@ -77,4 +78,10 @@ export function formatCommand(command: readonly string[]): string {
 /** A time that has passed, from milliseconds: `2.6 s`, `64 s`. */
 export function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
+}
+
+/** What is waited for, and for how long. */
+export function describeWaiting({ wait }: Plan, slowest: Balancer | undefined): string {
+  const pace = slowest ? `, of which ${slowest.address} asks every ${slowest.interval} s` : "";
+  return `waiting for every load balancer${pace}, for up to ${wait} s`;
 }
