@@ -20,6 +20,8 @@ export class Refusal extends Error {
 /** What a deploy knows when it begins. */
 export interface Start {
   readonly settings: Settings;
+  /** The same once something was deployed: it may end elsewhere. */
+  readonly deployed: Settings;
   /** The load balancer that asks least often. */
   readonly slowest: Balancer | undefined;
 }
@@ -59,12 +61,19 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start
   world.say(answer);
   // Full replies are in lower case.
   const isFull = /^[a-z]/.test(from.reply);
-  return { settings: makeSettings(plan, from, isFull, world.pid), slowest };
+  const aim = { from, to: from, isFull, pid: world.pid };
+  const settings = makeSettings(plan, aim);
+  if (!plan.up) return { settings, deployed: settings, slowest };
+  const deployed = makeSettings(plan, { ...aim, to: { status: "UP", reason: undefined } });
+  return { settings, deployed, slowest };
 }
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
   if (plan.fromAny || isInRotation(shown)) return;
-  throw new Refusal(`${what} is ${describe(shown)}; to deploy nevertheless: --from-any`);
+  // What a deploy has left behind that failed: the next one is to put it right.
+  const isFailed = shown.reason?.startsWith("failed: ");
+  const option = isFailed ? "again: --from-any --up" : "nevertheless: --from-any";
+  throw new Refusal(`${what} is ${describe(shown)}; to deploy ${option}`);
 }
 
 /**

@@ -56,7 +56,7 @@ export async function deploy(plan: Plan, world: World): Promise<End> {
 
 /** A deploy that has all it needs: from here on it changes the state. */
 class Deploy {
-  readonly settings: Settings;
+  settings: Settings;
   readonly startedAt: number;
   /** The state that it has set last, or tried to. */
   #last: Setting;
@@ -109,6 +109,7 @@ class Deploy {
   async #work(): Promise<void> {
     const { plan, world } = this;
     const from = world.now();
+    this.settings = this.start.deployed;
     const failed = await world.run();
     if (failed !== undefined) {
       await attempt(() => this.#change(this.settings.out, this.settings.failed));
@@ -125,9 +126,9 @@ class Deploy {
    * load balancer has seen READY.
    */
   async #putBack(): Promise<void> {
-    const { from, back } = this.settings;
+    const { to: end, back } = this.settings;
     const shown = await this.agent.show();
-    if (isSame(shown, from)) return;
+    if (isSame(shown, end)) return;
     const way = listWayBack(shown, this.settings);
     if (way.length === 0) throw new Taken("it is not put back");
     let now: Setting = shown;
@@ -161,7 +162,7 @@ class Deploy {
     world.resume();
     const words = [failure ?? `done in ${formatSeconds(world.now() - this.startedAt)}`];
     const shown = await agent.show().catch(() => undefined);
-    const isBack = shown !== undefined && isSame(shown, settings.from);
+    const isBack = shown !== undefined && isSame(shown, settings.to);
     const next = formatNext(shown ?? this.#last, settings, plan);
     const isOwn = shown === undefined || isBack || next !== undefined;
     if (!shown) words.push("the agent does not answer");
