@@ -70,9 +70,9 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
   if (plan.fromAny || isInRotation(shown)) return;
-  // What a deploy has left behind that failed: the next one is to put it right.
-  const isFailed = shown.reason?.startsWith("failed: ");
-  const option = isFailed ? "again: --from-any --up" : "nevertheless: --from-any";
+  // What a deploy has left behind that failed or was interrupted: the next one puts it right.
+  const isLeft = / \[\d+\]$/.test(shown.reason ?? "");
+  const option = isLeft ? "again: --from-any --up" : "nevertheless: --from-any";
   throw new Refusal(`${what} is ${describe(shown)}; to deploy ${option}`);
 }
 

@@ -214,6 +214,7 @@ describe("a deploy changes nothing", () => {
   test.each([
     [setting("MAINT", "bad disk"), /^nothing was changed: the server is MAINT "bad disk" since /],
     [setting("DRAIN", "failed: v41 [66]"), /to deploy again: --from-any --up$/],
+    [setting("MAINT", "v41 [66]"), /to deploy again: --from-any --up$/],
     [setting("DOWN"), /the server is DOWN since \d\d:00:00 \(start\); .* --from-any$/],
   ] as const)("when it is %j", async (state, line) => {
     const { agent, world, run } = start(state);
