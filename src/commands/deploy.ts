@@ -33,7 +33,9 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
   }
   const { HAPGENT_TUNE: _, ...inherited } = env;
   const named = settings.read("HAPGENT_POLLERS");
-  const world = new RealWorld({ plan, socket: resolve(socket), named, env: inherited, print });
+  const origin = settings.explain("HAPGENT_SOCKET");
+  const options = { plan, socket: resolve(socket), origin, named, env: inherited, print };
+  const world = new RealWorld(options);
   if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) leaveProxies();
   handle("INT", () => world.interrupt());
   handle("TERM", () => world.interrupt());
