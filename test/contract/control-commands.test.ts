@@ -71,14 +71,18 @@ describe("a control command", () => {
       since: SINCE,
       by: "start",
     });
-    for (const [by, act] of [
-      ["socket", () => command(agent, "set weight 6")],
-      ["SIGUSR1", () => agent.signal("SIGUSR1")],
-      ["SIGUSR2", () => agent.signal("SIGUSR2")],
-      ["SIGHUP", () => agent.change({ status: "MAINT" })],
+    for (const [by, status, act] of [
+      ["socket", "STOPPED", () => command(agent, "set status STOPPED")],
+      ["SIGUSR1", "UP", () => agent.signal("SIGUSR1")],
+      ["SIGUSR2", "DOWN", () => agent.signal("SIGUSR2")],
+      ["SIGHUP", "MAINT", () => agent.change({ status: "MAINT" })],
     ] as const) {
+      // An edit before the save would be lost in it.
+      const saved = formatState({ status: "DOWN", weight: 6, maxconn: 7 });
+      if (by === "SIGHUP") await until("the save", () => agent.file() === saved);
       await act();
       await until(by, async () => (await show(agent, "state")).by === by);
+      await until("saved", () => agent.file().includes(status));
     }
     const last = await show(agent, "state");
     expect(Math.abs(Date.parse(last.since) - before)).toBeLessThan(60_000);
