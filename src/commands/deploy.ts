@@ -28,7 +28,8 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
   const settings = await findSettings(env, plan.instance);
   const socket = settings.read("HAPGENT_SOCKET");
   if (socket === undefined) {
-    print("set HAPGENT_SOCKET to the path that the agent was started with");
+    const set = "set HAPGENT_SOCKET to the path that the agent was started with";
+    print(`hapgent deploy: nothing was changed: ${set}`);
     return EXIT.refused;
   }
   const { HAPGENT_TUNE: _, ...inherited } = env;
