@@ -55,6 +55,8 @@ export class Poller {
   isKept: boolean = false;
   /** Replies that may have been heard after the one that it was told, or whose check is open. */
   readonly doubts: WrittenReply[] = [];
+  /** How many of them are not open. */
+  #closedDoubts = 0;
   #number = 0;
   #confirmed = 0;
   #countedAt = Number.NEGATIVE_INFINITY;
@@ -101,8 +103,9 @@ export class Poller {
     written.isOpen = false;
     if (isServed && written.isCertain) this.#confirm(written, now);
     const { doubts } = this;
-    if (doubts.length === 1 && written.number === this.#confirmed) {
-      doubts.pop();
+    // Most checks are served, and nothing is left to doubt: no need to look at all that are open.
+    if (this.#closedDoubts === 0 && written.number <= this.#confirmed) {
+      doubts.splice(doubts.indexOf(written), 1);
       return;
     }
     // One line asks one after another: what was written before has been heard before, if at all.
@@ -110,6 +113,7 @@ export class Poller {
       doubt.isOpen || (doubt.number > this.#confirmed && !this.#isRepeated(doubt, i));
     doubts.splice(0, doubts.length, ...doubts.filter(stays));
     if (doubts.length > DOUBTS) this.#limitDoubts();
+    this.#closedDoubts = doubts.filter(({ isOpen }) => !isOpen).length;
   }
 
   /** Whether this reply, and none other since, is all that it can have heard. */

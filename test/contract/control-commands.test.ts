@@ -79,7 +79,8 @@ describe("a control command", () => {
     ] as const) {
       await act();
       await until(by, async () => (await show(agent, "state")).by === by);
-      await until("saved", () => agent.file().includes(status));
+      // An edit before the save would be lost in it.
+      await until("the save", () => agent.file().includes(status));
     }
     const last = await show(agent, "state");
     expect(Math.abs(Date.parse(last.since) - before)).toBeLessThan(60_000);

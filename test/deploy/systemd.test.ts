@@ -90,7 +90,7 @@ test("a start is over when it answers, as an unprivileged user", async () => {
   expect(status).toMatch(/^Threads:\t3$/m);
   // The agent keeps up to 256 checks and 16 clients open.
   const limits = await machine.read(`/proc/${await mainPid()}/limits`);
-  expect(limits).toMatch(/^Max open files +1024 +1024 /m);
+  expect(limits).toMatch(/^Max open files +2048 +2048 /m);
 });
 
 test("a start that cannot answer fails", async () => {
