@@ -56,11 +56,11 @@ hapgent $BIN/hapgent 755
 LICENSE $DOC/LICENSE 644
 THIRD_PARTY_NOTICES $DOC/THIRD_PARTY_NOTICES 644
 deploy/scripts/hapgent-deploy $BIN/hapgent-deploy 755
-deploy/scripts/hapgent-load $BIN/hapgent-load 755
-deploy/scripts/hapgent-load.cron $DOC/hapgent-load.cron 644
+deploy/scripts/hapgent-follow $BIN/hapgent-follow 755
+deploy/scripts/hapgent-follow.cron $DOC/hapgent-follow.cron 644
 deploy/man/hapgent.8 $SHARE/man/man8/hapgent.8 644
 deploy/man/hapgent-deploy.8 $SHARE/man/man8/hapgent-deploy.8 644
-deploy/man/hapgent-load.8 $SHARE/man/man8/hapgent-load.8 644
+deploy/man/hapgent-follow.8 $SHARE/man/man8/hapgent-follow.8 644
 deploy/completion/hapgent.bash $SHARE/bash-completion/completions/hapgent 644
 deploy/completion/_hapgent $SHARE/zsh/site-functions/_hapgent 644
 deploy/completion/hapgent.fish $SHARE/fish/vendor_completions.d/hapgent.fish 644
@@ -73,8 +73,8 @@ deploy/systemd/hapgent.service $UNITS/hapgent.service 644
 deploy/systemd/hapgent.socket $UNITS/hapgent.socket 644
 deploy/systemd/hapgent@.service $UNITS/hapgent@.service 644
 deploy/systemd/hapgent@.socket $UNITS/hapgent@.socket 644
-deploy/scripts/hapgent-load.service $UNITS/hapgent-load.service 644
-deploy/scripts/hapgent-load.timer $UNITS/hapgent-load.timer 644
+deploy/scripts/hapgent-follow@.service $UNITS/hapgent-follow@.service 644
+deploy/scripts/hapgent-follow@.timer $UNITS/hapgent-follow@.timer 644
 END
 }
 
@@ -307,11 +307,11 @@ make_state() {
   act chown -R hapgent:hapgent $STATE
 }
 
-# Makes the first settings, and the directory for those of instances.
+# Makes the first settings, and the directories for those of instances and for what they follow.
 make_settings() {
-  if [ ! -e /etc/hapgent ]; then
+  if [ ! -e /etc/hapgent/follow ]; then
     changed=yes
-    act mkdir -p /etc/hapgent
+    act mkdir -p /etc/hapgent/follow
   fi
   if [ -e $SETTINGS ] || [ ! -e "$content/deploy/hapgent.default" ]; then return; fi
   changed=yes
@@ -370,10 +370,10 @@ install_all() {
   get_archive
   make_user
   put_files list_files
-  for file in "$content"/deploy/haproxy/* "$content"/deploy/monitoring/*; do
-    mode=644
+  for file in "$content"/deploy/haproxy/* "$content"/deploy/monitoring/* "$content"/deploy/scripts/follow/*; do
+    mode=644 path=${file#"$content"/deploy/}
     if [ -x "$file" ]; then mode=755; fi
-    if [ -f "$file" ]; then put "$file" "$DOC/${file#"$content"/deploy/}" $mode; fi
+    if [ -f "$file" ]; then put "$file" "$DOC/${path#scripts/}" $mode; fi
   done
   make_state
   make_settings
@@ -417,10 +417,10 @@ remove_files() {
 uninstall_all() {
   if [ -d /run/systemd/system ] && [ -e $UNITS/hapgent.service ]; then
     act systemctl disable --quiet --now hapgent.socket hapgent.service
-    for link in /etc/systemd/system/*.wants/hapgent@* /etc/systemd/system/*.wants/hapgent-load.timer; do
+    for link in /etc/systemd/system/*.wants/hapgent@* /etc/systemd/system/*.wants/hapgent-follow@*; do
       if [ -L "$link" ]; then act systemctl disable --quiet --now "${link##*/}"; fi
     done
-    act systemctl stop 'hapgent@*' 'hapgent-load.*'
+    act systemctl stop 'hapgent@*' 'hapgent-follow@*'
   elif [ ! -d /run/systemd/system ] && [ -e $BIN/hapgent ] && [ -e /etc/init.d/hapgent ]; then
     act service hapgent stop
   fi

@@ -114,6 +114,7 @@ const TABLE = [
         meaning: "load balancers silent for S seconds are gone",
       },
       { name: "from-any", meaning: "begin from any status, not only UP and READY" },
+      { name: "up", meaning: "end at UP, whatever it began from" },
       { name: "young", meaning: "believe an agent that has just started" },
       INSTANCE_OPTION,
     ],

@@ -32,7 +32,7 @@ _hapgent() {
       ;;
     *" status "*) [[ $current == -* ]] && words="--send --expect --timeout --wait --instance --json" ;;
     *" deploy "*)
-      words="--url --until --answer --settle --status --drain --port --wait --pollers --forget-silent --from-any --young --instance"
+      words="--url --until --answer --settle --status --drain --port --wait --pollers --forget-silent --from-any --up --young --instance"
       [[ $current == -* ]] || { compopt -o default 2>/dev/null; return; }
       ;;
     *" ctl "*)

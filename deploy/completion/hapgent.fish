@@ -62,6 +62,7 @@ complete -c hapgent -n '__hapgent_runs deploy' -l wait -x -d 'seconds that every
 complete -c hapgent -n '__hapgent_runs deploy' -l pollers -x -d 'there are at least N load balancers, 0: maybe none'
 complete -c hapgent -n '__hapgent_runs deploy' -l forget-silent -x -d 'load balancers silent for S seconds are gone'
 complete -c hapgent -n '__hapgent_runs deploy' -l from-any -d 'begin from any status, not only UP and READY'
+complete -c hapgent -n '__hapgent_runs deploy' -l up -d 'end at UP, whatever it began from'
 complete -c hapgent -n '__hapgent_runs deploy' -l young -d 'believe an agent that has just started'
 complete -c hapgent -n '__hapgent_runs deploy' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
 complete -c hapgent -n '__hapgent_runs check' -F

@@ -31,7 +31,7 @@ export const READY = [
 
 const SERVICE = "deploy/systemd/hapgent.service";
 const SOCKET = "deploy/systemd/hapgent.socket";
-const LOAD = "deploy/scripts/hapgent-load.service";
+const FOLLOW = "deploy/scripts/hapgent-follow@.service";
 
 /** What systemd takes from the agent, and from what runs beside it. */
 const HARDENING = `CapabilityBoundingSet=
@@ -78,7 +78,7 @@ const BLOCKS: Readonly<Record<string, Record<string, string>>> = {
     ready: formatExec("ExecStartPost", READY),
     hardening: HARDENING,
   },
-  [LOAD]: {
+  [FOLLOW]: {
     tuned: formatTuned("Environment=", "\nEnvironment="),
     hostile: `UnsetEnvironment=${HOSTILE}`,
     hardening: HARDENING,

@@ -1,15 +1,11 @@
 import type { Socket, SocketHandler } from "bun";
 import { nameIn, PROBE_MARK } from "../sent.ts";
+import { Crowd, WAITING_LIMIT } from "./crowd.ts";
+import { Delay } from "./delay.ts";
 import type { Files } from "./files.ts";
 import type { Host, Reply } from "./host.ts";
-import type { Pollers, Written } from "./pollers.ts";
-
-/** How many checks may wait for their client; while there are more, the oldest give way. */
-const WAITING_LIMIT = 256;
-
-/** How long each may wait in any case: turns of 10 ms, between which what has come is read. */
-const TURNS = 3;
-const TURN_MS = 10;
+import type { Pollers } from "./pollers.ts";
+import { Telling } from "./telling.ts";
 
 /**
  * The most checks that are open, so that some files are left to read and save states. The kernel
@@ -60,9 +56,8 @@ type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
 /** A check: a connection from its opening to its close. */
 export interface Check {
   phase: Phase;
-  /** Since when it waits for its client (ms); and since which turn. */
+  /** Since when it waits for its client (ms). */
   since: number;
-  turn: number;
   /** Undefined where nobody wants to know. */
   readonly address: string | undefined;
   /** What the client sent so far: up to the first CR or LF, at most 73 bytes. */
@@ -78,9 +73,7 @@ export interface Check {
   /** Whether all of it was taken by the kernel. */
   isWhole: boolean;
   /** Who may have heard it; undefined: nobody, or nobody wants to know. */
-  written: Written | undefined;
-  /** Whether nothing had been sent by then. */
-  wasSilent: boolean;
+  telling: Telling | undefined;
 }
 
 type Client = Socket<Check>;
@@ -99,17 +92,17 @@ export class Checks {
   readonly #options: ChecksOptions;
   /** How many are open. */
   #count = 0;
-  /** Those that wait for their client, the oldest first: `naming` and `lingering`. */
-  readonly #waiting = new Set<Client>();
-  /** Those whose reply lacks its end, the oldest first, and when that is due. */
-  readonly #finishing: { readonly client: Client; readonly due: number }[] = [];
-  /** Counts turns while too many wait. */
-  #turn = 0;
-  #isTurning: boolean = false;
+  /** Those that wait for their client: `naming` and `lingering`. */
+  readonly #waiting = new Crowd<Client>((client) => this.#dismiss(client));
+  /** Those whose reply lacks its end. */
+  readonly #finishing: Delay<Client>;
   #resolveClosed: (() => void) | undefined;
 
   constructor(options: ChecksOptions) {
     this.#options = options;
+    this.#finishing = new Delay(FINISH_MS, options.now, (client) => {
+      if (client.data.phase === "finishing") this.#finish(client);
+    });
   }
 
   /** Whether the agent has something to do between the opening of a check and its reply's end. */
@@ -147,7 +140,6 @@ export class Checks {
     client.data = {
       phase: areNamed ? "naming" : "looking",
       since: now(),
-      turn: this.#turn,
       // Read now: a connection that is shut down has no address any more.
       address: pollers && unmap(client.remoteAddress),
       sent: "",
@@ -157,14 +149,12 @@ export class Checks {
       naming: undefined,
       reply: undefined,
       isWhole: false,
-      written: undefined,
-      wasSilent: true,
+      telling: undefined,
     };
     this.#count += 1;
-    if (this.#count > OPEN_LIMIT) {
-      const [oldest = client] = this.#waiting;
-      this.#dismiss(oldest);
-      if (oldest === client) return;
+    if (this.#count > OPEN_LIMIT && !this.#waiting.dismissOldest()) {
+      client.terminate();
+      return;
     }
     client.timeout(1);
     if (!areNamed) {
@@ -179,30 +169,11 @@ export class Checks {
   #await(client: Client, phase: "naming" | "lingering"): void {
     client.data.phase = phase;
     client.data.since = this.#options.now();
-    client.data.turn = this.#turn;
     this.#waiting.add(client);
-    if (this.#waiting.size > WAITING_LIMIT) this.#makeRoom();
-  }
-
-  /** Closes the oldest, once they have had their turns: an honest client is done by then. */
-  #makeRoom(): void {
-    if (this.#isTurning) return;
-    this.#isTurning = true;
-    setTimeout(() => {
-      this.#isTurning = false;
-      this.#turn += 1;
-      for (const client of this.#waiting) {
-        const age = this.#turn - client.data.turn;
-        if (this.#waiting.size <= WAITING_LIMIT || age < TURNS) break;
-        this.#dismiss(client);
-      }
-      if (this.#waiting.size > WAITING_LIMIT) this.#makeRoom();
-    }, TURN_MS);
   }
 
   /** Closes a client that has its reply; one that named no service yet gets none. */
   #dismiss(client: Client): void {
-    this.#waiting.delete(client);
     client.data.isExpired = true;
     // No reply changes nothing at HAProxy.
     if (client.data.phase === "lingering") client.end();
@@ -246,7 +217,7 @@ export class Checks {
   #reply(client: Client): void {
     const check = client.data;
     if (check.phase === "closed") return;
-    const { host, pollers, now } = this.#options;
+    const { host, pollers } = this.#options;
     const reply = host.replyTo(check.sent);
     check.reply = reply;
     if (pollers === undefined || check.hasEnded) {
@@ -259,23 +230,11 @@ export class Checks {
       // Where the round trip is longer, both parts leave as one segment.
       client.setNoDelay(false);
       check.isWhole = client.write(reply.body) === reply.body.length;
-      this.#finishing.push({ client, due: now() + FINISH_MS });
-      if (this.#finishing.length === 1) setTimeout(() => this.#finishDue(), FINISH_MS);
+      this.#finishing.add(client);
     }
   }
 
-  /** Ends the replies whose time has come; one timer serves them all. */
-  #finishDue(): void {
-    const { now } = this.#options;
-    let next = this.#finishing[0];
-    while (next && next.due - now() < 0.5) {
-      this.#finishing.shift();
-      if (next.client.data.phase === "finishing") this.#finish(next.client);
-      next = this.#finishing[0];
-    }
-    if (next) setTimeout(() => this.#finishDue(), Math.max(1, next.due - now()));
-  }
-
+  /** Writes the end of a reply: it may be heard from now on. */
   #finish(client: Client): void {
     const check = client.data;
     this.#await(client, "lingering");
@@ -284,19 +243,15 @@ export class Checks {
     client.shutdown();
     // Who has closed before did not wait for the reply: HAProxy always does.
     if (check.hasEnded) client.end();
-    else this.#note(check);
+    else check.telling = this.#tell(check);
   }
 
-  /** Notes that the reply may be heard from now on. */
-  #note(check: Check): void {
-    const { address = "", sent, reply } = check;
+  #tell({ address = "", sent, reply }: Check): Telling | undefined {
     const { pollers, areNamed, now } = this.#options;
-    if (!pollers || !reply) return;
-    // Nothing was sent, or it has not come yet: that is known when the client has closed. Who had
-    // the time to name a service has sent nothing.
-    check.wasSilent = sent === "" && !areNamed;
-    const asker = { address, sent: check.wasSilent ? undefined : sent };
-    check.written = pollers.written(asker, reply.text, now());
+    if (!pollers || !reply) return undefined;
+    // Who had the time to name a service and did not has sent nothing.
+    const asker = { address, sent: sent === "" && !areNamed ? undefined : sent };
+    return new Telling(pollers, asker, reply.text, now());
   }
 
   /** Closes a connection whose client does not; one that waits for the agent has its time yet. */
@@ -321,28 +276,14 @@ export class Checks {
 
   #close(client: Client, error: Error | undefined): void {
     const check = client.data;
-    const { written } = check;
     check.phase = "closed";
     clearTimeout(check.naming);
     this.#waiting.delete(client);
-    if (written) this.#noteClosed(check, written, error);
+    // A reset says nothing: it may be that of a check that timed out.
+    const isServed = check.isWhole && !check.isExpired && error === undefined;
+    check.telling?.end(check.sent, isServed, this.#options.now());
     this.#count -= 1;
     if (this.#count === 0) this.#resolveClosed?.();
-  }
-
-  /**
-   * A client that closes after the whole reply has got it. A reset says nothing: it may be that of
-   * a check that timed out.
-   */
-  #noteClosed(check: Check, written: Written, error: Error | undefined): void {
-    const { pollers, now } = this.#options;
-    const { address = "", sent, reply, isWhole, isExpired, wasSilent } = check;
-    if (!pollers || !reply) return;
-    const isServed = isWhole && !isExpired && error === undefined;
-    pollers.closed(written, isServed && !wasSilent, now());
-    if (!wasSilent) return;
-    const own = pollers.written({ address, sent }, reply.text, now());
-    pollers.closed(own, isServed, now());
   }
 }
 

@@ -1,16 +1,11 @@
 // What commands say to the control socket: one command a connection, one line in answer.
 import { codeOf, describeError } from "../errors.ts";
 
-/** There is no answer: no socket, no agent, or one that ended before it answered. */
-export class NoAnswerError extends Error {
-  constructor(
-    message: string,
-    /** The errno name of what failed, if it was a system call. */
-    readonly code?: string,
-  ) {
-    super(message);
-  }
-}
+/** What helps a user who may not open the control socket. */
+const RIGHTS = "use sudo, or HAPGENT_SOCKET_MODE=0660 and the group of the socket's directory";
+
+/** There is no answer: no socket, no agent, no right, or an agent that ended before it answered. */
+export class NoAnswerError extends Error {}
 
 /** A connection whose command was answered. */
 export interface Conversation {
@@ -43,8 +38,10 @@ export async function converse(question: Question): Promise<Conversation> {
   let text = "";
   let isClosed = false;
   const fail = (why: string) => reject(new NoAnswerError(why));
-  const failWith = (error: unknown) =>
-    reject(new NoAnswerError(describeError(error), codeOf(error)));
+  const failWith = (error: unknown) => {
+    const hint = codeOf(error) === "EACCES" ? `; ${RIGHTS}` : "";
+    fail(describeError(error) + hint);
+  };
   const connection = Bun.connect({
     unix: path,
     socket: {

@@ -1,5 +1,5 @@
 import { WAIT_LIMIT } from "../controls.ts";
-import { codeOf, describeError } from "../errors.ts";
+import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
 import { printable } from "../text.ts";
@@ -10,9 +10,6 @@ import { formatTable } from "./table.ts";
 
 /** Seconds that an answer may take, beyond those that a `wait` asks for. */
 const PATIENCE = 10;
-
-/** What helps a user who may not open the control socket. */
-const RIGHTS = "use sudo, or HAPGENT_SOCKET_MODE=0660 and the group of the socket's directory";
 
 /**
  * `hapgent ctl [@SERVICE] COMMAND...`: sends a command to the control socket and prints the answer;
@@ -45,8 +42,7 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
     const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;
-    const hint = codeOf(error) === "EACCES" ? `; ${RIGHTS}` : "";
-    const problem = `no answer from ${where}: ${describeError(error)}${hint}`;
+    const problem = `no answer from ${where}: ${describeError(error)}`;
     if (flags.has("json")) printJson(`error: ${problem}`);
     else console.error(`hapgent ctl: ${problem}`);
     return EXIT.failure;

@@ -13,7 +13,9 @@ export function findSlowest(answer: string): Balancer | undefined {
   if (!answer.startsWith("[")) return undefined;
   const rows: { address: string; counts: boolean; interval: number | null }[] = JSON.parse(answer);
   return rows
-    .flatMap(({ address, counts, interval }) => (counts && interval ? [{ address, interval }] : []))
+    .flatMap(({ address, counts, interval }) =>
+      counts && interval ? [{ address, interval: round(interval) }] : [],
+    )
     .toSorted((one, other) => other.interval - one.interval)[0];
 }
 
@@ -48,4 +50,9 @@ export function isNobody(answer: string): boolean {
 /** Whether the agent has started so lately that it may not know every load balancer. */
 export function isYoung(answer: string): boolean {
   return /may not be known/.test(answer);
+}
+
+/** Seconds with one decimal. */
+function round(seconds: number): number {
+  return Math.round(seconds * 10) / 10;
 }

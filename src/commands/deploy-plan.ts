@@ -35,6 +35,8 @@ export interface Plan {
   readonly settle: number;
   /** Whether it may begin from a status that is neither UP nor READY. */
   readonly fromAny: boolean;
+  /** Whether it ends at UP, whatever it began from. */
+  readonly up: boolean;
   /** Whether an agent that has just started may be believed. */
   readonly young: boolean;
 }
@@ -71,6 +73,7 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
     answer: read("answer") ?? 60,
     settle: read("settle") ?? 5,
     fromAny: flags.has("from-any"),
+    up: flags.has("up"),
     young: flags.has("young"),
   };
 }

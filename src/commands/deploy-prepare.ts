@@ -2,7 +2,7 @@
 import { EXIT } from "../exit.ts";
 import { NoAnswerError } from "./conversation.ts";
 import { type DeployAgent, describe, Problem, type Shown, Taken } from "./deploy-agent.ts";
-import { findSlowest, isYoung, waitForAll } from "./deploy-balancers.ts";
+import { type Balancer, findSlowest, isYoung, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { isInRotation, makeSettings, type Settings } from "./deploy-words.ts";
 import type { World } from "./deploy-world.ts";
@@ -17,12 +17,21 @@ export class Refusal extends Error {
   }
 }
 
+/** What a deploy knows when it begins. */
+export interface Start {
+  readonly settings: Settings;
+  /** The same once something was deployed: it may end elsewhere. */
+  readonly deployed: Settings;
+  /** The load balancer that asks least often. */
+  readonly slowest: Balancer | undefined;
+}
+
 /**
  * Takes hold of the service, and looks whether all is there that a deploy needs.
  *
  * @throws {Refusal} when it is not, with the exit code.
  */
-export async function prepare(plan: Plan, world: World, agent: DeployAgent): Promise<Settings> {
+export async function prepare(plan: Plan, world: World, agent: DeployAgent): Promise<Start> {
   const obstacle = world.findObstacle();
   if (obstacle !== undefined) throw new Refusal(obstacle, EXIT.usage);
   if (plan.drain && !(await world.usePort(plan.drain.port)).isListening) {
@@ -37,7 +46,7 @@ export async function prepare(plan: Plan, world: World, agent: DeployAgent): Pro
   }
 }
 
-async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Settings> {
+async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start> {
   const from = await agent.show();
   refuseOutOfRotation(plan, "the server", from);
   if (plan.service !== undefined) refuseOutOfRotation(plan, "the host", await agent.show(true));
@@ -52,12 +61,19 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Setti
   world.say(answer);
   // Full replies are in lower case.
   const isFull = /^[a-z]/.test(from.reply);
-  return makeSettings(plan, from, isFull, world.pid);
+  const aim = { from, to: from, isFull, pid: world.pid };
+  const settings = makeSettings(plan, aim);
+  if (!plan.up) return { settings, deployed: settings, slowest };
+  const deployed = makeSettings(plan, { ...aim, to: { status: "UP", reason: undefined } });
+  return { settings, deployed, slowest };
 }
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
   if (plan.fromAny || isInRotation(shown)) return;
-  throw new Refusal(`${what} is ${describe(shown)}; to deploy nevertheless: --from-any`);
+  // What a deploy has left behind that failed or was interrupted: the next one puts it right.
+  const isLeft = / \[\d+\]$/.test(shown.reason ?? "");
+  const option = isLeft ? "again: --from-any --up" : "nevertheless: --from-any";
+  throw new Refusal(`${what} is ${describe(shown)}; to deploy ${option}`);
 }
 
 /**

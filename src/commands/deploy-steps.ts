@@ -12,8 +12,9 @@ import {
 } from "./deploy-agent.ts";
 import { isNobody, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
-import { prepare, Refusal, refuseYoung } from "./deploy-prepare.ts";
+import { prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
 import {
+  describeWaiting,
   formatCommand,
   formatNext,
   formatSeconds,
@@ -36,15 +37,14 @@ export interface End {
 
 /** Deploys by a plan. */
 export async function deploy(plan: Plan, world: World): Promise<End> {
-  const startedAt = world.now();
   const agent = new DeployAgent(world, {
     service: plan.service,
     who: `hapgent deploy (pid ${world.pid}, ${plan.reason})`,
     patience: Math.max(plan.wait, 30),
   });
   try {
-    const settings = await prepare(plan, world, agent);
-    return await new Deploy(plan, world, agent, settings, startedAt).carryOut();
+    const start = await prepare(plan, world, agent);
+    return await new Deploy(plan, world, agent, start).carryOut();
   } catch (error) {
     if (error instanceof Refusal) {
       return { code: error.code, line: `nothing was changed: ${error.message}` };
@@ -56,6 +56,8 @@ export async function deploy(plan: Plan, world: World): Promise<End> {
 
 /** A deploy that has all it needs: from here on it changes the state. */
 class Deploy {
+  settings: Settings;
+  readonly startedAt: number;
   /** The state that it has set last, or tried to. */
   #last: Setting;
   /** Whether every load balancer knows, in words. */
@@ -65,10 +67,11 @@ class Deploy {
     readonly plan: Plan,
     readonly world: World,
     readonly agent: DeployAgent,
-    readonly settings: Settings,
-    readonly startedAt: number,
+    readonly start: Start,
   ) {
-    this.#last = settings.from;
+    this.settings = start.settings;
+    this.startedAt = world.now();
+    this.#last = start.settings.from;
   }
 
   async carryOut(): Promise<End> {
@@ -106,10 +109,10 @@ class Deploy {
   async #work(): Promise<void> {
     const { plan, world } = this;
     const from = world.now();
+    this.settings = this.start.deployed;
     const failed = await world.run();
     if (failed !== undefined) {
-      const { out, failed: marked } = this.settings;
-      await attempt(() => this.#change(out, marked));
+      await attempt(() => this.#change(this.settings.out, this.settings.failed));
       throw new Problem(`the command failed (${failed}): ${formatCommand(plan.command)}`);
     }
     world.say(`it has ended after ${formatSeconds(world.now() - from)}`);
@@ -123,11 +126,10 @@ class Deploy {
    * load balancer has seen READY.
    */
   async #putBack(): Promise<void> {
-    const { settings } = this;
-    const { from, back } = settings;
+    const { to: end, back } = this.settings;
     const shown = await this.agent.show();
-    if (isSame(shown, from)) return;
-    const way = listWayBack(shown, settings);
+    if (isSame(shown, end)) return;
+    const way = listWayBack(shown, this.settings);
     if (way.length === 0) throw new Taken("it is not put back");
     let now: Setting = shown;
     for (const to of way) {
@@ -144,6 +146,7 @@ class Deploy {
   }
 
   async #wait(what: string): Promise<string> {
+    this.world.say(describeWaiting(this.plan, this.start.slowest));
     this.#known = "not every load balancer is known to know";
     const answer = await waitForAll(this.agent, this.plan);
     this.#known = isNobody(answer)
@@ -159,26 +162,26 @@ class Deploy {
     world.resume();
     const words = [failure ?? `done in ${formatSeconds(world.now() - this.startedAt)}`];
     const shown = await agent.show().catch(() => undefined);
-    const isBack = shown !== undefined && isSame(shown, settings.from);
+    const isBack = shown !== undefined && isSame(shown, settings.to);
     const next = formatNext(shown ?? this.#last, settings, plan);
     const isOwn = shown === undefined || isBack || next !== undefined;
     if (!shown) words.push("the agent does not answer");
     else if (isOwn) words.push(`the agent says ${shown.reply}`);
     else words.push(`somebody has set it: it is ${describe(shown)}, and stays so`);
     if (isOwn && this.#known) words.push(this.#known);
-    const host = await this.#findHost();
+    const host = await findHost(plan, agent);
     if (host) words.push(`but the host is ${describe(host)}: the server is out`);
     if (next !== undefined) words.push(next);
     const isGood = failure === undefined && isBack && !host;
     return { code: isGood ? EXIT.ok : EXIT.failure, line: words.join("; ") };
   }
+}
 
-  /** The host's state, where that keeps traffic from the service. */
-  async #findHost(): Promise<Shown | undefined> {
-    if (this.plan.service === undefined || this.plan.fromAny) return undefined;
-    const host = await this.agent.show(true).catch(() => undefined);
-    return host && !isInRotation(host) ? host : undefined;
-  }
+/** The host's state, where that keeps traffic from the service. */
+async function findHost(plan: Plan, agent: DeployAgent): Promise<Shown | undefined> {
+  if (plan.service === undefined || plan.fromAny) return undefined;
+  const host = await agent.show(true).catch(() => undefined);
+  return host && !isInRotation(host) ? host : undefined;
 }
 
 /** Waits until the requests under way have ended, or the time is over. */

@@ -1,33 +1,44 @@
 // What a deploy says.
 import { printable } from "../text.ts";
 import { isSame, type Setting } from "./deploy-agent.ts";
+import type { Balancer } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 
 /** What a deploy has begun with, and what it sets while it works. */
 export interface Settings {
-  /** What it was, and will be again. */
+  /** What it was. */
   readonly from: Setting;
+  /** What it is to be in the end. */
+  readonly to: Setting;
   /** While the server is out. */
   readonly out: Setting;
   /** While it is out after the command has failed. */
   readonly failed: Setting;
-  /** What takes back DRAIN and MAINT; undefined where `from` does. */
+  /** What takes back DRAIN and MAINT; undefined where `to` does. */
   readonly back: Setting | undefined;
 }
 
-/** A failed deploy's reason ends in the process's id, so that nobody else has the same. */
-export function makeSettings(plan: Plan, from: Setting, isFull: boolean, pid: number): Settings {
+/** What a deploy begins from and ends at, and how. */
+export interface Aim {
+  readonly from: Setting;
+  readonly to: Setting;
+  readonly isFull: boolean;
+  readonly pid: number;
+}
+
+/** The reason ends in the process's id, so that nobody else has the same. */
+export function makeSettings(plan: Plan, { from, to, isFull, pid }: Aim): Settings {
   const reason = `${plan.reason} [${pid}]`;
   // What is out already stays as it is: DRAIN would let through what DOWN and MAINT do not.
-  const isIn = isInRotation(from);
-  const status = isIn ? plan.status : from.status;
+  const status = isInRotation(from) ? plan.status : from.status;
   // With exact replies UP takes back neither DRAIN nor MAINT.
-  const needsReady = isIn && from.status === "UP" && !isFull;
+  const sticks = !isFull && (status === "DRAIN" || status === "MAINT");
   return {
     from,
+    to,
     out: { status, reason },
     failed: { status, reason: `failed: ${reason}` },
-    back: needsReady ? { status: "READY", reason } : undefined,
+    back: sticks && to.status === "UP" ? { status: "READY", reason } : undefined,
   };
 }
 
@@ -37,9 +48,9 @@ export function isInRotation({ status }: Setting): boolean {
 }
 
 /** The states that lead back from one of these, in their order; none from others. */
-export function listWayBack(now: Setting, { from, out, failed, back }: Settings): Setting[] {
-  if (back && isSame(now, back)) return [from];
-  if (isSame(now, out) || isSame(now, failed)) return back ? [back, from] : [from];
+export function listWayBack(now: Setting, { to, out, failed, back }: Settings): Setting[] {
+  if (back && isSame(now, back)) return [to];
+  if (isSame(now, out) || isSame(now, failed)) return back ? [back, to] : [to];
   return [];
 }
 
@@ -77,4 +88,10 @@ export function formatCommand(command: readonly string[]): string {
 /** A time that has passed, from milliseconds: `2.6 s`, `64 s`. */
 export function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
+}
+
+/** What is waited for, and for how long. */
+export function describeWaiting({ wait }: Plan, slowest: Balancer | undefined): string {
+  const pace = slowest ? `, of which ${slowest.address} asks every ${slowest.interval} s` : "";
+  return `waiting for every load balancer${pace}, for up to ${wait} s`;
 }

@@ -36,6 +36,8 @@ export interface WorldOptions {
   readonly plan: Plan;
   /** The path of the control socket. */
   readonly socket: string;
+  /** Where that comes from, in brackets, if not from the caller. */
+  readonly origin: string;
   /** The load balancers (HAPGENT_POLLERS): without names requests may come from anybody. */
   readonly named: NamedPollers | undefined;
   /** The environment of the command: the caller's. */
@@ -91,7 +93,7 @@ export class RealWorld implements World {
       return await converse({ path, command, seconds, signal });
     } catch (error) {
       if (!(error instanceof NoAnswerError)) throw error;
-      throw new NoAnswerError(`no answer from ${path}: ${error.message}`);
+      throw new NoAnswerError(`no answer from ${path}${this.#options.origin}: ${error.message}`);
     }
   }
 

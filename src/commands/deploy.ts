@@ -28,12 +28,15 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
   const settings = await findSettings(env, plan.instance);
   const socket = settings.read("HAPGENT_SOCKET");
   if (socket === undefined) {
-    print("set HAPGENT_SOCKET to the path that the agent was started with");
+    const set = "set HAPGENT_SOCKET to the path that the agent was started with";
+    print(`hapgent deploy: nothing was changed: ${set}`);
     return EXIT.refused;
   }
   const { HAPGENT_TUNE: _, ...inherited } = env;
   const named = settings.read("HAPGENT_POLLERS");
-  const world = new RealWorld({ plan, socket: resolve(socket), named, env: inherited, print });
+  const origin = settings.explain("HAPGENT_SOCKET");
+  const options = { plan, socket: resolve(socket), origin, named, env: inherited, print };
+  const world = new RealWorld(options);
   if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) leaveProxies();
   handle("INT", () => world.interrupt());
   handle("TERM", () => world.interrupt());

@@ -17,12 +17,6 @@ export type SignalName = keyof typeof NUMBERS;
  * this runs, are not covered.
  */
 export function outliveSignals(name: string): void {
-  try {
-    // The kernel keeps 15 bytes (proc(5)).
-    writeFileSync("/proc/self/comm", name);
-  } catch {
-    // Only the name stays as it is.
-  }
   const hadTerminal = hasTerminal();
   handle("USR1", () => undefined);
   handle("USR2", () => undefined);
@@ -31,6 +25,12 @@ export function outliveSignals(name: string): void {
     // As SIGTERM does: a deploy has a handler, and a last line to say.
     if (!process.emit("SIGTERM")) process.exit(EXIT.failure);
   });
+  try {
+    // The kernel keeps 15 bytes (proc(5)).
+    writeFileSync("/proc/self/comm", name);
+  } catch {
+    // Only the name stays as it is.
+  }
 }
 
 /** Sets a handler, unless whoever started this process has it ignore the signal (nohup). */

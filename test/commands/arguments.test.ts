@@ -10,6 +10,7 @@ const OPTIONS: Command["options"] = [
 ];
 const PLAIN: Command = { name: "plain", options: OPTIONS, meaning: "" };
 const VERBATIM: Command = { name: "ctl", options: OPTIONS, isVerbatim: true, meaning: "" };
+const RUNS: Command = { ...VERBATIM, name: "deploy", runsCommand: true };
 
 describe("parseArguments", () => {
   test.each<[Command, string[], Record<string, string>, string[], string[]]>([
@@ -23,6 +24,15 @@ describe("parseArguments", () => {
     [VERBATIM, ["set", "why --json"], {}, [], ["set", "why --json"]],
     [VERBATIM, ["--json", "--", "--wait", "-h"], {}, ["json"], ["--wait", "-h"]],
     [VERBATIM, [], {}, [], []],
+    [VERBATIM, ["@web", "--json", "show"], {}, ["json"], ["@web", "show"]],
+    [VERBATIM, ["@web", "@db", "--"], {}, [], ["@web", "@db", "--"]],
+    [
+      RUNS,
+      ["@web", "--wait=5", "v42", "rm", "-rf"],
+      { wait: "5" },
+      [],
+      ["@web", "v42", "rm", "-rf"],
+    ],
   ])("of %j reads %j", (command, args, values, flags, operands) => {
     const parsed = parseArguments(command, args);
     expect({ ...parsed, flags: [...parsed.flags] }).toEqual({ values, flags, operands });

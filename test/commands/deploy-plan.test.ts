@@ -29,6 +29,7 @@ describe("a plan", () => {
       answer: 60,
       settle: 5,
       fromAny: false,
+      up: false,
       young: false,
     });
   });

@@ -24,6 +24,7 @@ const PLAN: Plan = {
   answer: 60,
   settle: 5,
   fromAny: false,
+  up: false,
   young: false,
 };
 
@@ -173,6 +174,28 @@ describe("a deploy that finishes", () => {
     },
   );
 
+  test.each([
+    ["exact", "DRAIN", ["DRAIN", "READY", "UP"]],
+    ["exact", "MAINT", ["MAINT", "READY", "UP"]],
+    ["exact", "DOWN", ["DOWN", "UP"]],
+    ["full", "DRAIN", ["DRAIN", "UP"]],
+  ] as const)("with %s replies ends at UP from %s with --up", async (reply, status, sets) => {
+    const { agent, run } = start(setting(status, "failed: v41 [66]"));
+    agent.reply = reply;
+    expect((await run({ fromAny: true, up: true })).code).toBe(0);
+    const set = agent.heard.flatMap((line) => /^change .* to (\w+)/.exec(line)?.[1] ?? []);
+    expect({ set, state: agent.get() }).toEqual({ set: [...sets], state: setting("UP") });
+  });
+
+  test("goes back to where it began, also with --up, when nothing was deployed", async () => {
+    const failed = setting("DRAIN", "failed: v41 [66]");
+    const { agent, run } = start(failed);
+    agent.waits.push("ok", "error: after 30 s: 10.0.0.12 does not know");
+    const { code, line } = await run({ fromAny: true, up: true });
+    expect({ code, state: agent.get() }).toEqual({ code: 1, state: failed });
+    expect(line).not.toContain("hapgent ctl");
+  });
+
   test("says so when no load balancer asks, which the plan allows", async () => {
     const { agent, run } = start();
     agent.odd.set(/^wait 30 0$/, "ok after 10 s: UP; no load balancer has asked");
@@ -190,6 +213,8 @@ describe("a deploy that finishes", () => {
 describe("a deploy changes nothing", () => {
   test.each([
     [setting("MAINT", "bad disk"), /^nothing was changed: the server is MAINT "bad disk" since /],
+    [setting("DRAIN", "failed: v41 [66]"), /to deploy again: --from-any --up$/],
+    [setting("MAINT", "v41 [66]"), /to deploy again: --from-any --up$/],
     [setting("DOWN"), /the server is DOWN since \d\d:00:00 \(start\); .* --from-any$/],
   ] as const)("when it is %j", async (state, line) => {
     const { agent, world, run } = start(state);

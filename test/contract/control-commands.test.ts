@@ -71,14 +71,16 @@ describe("a control command", () => {
       since: SINCE,
       by: "start",
     });
-    for (const [by, act] of [
-      ["socket", () => command(agent, "set weight 6")],
-      ["SIGUSR1", () => agent.signal("SIGUSR1")],
-      ["SIGUSR2", () => agent.signal("SIGUSR2")],
-      ["SIGHUP", () => agent.change({ status: "MAINT" })],
+    for (const [by, status, act] of [
+      ["socket", "STOPPED", () => command(agent, "set status STOPPED")],
+      ["SIGUSR1", "UP", () => agent.signal("SIGUSR1")],
+      ["SIGUSR2", "DOWN", () => agent.signal("SIGUSR2")],
+      ["SIGHUP", "MAINT", () => agent.change({ status: "MAINT" })],
     ] as const) {
       await act();
       await until(by, async () => (await show(agent, "state")).by === by);
+      // An edit before the save would be lost in it.
+      await until("the save", () => agent.file().includes(status));
     }
     const last = await show(agent, "state");
     expect(Math.abs(Date.parse(last.since) - before)).toBeLessThan(60_000);

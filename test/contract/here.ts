@@ -38,6 +38,7 @@ class Here {
   exitCode: number | null = null;
   /** How far ahead of the real clock the agent's is (ms). */
   ahead = 0;
+  hasStopStatus: boolean = false;
   readonly now = () => performance.now() + this.ahead;
   readonly #exit = Promise.withResolvers<number>();
 
@@ -56,10 +57,11 @@ class Here {
   };
 
   kill(signal?: number | NodeJS.Signals): void {
+    if (this.exitCode !== null) return;
     // Nothing can kill it: it stops as fast as it can.
-    for (const name of signal === "SIGKILL" ? ["SIGTERM", "SIGINT"] : [signal ?? "SIGTERM"]) {
-      if (this.exitCode === null) this.signals.emit(String(name));
-    }
+    this.signals.emit(signal === "SIGKILL" ? "SIGTERM" : String(signal ?? "SIGTERM"));
+    // Where it waits for pollers, the second signal ends it.
+    if (signal === "SIGKILL" && this.hasStopStatus) void turn().then(() => this.kill("SIGINT"));
   }
 }
 
@@ -90,6 +92,7 @@ export async function startHere(options: AgentOptions = {}): Promise<AgentHere> 
   const socket = options.socket ? { HAPGENT_SOCKET: `${directory.path}/hapgent.sock` } : {};
   const config = readConfig({ HAPGENT_STATE_FILE: stateFile, ...socket, ...env });
   const here = new Here();
+  here.hasStopStatus = config.stop !== undefined;
   record(here.log);
   const agent = new Agent({ ...config, listen: [{ ip: hostname, port: 0 }] }, here);
   try {

@@ -186,12 +186,13 @@ describe("wait", () => {
         await agent.pass(2);
       }
       await agent.pass(1);
-      expect(await command(agent, "wait 0")).toBe(
-        "ok served to all of 2 pollers after 0 s: UP; 127.0.0.2, 127.0.0.3; " +
-          "not counted: 127.0.0.44, asks every 2 s",
+      expect(await command(agent, "wait 0")).toMatch(
+        /^ok served to all of 2 pollers after 0 s: UP; 127\.0\.0\.2, 127\.0\.0\.3; not counted: 127\.0\.0\.44, asks every [\d.]+ s$/,
       );
       expect(agent.log.filter((line) => line.includes("not counted, "))).toEqual([
-        'hapgent: not counted, HAPGENT_POLLERS does not name it address=127.0.0.44 sent="" interval=2',
+        expect.stringMatching(
+          /^hapgent: not counted, HAPGENT_POLLERS does not name it address=127\.0\.0\.44 sent="" interval=[\d.]+$/,
+        ),
       ]);
     },
   );

@@ -315,19 +315,20 @@ describe("on two hosts", () => {
     });
     const listed = await machine.run("find /usr/local /etc/systemd/system -type f -name *hapgent*");
     expect(listed.split("\n").toSorted()).toEqual([
-      "/etc/systemd/system/hapgent-load.service",
-      "/etc/systemd/system/hapgent-load.timer",
+      "/etc/systemd/system/hapgent-follow@.service",
+      "/etc/systemd/system/hapgent-follow@.timer",
       "/etc/systemd/system/hapgent.service",
       "/etc/systemd/system/hapgent.socket",
       "/etc/systemd/system/hapgent@.service",
       "/etc/systemd/system/hapgent@.socket",
       "/usr/local/bin/hapgent",
       "/usr/local/bin/hapgent-deploy",
-      "/usr/local/bin/hapgent-load",
+      "/usr/local/bin/hapgent-follow",
       "/usr/local/share/bash-completion/completions/hapgent",
       "/usr/local/share/fish/vendor_completions.d/hapgent.fish",
       "/usr/local/share/man/man8/hapgent-deploy.8",
       "/usr/local/share/man/man8/hapgent-load.8",
+      "/usr/local/share/man/man8/hapgent-follow.8",
       "/usr/local/share/man/man8/hapgent.8",
       "/usr/local/share/zsh/site-functions/_hapgent",
     ]);

@@ -118,7 +118,7 @@ test.each(TARGETS)(
       [`${name}/deploy/systemd/hapgent.service`]: "-rw-r--r--",
       [`${name}/deploy/sysv/hapgent.init`]: "-rwxr-xr-x",
       [`${name}/deploy/scripts/hapgent-deploy`]: "-rwxr-xr-x",
-      [`${name}/deploy/scripts/hapgent-load.timer`]: "-rw-r--r--",
+      [`${name}/deploy/scripts/hapgent-follow@.timer`]: "-rw-r--r--",
       [`${name}/deploy/haproxy/haproxy.cfg`]: "-rw-r--r--",
       [`${name}/deploy/hapgent.default`]: "-rw-r--r--",
       [`${name}/deploy/monitoring/alerts.yml`]: "-rw-r--r--",

@@ -24,6 +24,8 @@ describe.concurrent("no request fails", () => {
         ),
       });
       await load.served(host);
+      // HAProxy shows no reason with an exact DRAIN: the agent's log has it.
+      expect(host.agent.log.join("\n")).toMatch(/old=UP new=DRAIN reason="v42 \[\d+\]"/);
     }
     const { failed, count } = await load.stop(["one", "two"]);
     expect({ failed, isMuch: count > 1000 }).toEqual({ failed: {}, isMuch: true });

@@ -1,0 +1,281 @@
+// hapgent-follow sets what a command says, once it has said so often enough in a row; it refuses
+// nonsense, leaves the state when the command fails, and gives way to people.
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { readdirSync, unlinkSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { Follower } from "./follow.ts";
+
+const services = temporaryDirectory();
+let agent: AgentProcess;
+let follower: Follower;
+
+beforeAll(async () => {
+  for (const name of ["web", "db", "db-read", "cache"]) {
+    writeFileSync(`${services.path}/${name}.json`, '{"status":"UP"}');
+  }
+  const env = { ...TUNED, HAPGENT_SERVICES: services.path };
+  agent = await startAgent({ state: { status: "UP" }, socket: true, env });
+  follower = new Follower(agent);
+});
+
+beforeEach(async () => {
+  await set({ status: "UP" });
+});
+
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  follower[Symbol.dispose]();
+  services[Symbol.dispose]();
+});
+
+/** What the service is set to now. */
+async function state(service = "@web") {
+  return JSON.parse((await agent.ctl(service, "show state")).stdout).state;
+}
+
+async function set(to: object, service = "@web"): Promise<void> {
+  await agent.ctl(service, "set state", JSON.stringify(to));
+}
+
+/** Runs it so that the first time counts. */
+function once(...command: string[]) {
+  return follower.run("--rise", "1", "--fall", "1", "@web", ...command);
+}
+
+test("shellcheck finds nothing in the script and its examples", async () => {
+  const examples = readdirSync(`${ROOT}deploy/scripts/follow`).map((name) => `follow/${name}`);
+  const files = ["hapgent-follow", "hapgent-deploy", ...examples];
+  const { stdout, exitCode } = await outcome(
+    ["shellcheck", "--shell=sh", "--exclude=SC2016", ...files],
+    {
+      cwd: `${ROOT}deploy/scripts`,
+    },
+  );
+  expect({ stdout, exitCode }).toEqual({ stdout: "", exitCode: 0 });
+});
+
+describe("the first line that a command prints", () => {
+  test.each([
+    ["up 75%", { status: "UP", weight: 75 }],
+    ["DOWN #lag 40 s", { status: "DOWN", reason: "follow: lag 40 s" }],
+    ['drain #a "b" \\ $(c) * #d', { status: "DRAIN", reason: 'follow: a "b" \\ $(c) * #d' }],
+    ["maxconn:7,50%\tMaint\r", { status: "MAINT", weight: 50, maxconn: 7, reason: "follow:" }],
+    ["up drain 100%", { status: "DRAIN", weight: 100, reason: "follow:" }],
+    ["ready up", { status: "UP" }],
+    ["drain stopped #old", { status: "STOPPED", reason: "follow: old" }],
+    ["\n \nfail #späte Antwort\nup", { status: "FAIL", reason: "follow: sp??te Antwort" }],
+    [`stopped #${"x".repeat(300)}`, { status: "STOPPED", reason: `follow: ${"x".repeat(92)}` }],
+  ])("is a state: %j", async (text, expected) => {
+    expect((await once("printf", "%s", text)).exitCode).toBe(0);
+    expect(await state()).toEqual(expected);
+  });
+
+  test.each(["50%", "up down", "drain maint", "upp", "# up", "up 5.5%", "up -5%", "*", "down#lag"])(
+    "is refused, and the state stays: %j",
+    async (text) => {
+      const { exitCode, stderr } = await once("echo", text);
+      expect(exitCode).toBe(1);
+      expect(stderr).toStartWith("hapgent-follow @web: the state stays: expected a state such as ");
+      expect(await state()).toEqual({ status: "UP" });
+    },
+  );
+
+  test("is refused by the agent, too", async () => {
+    const { exitCode, stderr } = await once("echo", "up 300%");
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 1,
+      stderr:
+        "hapgent-follow @web: the state stays: error: " +
+        "weight: expected an integer from 0 to 255, got 300\n",
+    });
+  });
+});
+
+describe("the exit code of a command", () => {
+  test.each([
+    ["exit 0", "UP"],
+    ["exit 1", "DOWN"],
+    ["echo drain; exit 1", "DRAIN"],
+  ])("counts where it prints nothing: %s", async (script, status) => {
+    await set({ status: "READY" });
+    await once("sh", "-c", script);
+    // UP is what a person's READY is already.
+    expect((await state()).status).toBe(status === "UP" ? "READY" : status);
+  });
+
+  test.each([
+    ["exit 2", "the command ended with exit code 2"],
+    ["echo down; exit 3", "the command ended with exit code 3: down"],
+    ["no-such-command", "the command ended with exit code 127"],
+    ["sleep 60", "the command took more than 1 s, or was killed"],
+    ["yes", "the command took more than 1 s, or was killed"],
+  ])("leaves the state when it is another, or none comes: %s", async (script, message) => {
+    const options = ["--fall", "1", "--timeout", "1", "@web"];
+    const { exitCode, stderr } = await follower.run(...options, "sh", "-c", script);
+    expect(exitCode).toBe(1);
+    expect(stderr).toEndWith(`hapgent-follow @web: the state stays: ${message}\n`);
+    expect(await state()).toEqual({ status: "UP" });
+  });
+});
+
+describe("--rise and --fall", () => {
+  test("count how often in a row, in all runs; a failure begins a new row", async () => {
+    writeFileSync(`${follower.path}/says`, "");
+    const run = async (...words: string[]) => {
+      const seen: string[] = [];
+      for (const word of words) {
+        writeFileSync(`${follower.path}/says`, word);
+        await follower.run("--rise", "2", "--fall", "3", "@web", "cat", "says");
+        const { status, weight } = await state();
+        seen.push(`${status}${weight ?? ""}`);
+      }
+      return seen;
+    };
+    expect(await run("down", "down", "up", "down", "drain")).toEqual(Array(5).fill("UP"));
+    expect(await run("down", "drain", "up 50%", "down", "up 60%", "up 70%", "up 80%")).toEqual([
+      ...["DOWN", "DRAIN", "DRAIN", "DRAIN", "DRAIN", "UP70", "UP80"],
+    ]);
+    expect(await run("down", "down", "nonsense", "down", "down")).toEqual(Array(5).fill("UP80"));
+    expect(await run("down")).toEqual(["DOWN80"]);
+  });
+
+  test("are 2 when not given, and each command counts for itself", async () => {
+    for (const [file, status] of [
+      ["/nowhere", "UP"],
+      ["/never", "UP"],
+      ["/nowhere", "DOWN"],
+    ] as const) {
+      await follower.run("@web", "test", "-e", file);
+      expect((await state()).status).toBe(status);
+    }
+  });
+});
+
+test("what a person has set stays for ten runs, and it says so once", async () => {
+  const maint = { status: "MAINT", reason: "bad disk" };
+  await set(maint);
+  const said: string[] = [];
+  for (let i = 1; i <= 10; i += 1) {
+    const { stdout, stderr, exitCode } = await once("echo", "up 50%");
+    said.push(stdout + stderr);
+    expect(exitCode).toBe(0);
+  }
+  expect(await state()).toEqual(maint);
+  expect(said).toEqual([
+    expect.stringMatching(
+      /^hapgent-follow @web: error: not followed: it is MAINT "bad disk" since .* \(socket\)\n$/,
+    ),
+    ...Array(9).fill(""),
+  ]);
+});
+
+test("it says what it has set, and nothing when nothing changes", async () => {
+  const run = async () => (await once("echo", "down #power")).stdout;
+  expect([await run(), await run()]).toEqual([
+    "hapgent-follow @web: ok saved: ready down 100% #follow: power\n",
+    "",
+  ]);
+  await set({ status: "UP" });
+  expect(await run()).toStartWith("hapgent-follow @web: ok saved: ");
+});
+
+test("without an agent it fails, and says why", async () => {
+  using lonely = new Follower({ socket: `${follower.path}/none.sock` });
+  const { exitCode, stderr } = await lonely.run("--rise", "1", "true");
+  expect(exitCode).toBe(1);
+  expect(stderr).toStartWith("hapgent-follow: the state stays: hapgent ctl: no answer from ");
+});
+
+test.each([[], ["@web"], ["--rise", "two", "true"], ["--rise"], ["--nope", "true"], ["--help"]])(
+  "with %j it tells how it is used",
+  async (...args) => {
+    const { exitCode, stderr } = await follower.run(...args);
+    expect(exitCode).toBe(2);
+    expect(stderr).toStartWith("usage: hapgent-follow [--rise N] [--fall N] [--timeout S] ");
+  },
+);
+
+test("nothing is left beside the control socket but one file for each command", async () => {
+  await once("echo", "up");
+  const before = readdirSync(dirname(agent.socket));
+  await once("echo", "up");
+  expect(readdirSync(dirname(agent.socket))).toEqual(before);
+});
+
+describe("the example", () => {
+  /** Runs it twice, and returns what its service is set to. */
+  async function run(name: string, service: string, replaced: Record<string, string> = {}) {
+    await set({ status: "UP" }, service);
+    for (let i = 0; i < 2; i += 1) {
+      const { exitCode, stderr } = await follower.runExample(name, replaced);
+      if (exitCode !== 0) return stderr;
+    }
+    const { status, weight, reason } = await state(service);
+    return [status, weight, reason?.replace("follow: ", "#")].filter(Boolean).join(" ");
+  }
+
+  test.each([
+    [0, "UP 100"],
+    [8, "UP 92"],
+    [50, "UP 50"],
+    [730, "UP 10"],
+  ])("load: %i% of each core to do is %s", async (load, expected) => {
+    const file = `${follower.path}/loadavg`;
+    follower.stub("nproc", "echo 4");
+    writeFileSync(file, `${((load * 4) / 100).toFixed(2)} 0.00 0.00 1/100 12345\n`);
+    const replaced = { "/proc/loadavg": file, "hapgent-follow sh": "hapgent-follow @web sh" };
+    expect(await run("load", "@web", replaced)).toBe(expected);
+  });
+
+  test("switch: a file drains, and says why", async () => {
+    const file = `${follower.path}/drain`;
+    const replaced = { "/srv/web/drain": file };
+    expect(await run("switch", "@web", replaced)).toBe("UP");
+    writeFileSync(file, "new disk\n");
+    expect(await run("switch", "@web", replaced)).toBe("DRAIN #new disk");
+    unlinkSync(file);
+    await follower.runExample("switch", replaced);
+    expect((await state()).status).toBe("UP");
+  });
+
+  test.each([
+    ["postgresql-primary", "psql", "@db", "echo up", "UP"],
+    ["postgresql-primary", "psql", "@db", "echo 'down #replica'", "DOWN #replica"],
+    ["postgresql-primary", "psql", "@db", "exit 2", "ended with exit code 2"],
+    ["mysql-primary", "mysql", "@db", "echo 0", "UP"],
+    ["mysql-primary", "mysql", "@db", "echo 1", "DOWN #replica"],
+    ["mysql-primary", "mysql", "@db", "exit 1", "ended with exit code 2"],
+    ["redis-primary", "redis-cli", "@cache", "printf 'master\\n3129659\\n'", "UP"],
+    ["redis-primary", "redis-cli", "@cache", "printf 'slave\\n10.0.0.1\\n'", "DOWN #replica"],
+    ["redis-primary", "redis-cli", "@cache", "echo Could not connect; exit 1", "exit code 2"],
+    ["postgresql-lag", "psql", "@db-read", "echo up 64%", "UP 64"],
+    ["postgresql-lag", "psql", "@db-read", "echo 'drain #lag 40 s'", "DRAIN #lag 40 s"],
+    ["postgresql-lag", "psql", "@db-read", "exit 3", "ended with exit code 3"],
+    ["mysql-lag", "mysql", "@db-read", "", "UP 100"],
+    ["mysql-lag", "mysql", "@db-read", "exit 1", "ended with exit code 2"],
+  ])("%s: where %s for %s does %j: %s", async (name, client, service, script, expected) => {
+    // A client that is not asked does not answer.
+    follower.stub(client, `[ $# -gt 0 ] || exit 9\n${script}`);
+    expect(await run(name, service)).toContain(expected);
+  });
+
+  test.each([
+    ["0", "UP 100"],
+    ["5", "UP 100"],
+    ["7", "UP 64"],
+    ["10", "UP 10"],
+    ["30", "UP 10"],
+    ["31", "DRAIN #lag 31 s"],
+    ["NULL", "DRAIN #replication has stopped"],
+  ])("mysql-lag: a replica that is %s s behind is %s", async (lag, expected) => {
+    const rows = `*** 1. row ***\\n  Source_Host: db\\n  Seconds_Behind_Source: ${lag}\\n`;
+    follower.stub("mysql", `printf '${rows}'`);
+    expect(await run("mysql-lag", "@db-read")).toBe(expected);
+    follower.stub("mysql", `printf '${rows.replace("Source:", "Master:")}'`);
+    expect(await run("mysql-lag", "@db-read")).toBe(expected);
+  });
+});
