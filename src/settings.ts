@@ -1,5 +1,5 @@
 import type { ListenAddress } from "./address.ts";
-import { type NamedPollers, normalizeIp, parseNamedPollers } from "./named-pollers.ts";
+import { isIp, type NamedPollers, parseNamedPollers } from "./named-pollers.ts";
 import type { ReplyMode } from "./state/reply.ts";
 import { STATUSES, type Status } from "./state/state.ts";
 import { findNearest, quote, suggest } from "./text.ts";
@@ -61,7 +61,7 @@ const SWITCH = oneOf("off", "on");
 const SETTINGS = {
   HAPGENT_IP: setting("0.0.0.0", "address to listen on, IPv4 or IPv6; `::` is both", {
     expected: "an IPv4 or IPv6 address",
-    parse: (text) => (text.includes("%") || !normalizeIp(text) ? undefined : text),
+    parse: (text) => (text.includes("%") || !isIp(text) ? undefined : text),
   }),
   HAPGENT_PORT: setting(9777, "TCP port, 1 to 65535", integer(1, 65_535)),
   HAPGENT_STATE_FILE: setting(
@@ -225,7 +225,10 @@ function oneOf<T extends string>(...words: readonly T[]): Format<T> {
 
 function integer(minimum: number, maximum: number): Format<number> {
   const parse = (text: string) => {
-    const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
+    const value = Number(text);
+    // Without a regular expression: each that runs costs memory, and this one would at every start.
+    const isWhole = Number.isInteger(value) && text.length <= 6;
+    if (!isWhole || String(value).padStart(text.length, "0") !== text) return undefined;
     return value >= minimum && value <= maximum ? value : undefined;
   };
   return { expected: `an integer from ${minimum} to ${maximum}`, parse };

@@ -21,6 +21,9 @@ export interface Outcome {
  */
 export type Change = (entry: Entry) => State | undefined;
 
+/** How most reads end. */
+const LOADED: Outcome = { isGood: true, text: "loaded" };
+
 /** What a keeper works with. */
 export interface Surroundings {
   readonly host: Host;
@@ -40,10 +43,11 @@ export class Keeper {
   readonly #name: string | undefined;
   readonly #with: Surroundings;
   readonly #queue = new Queue();
-  readonly #look = new Shared(() => this.#lookOnce());
+  /** Made when it is needed: there may be thousands of files, and most are not watched. */
+  #look: Shared<void> | undefined;
   /** Why the file has to be read before anything else is done with it. */
   #due: string | undefined;
-  #lastRead: Outcome = { isGood: true, text: "loaded" };
+  #lastRead = LOADED;
   /** Whether a look has taken too long and has not returned. */
   #isHanging: boolean = false;
   /** Whether its service is gone: then it leaves the host alone. */
@@ -80,6 +84,7 @@ export class Keeper {
 
   /** Takes on what the file holds, if it changed; waits 0.2 s for a disk, and not at all again. */
   look(): Promise<void> {
+    this.#look ??= new Shared(() => this.#lookOnce());
     return this.#look.run();
   }
 
@@ -139,7 +144,7 @@ export class Keeper {
     // Of many services only those that changed are news; the first state is told at the start.
     const isNews = cause !== "start" && (this.#name === undefined || old !== this.#reply());
     if (isNews) this.#logState(cause, old);
-    return { isGood: true, text: "loaded" };
+    return LOADED;
   }
 
   /** Takes on what the file holds if that changed; invalid, the last good state stays. */

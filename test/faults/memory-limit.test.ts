@@ -3,7 +3,7 @@
 // it, and commands beside it are answered.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { startAgent } from "../../scripts/lib/agent.ts";
+import { type AgentOptions, startAgent } from "../../scripts/lib/agent.ts";
 import { findMemoryController, MemoryGroup } from "../../scripts/lib/cgroup.ts";
 import { Disk } from "../../scripts/lib/disk.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
@@ -15,8 +15,8 @@ import { TUNED } from "../../src/agent/tuning.ts";
 const CHECKS = 10_000;
 const MEGABYTE = 2 ** 20;
 
-/** Longest that a start may take, in milliseconds. */
-const START_MS = 1000;
+/** How much longer a start may take than one without a limit: where memory is short it never ends. */
+const LONGER = 10;
 
 /** Commands that ask it at the same time, as health checks do in its control group. */
 const COMMANDS = 5;
@@ -31,22 +31,20 @@ test.each([
   [SHIPPED, "a disk that reads ahead 128 KB", 128],
   [SHIPPED, "a disk that reads ahead 4,096 KB", 4096],
 ])(
-  "in %i MB, from %s: starts within 1 s, serves on, is not killed",
+  "in %i MB, from %s: starts as without a limit, serves on, is not killed",
   async (limit, from, readAhead) => {
     await using disk = await Disk.make();
     const executable = disk.copy(EXECUTABLE);
-    if (readAhead !== undefined) {
-      disk.setReadAhead(readAhead);
+    if (readAhead !== undefined) disk.setReadAhead(readAhead);
+    const evict = async () => {
+      if (readAhead === undefined) return;
       await disk.evict(executable);
-      const cached = await output([
-        "fincore",
-        "--bytes",
-        "--noheadings",
-        "--output=RES",
-        executable,
-      ]);
-      expect(Number(cached)).toBe(0);
-    }
+      const options = ["--bytes", "--noheadings", "--output=RES"];
+      expect(Number(await output(["fincore", ...options, executable]))).toBe(0);
+    };
+    await evict();
+    const free = await timeStart({ executable });
+    await evict();
     const controller = findMemoryController();
     if (!controller) throw new Error("expected a control group of which the memory can be limited");
     using group = new MemoryGroup(controller, limit);
@@ -61,16 +59,22 @@ test.each([
     const started = performance.now() - start;
     if (readAhead !== undefined) {
       const command = [...group.launcher, executable, "status", `127.0.0.1:${agent.port}`];
-      const asked = await Promise.all(Array.from({ length: COMMANDS }, () => outcome(command)));
-      expect(asked.map(({ stdout }) => stdout)).toEqual(Array(COMMANDS).fill("UP\n"));
+      const ask = () =>
+        until(
+          "a command is answered",
+          async () => (await outcome(command)).stdout === "UP\n",
+          60_000,
+        );
+      await Promise.all(Array.from({ length: COMMANDS }, ask));
     }
     const { checks, failed, failures } = await new Load(agent.port, { checks: CHECKS }).finish();
     const took = performance.now() - start - started;
     console.log(
-      `${limit} MB, from ${from}: started in ${started.toFixed()} ms, ${checks} checks in ` +
+      `${limit} MB, from ${from}: started in ${started.toFixed()} ms, without a limit in ` +
+        `${free.toFixed()} ms, ${checks} checks in ` +
         `${took.toFixed()} ms, peak ${(group.peak / MEGABYTE).toFixed(1)} MB`,
     );
-    expect(started).toBeLessThan(START_MS);
+    expect(started).toBeLessThan(LONGER * free);
     expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
     agent.signal("SIGUSR2");
     await agent.answers("DOWN\n");
@@ -79,3 +83,10 @@ test.each([
     expect(group.kills).toBe(0);
   },
 );
+
+/** How long a start takes where nothing limits it, in milliseconds. */
+async function timeStart(options: AgentOptions): Promise<number> {
+  const start = performance.now();
+  await using _ = await startAgent({ state: { status: "UP" }, env: TUNED, ...options });
+  return performance.now() - start;
+}
