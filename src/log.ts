@@ -25,6 +25,14 @@ export function log(message: string, fields: LogFields = {}): void {
   writing ??= writeWaiting();
 }
 
+/**
+ * The last line of a program that cannot start. It waits for stderr: where no thread can be had
+ * nothing else would say why.
+ */
+export function logLast(message: string): void {
+  console.error(formatLine(message, {}).trimEnd());
+}
+
 /** Resolves when stderr has accepted or refused all that was written to it. */
 export async function logged(): Promise<void> {
   await writing;

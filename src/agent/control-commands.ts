@@ -6,60 +6,30 @@ import {
 } from "../controls.ts";
 import { log } from "../log.ts";
 import { parseText } from "../state/read.ts";
-import { isReasonShown, type ReplyMode } from "../state/reply.ts";
-import {
-  isSameState,
-  parseField,
-  STATUSES,
-  type State,
-  StateError,
-  withStatus,
-} from "../state/state.ts";
+import { isReasonShown } from "../state/reply.ts";
+import { parseField, type State, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
+import {
+  type Call,
+  type ControlContext,
+  describe,
+  type Holds,
+  ONE_WORD,
+  type Run,
+  set,
+  TWO_WORDS,
+  toDate,
+  toInteger,
+} from "./control-call.ts";
 import type { ControlClient } from "./control-client.ts";
-import type { Files } from "./files.ts";
-import { followState } from "./follow.ts";
-import type { Entry, Host } from "./host.ts";
-import type { Change, Outcome } from "./keeper.ts";
+import { change, follow, hold } from "./control-scripts.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
-import type { Pollers } from "./pollers.ts";
 import { Wait } from "./wait.ts";
 import { describeWait } from "./wait-words.ts";
 
 /** How often a wait looks whether it has ended, in milliseconds. */
 const LOOK_MS = 100;
-
-/** What the commands work with. */
-export interface ControlContext {
-  readonly host: Host;
-  readonly files: Files;
-  readonly pollers: Pollers;
-  readonly mode: ReplyMode;
-  /** Whether the state files are watched: then a command looks at the file first. */
-  readonly watch: boolean;
-  readonly now: () => number;
-}
-
-/** The words of a command, and what comes after them. */
-const TWO_WORDS = /^(\S+\s+\S+)\s*(.*)$/;
-const ONE_WORD = /^(\S+)\s*(.*)$/;
-
-/** Who keeps others from a deploy: of the host (undefined) or of a service. */
-type Holds = Map<string | undefined, { readonly who: string; readonly at: number }>;
-
-/** A command that was received. */
-interface Call extends ControlContext {
-  /** What came after the command's name. */
-  readonly text: string;
-  /** The service that it is for; undefined: the host. */
-  readonly name: string | undefined;
-  readonly client: ControlClient;
-  readonly holds: Holds;
-}
-
-/** Runs a command; undefined when it does not take what came after its name. */
-type Run = (call: Call) => Promise<string | undefined> | string | undefined;
 
 const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
   "show state": withoutText(showState),
@@ -133,11 +103,6 @@ function describeEntry({ host, now }: Call, name: string | undefined) {
   return { state, reply: host.reply(name).text, since: toDate(entry ?? host.own, now), by };
 }
 
-/** When a state was set, in the time of day. */
-function toDate({ since }: Entry, now: () => number): string {
-  return new Date(Date.now() - (now() - since)).toISOString();
-}
-
 async function setStatus(call: Call): Promise<string> {
   const [, word = "", text = ""] = ONE_WORD.exec(call.text) ?? [];
   const reason = parseField("reason", text || null);
@@ -173,78 +138,10 @@ async function setState(call: Call): Promise<string> {
   return await set(call, () => state);
 }
 
-/** `change A to B`: a script puts back only what it has set itself. */
-async function change(call: Call): Promise<string | undefined> {
-  const { text } = call;
-  const word = STATUSES.join("|");
-  if (!new RegExp(`^(${word})( .*)? to (${word})( .*)?$`).test(text)) return undefined;
-  return await set(call, (entry) => {
-    const { state } = entry;
-    const present = `${state.status} ${state.reason ?? ""}`.trim();
-    if (!text.startsWith(`${present} to `)) throw refuse("changed", entry, call);
-    const [, next = "", reason = ""] = ONE_WORD.exec(text.slice(`${present} to `.length)) ?? [];
-    const status = parseField("status", next);
-    return withStatus(state, status, parseField("reason", reason || null));
-  });
-}
-
-/** `follow JSON`: a script that runs by itself overwrites nothing that a person has set. */
-async function follow(call: Call): Promise<string> {
-  const wanted = await parseText(call.text);
-  return await set(call, (entry) => {
-    // The steps of a deploy are a person's, too.
-    const held = describeHold(call);
-    if (held) throw new StateError([`not followed: ${held}`]);
-    const state = followState(entry.state, wanted, call.mode);
-    if (state === undefined) throw refuse("followed", entry, call);
-    return isSameState(state, entry.state) ? undefined : state;
-  });
-}
-
-/** The error of a command that gives way to what somebody else has set. */
-function refuse(what: string, entry: Entry, { now }: Call): StateError {
-  const { status, reason } = entry.state;
-  const state = reason ? `${status} ${quote(reason)}` : status;
-  const since = toDate(entry, now).slice(11, 19);
-  return new StateError([`not ${what}: it is ${state} since ${since} UTC (${entry.by})`]);
-}
-
-function hold(call: Call): string | undefined {
-  const { text: who, name, client, holds, now } = call;
-  if (who === "") return undefined;
-  const held = describeHold(call);
-  if (held) return `error: ${held}`;
-  const problem = client.stay();
-  if (problem) return `error: ${problem}`;
-  holds.set(name, { who, at: now() });
-  void client.gone.then(() => holds.delete(name));
-  client.hold();
-  return "ok held";
-}
-
-/** Who holds the service or the host, and since when; undefined: nobody. */
-function describeHold({ name, holds, now }: Call): string | undefined {
-  const names = name === undefined ? [...holds.keys()] : [name, undefined];
-  const other = names.map((each) => holds.get(each)).find((each) => each !== undefined);
-  return other && `held by ${other.who} for ${Math.round((now() - other.at) / 1000)} s`;
-}
-
 async function reload(call: Call): Promise<string> {
   const { files, name } = call;
   const own = name === undefined ? undefined : files.find(name);
   return await describe(await (own ? own.read("socket") : files.reload("socket")), call);
-}
-
-async function set(call: Call, made: Change): Promise<string> {
-  return await describe(await call.files.set(call.name, made, "socket"), call);
-}
-
-/** How a change has ended, and what is answered now: that is the host's word, too. */
-async function describe({ isGood, text }: Outcome, call: Call): Promise<string> {
-  const { host, files, name, watch } = call;
-  if (watch && name !== undefined) await files.look(undefined);
-  const reply = host.reply(name).text;
-  return isGood ? `ok ${text}: ${reply}` : `error: ${text}; the reply is ${reply}`;
 }
 
 async function wait(call: Call): Promise<string | undefined> {
@@ -286,9 +183,4 @@ function forgetAllSilent(call: Call): string | undefined {
 function logged({ name }: Call, answer: string): string {
   log("forget", { cause: "socket", service: name, answer });
   return answer;
-}
-
-/** A text of digits as a number; undefined when it is none, or has too many. */
-function toInteger(text: string): number | undefined {
-  return /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }

@@ -2,7 +2,7 @@ import { version } from "../../package.json";
 import { formatAddress } from "../address.ts";
 import { describeError } from "../errors.ts";
 import { EXIT } from "../exit.ts";
-import { log, logged } from "../log.ts";
+import { log, logged, logLast } from "../log.ts";
 import { type Config, ConfigError, type Environment, findDoubts, readConfig } from "../settings.ts";
 import { within } from "../state/disk.ts";
 import { Checks } from "./checks.ts";
@@ -116,7 +116,7 @@ export class Agent {
   #giveUp(): void {
     const causes = "its disk hangs, or no thread may be started (pids limit, ulimit -u, seccomp)";
     const seconds = START_MS / 1000;
-    log(`cannot start: ${this.#config.stateFile} was not read within ${seconds} s: ${causes}`);
+    logLast(`cannot start: ${this.#config.stateFile} was not read within ${seconds} s: ${causes}`);
     this.#process.exit(EXIT.failure);
   }
 

@@ -6,6 +6,7 @@
 import { describe, expect, jest, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
+import { until } from "../../scripts/lib/until.ts";
 import { formatReply } from "../../src/state/reply.ts";
 import { FAILED, formatState, type State, withStatus } from "../../src/state/state.ts";
 import { anyState } from "../arbitraries.ts";
@@ -126,6 +127,7 @@ describe("the host", () => {
     agent.signal("SIGUSR1");
     await agent.answers("ready up 100%\n");
     expect(await ask(agent, "api\n")).toBe("up drain 50% maxconn:7 #why\n");
+    await until("saved", () => agent.file().includes("UP"));
     rmSync(agent.stateFile);
     agent.signal("SIGHUP");
     await agent.answers("ready fail 100%\n");

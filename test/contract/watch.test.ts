@@ -38,7 +38,8 @@ describe("a file that is watched", () => {
       change(stateFile, JSON.stringify({ status, weight }));
       await expectReply(agent, `${status} ${weight}%\n`);
     }
-    expect(agent.log.filter((line) => line.includes("cause=file"))).toHaveLength(50);
+    await until("each is logged", () => newsOf(agent).length >= 50);
+    expect(newsOf(agent).filter((line) => line.includes("cause=file"))).toHaveLength(50);
   });
 
   test("keeps the last good state when it is bad or gone, and is logged once each time", async () => {
