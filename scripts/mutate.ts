@@ -2,7 +2,7 @@
 //   bun scripts/mutate.ts [COUNT] [SEED]
 // A condition is negated, a number or a comparison changed, a statement removed. What survives is
 // printed: a rule that no unit test holds.
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { ROOT } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
@@ -37,22 +37,10 @@ const LEFT_OUT = ["src/spec.ts", "src/controls.ts"];
 const [count = 120, seed = 1] = process.argv.slice(2).map(Number);
 const random = createRandom(seed);
 const { path: directory } = temporaryDirectory();
-for (const part of [
-  "src",
-  "test",
-  "scripts",
-  "deploy",
-  "package.json",
-  "tsconfig.json",
-  "bun.lock",
-  "README.md",
-  "SECURITY.md",
-  "CHANGELOG.md",
-  "LICENSE",
-  ".ci",
-  ".github",
-]) {
-  cpSync(ROOT + part, join(directory, part), { recursive: true });
+for (const part of readdirSync(ROOT)) {
+  if (!["node_modules", "dist", ".git"].includes(part)) {
+    cpSync(ROOT + part, join(directory, part), { recursive: true });
+  }
 }
 symlinkSync(`${ROOT}node_modules`, join(directory, "node_modules"));
 // What the tests make goes with the rest: after the first failure nothing of theirs cleans up.

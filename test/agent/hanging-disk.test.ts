@@ -7,6 +7,7 @@ import * as disk from "../../src/state/disk.ts";
 import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { ask, command, logOf, refuse, show, start } from "../contract/driver.ts";
+import { turn } from "../contract/here.ts";
 
 type Calls = Record<"identify" | "findState" | "replaceFile", (...args: unknown[]) => unknown>;
 
@@ -99,8 +100,9 @@ describe("a disk that hangs", () => {
       "error: not saved: the disk has not answered within 5 s; the reply is UP 5%",
     );
     expect(await agent.stop()).toBe(1);
-    release();
     expect(agent.log.at(-1)).toBe(`hapgent: stopped, changes may be lost file=${agent.stateFile}`);
+    release();
+    await until("nothing is written any more", () => agent.file().includes("5"));
   });
 
   test("at the start is said, and the exit code is 1", async () => {
@@ -110,14 +112,14 @@ describe("a disk that hangs", () => {
     jest.useFakeTimers();
     try {
       const refused = refuse({ HAPGENT_STATE_FILE: "/state.json" });
+      while (mocks[0]?.mock.calls.length === 0) await turn();
       jest.advanceTimersByTime(5000);
-      expect(await refused).toEqual({
-        log: [
-          "hapgent: cannot start: /state.json was not read within 5 s: its disk hangs, " +
-            "or no thread may be started (pids limit, ulimit -u, seccomp)",
-        ],
-        exitCode: 1,
-      });
+      const { exitCode, log } = await refused;
+      expect([exitCode, log.at(-1)]).toEqual([
+        1,
+        "hapgent: cannot start: /state.json was not read within 5 s: its disk hangs, " +
+          "or no thread may be started (pids limit, ulimit -u, seccomp)",
+      ]);
     } finally {
       jest.useRealTimers();
     }

@@ -11,7 +11,7 @@ import { type Environment, readConfig } from "../../src/settings.ts";
 
 /** The logs of the agents that run now. */
 const logs = new Set<string[]>();
-let recorders: { mockRestore(): void }[] = [];
+let recorders: Disposable[] = [];
 
 /** Writes what is logged to `lines` too, in place of stderr. */
 function record(lines: string[]): void {
@@ -21,16 +21,15 @@ function record(lines: string[]): void {
     const line = log.formatLine(message, fields).trimEnd();
     for (const each of logs) each.push(line);
   };
-  recorders = [
-    spyOn(log, "log").mockImplementation(write),
-    spyOn(log, "logLast").mockImplementation((message) => write(message)),
-  ];
+  recorders = (["log", "logLast"] as const).map((name) =>
+    spyOn(log, name).mockImplementation(write),
+  );
 }
 
 function forget(lines: string[]): void {
   logs.delete(lines);
   if (logs.size > 0) return;
-  for (const recorder of recorders.splice(0)) recorder.mockRestore();
+  for (const recorder of recorders.splice(0)) recorder[Symbol.dispose]();
 }
 
 /** What the process is to an agent, and the agent to AgentProcess. */
