@@ -3,7 +3,7 @@
 // A condition is negated, a number or a comparison changed, a statement removed. What survives is
 // printed: a rule that no unit test holds.
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ROOT } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 
@@ -106,9 +106,10 @@ function findTests(): string[] {
 
 /** Whether the unit tests fail, or never end; those of a file come first, mostly one of them does. */
 async function fails(file = ""): Promise<boolean> {
-  const own = file.replace(/^src(.*)\.ts$/, "test$1.test.ts");
-  const files = tests.toSorted((one, other) => Number(other === own) - Number(one === own));
-  const command = ["timeout", "-k", "1", "120", "bun", "test", "--bail", "--timeout=20000"];
+  const own = `/${basename(file, ".ts")}.test.ts`;
+  const isOwn = (test: string) => Number(test.endsWith(own));
+  const files = tests.toSorted((one, other) => isOwn(other) - isOwn(one));
+  const command = ["timeout", "-k", "1", "600", "bun", "test", "--bail", "--timeout=20000"];
   const run = Bun.spawn([...command, ...files.map((each) => `./${each}`)], {
     cwd: directory,
     env: { ...process.env, TMPDIR },

@@ -8,6 +8,9 @@ export const PATIENCE = 10;
 /** Milliseconds between two tries to reach an agent that restarts. */
 const PAUSE_MS = 250;
 
+/** How often a command is sent to an agent that ends before it answers. */
+const ATTEMPTS = 5;
+
 /** What a deploy sets, compares and puts back. */
 export interface Setting {
   readonly status: Status;
@@ -117,7 +120,7 @@ export class DeployAgent {
   }
 
   async #askAs(command: string, seconds: number): Promise<string> {
-    for (;;) {
+    for (let attempt = 1; ; attempt += 1) {
       await this.#keep();
       try {
         const { answer, close } = await this.#line.send(command, seconds);
@@ -127,7 +130,7 @@ export class DeployAgent {
         if (!(error instanceof NoAnswerError)) throw error;
         // An agent that ends closes what it has held.
         await this.#line.sleep(PAUSE_MS);
-        if (!this.#hold?.isClosed()) throw error;
+        if (!this.#hold?.isClosed() || attempt === ATTEMPTS) throw error;
       }
     }
   }

@@ -457,6 +457,20 @@ describe("when the agent restarts in the middle, a deploy", () => {
     expect(line).toContain("another deploy is under way: held by carol");
   });
 
+  test("gives up on one that ends again and again", async () => {
+    const { agent, world, run } = start();
+    world.onRun = () => {
+      agent.onLine = (line) => {
+        const isHold = line.startsWith("hold");
+        if (!isHold) agent.restart();
+        agent.silence = isHold ? undefined : "closed without an answer";
+      };
+    };
+    const { code, line } = await run();
+    expect({ code, state: agent.get() }).toEqual({ code: 1, state: OUT });
+    expect(line).toStartWith("deployed, but closed without an answer; the agent does not answer;");
+  });
+
   test("sees that a change whose answer was lost has been made", async () => {
     const { agent, run } = start();
     let isLost = false;

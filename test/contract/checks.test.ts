@@ -46,24 +46,23 @@ describe.each(KINDS)("%s", (_, options) => {
 });
 
 test("an agent answers, however many clients never close, and closes those", async () => {
-  const play = async ([_, options]: (typeof KINDS)[number]) => {
-    await using agent = await start(options);
+  await using stack = new AsyncDisposableStack();
+  const held: Connection[] = [];
+  for (const [, options] of KINDS) {
+    const agent = stack.use(await start(options));
     const place = { host: HOST, port: agent.port };
-    using held = new DisposableStack();
-    const open = async () => held.use(await Connection.open(place));
+    // The oldest give way, some before they see that they are connected.
+    const open = () => Connection.open(place).catch(() => undefined);
     const clients = await Promise.all(Array.from({ length: 300 }, open));
+    held.push(...clients.flatMap((client) => client ?? []));
     for (let i = 0; i < 20; i += 1) expect(await ask(agent, "\n")).toBe("UP\n");
-    // Of those that say nothing where a service can be named, the oldest give way without a reply.
-    if (!options.services) {
-      for (const client of clients) expect(await client.lines()).toEqual(["UP"]);
-    }
-    await until("all are closed", () => {
-      // What is sent to a closed connection is answered by a reset.
-      for (const client of clients) client.send("x");
-      return clients.every(({ socket }) => socket.destroyed);
-    });
-  };
-  await Promise.all(KINDS.map(play));
+  }
+  await until("all are closed", async () => {
+    await Bun.sleep(500);
+    // What is sent to a closed connection is answered by a reset.
+    for (const client of held) client.send("x");
+    return held.every(({ socket }) => socket.destroyed);
+  });
 });
 
 test("an agent answers over IPv6", async () => {

@@ -11,22 +11,26 @@ import { type Environment, readConfig } from "../../src/settings.ts";
 
 /** The logs of the agents that run now. */
 const logs = new Set<string[]>();
-let recorder: ReturnType<typeof spyOn> | undefined;
+let recorders: { mockRestore(): void }[] = [];
 
 /** Writes what is logged to `lines` too, in place of stderr. */
 function record(lines: string[]): void {
   logs.add(lines);
-  recorder ??= spyOn(log, "log").mockImplementation((message, fields = {}) => {
+  if (recorders.length > 0) return;
+  const write = (message: string, fields: log.LogFields = {}) => {
     const line = log.formatLine(message, fields).trimEnd();
     for (const each of logs) each.push(line);
-  });
+  };
+  recorders = [
+    spyOn(log, "log").mockImplementation(write),
+    spyOn(log, "logLast").mockImplementation((message) => write(message)),
+  ];
 }
 
 function forget(lines: string[]): void {
   logs.delete(lines);
   if (logs.size > 0) return;
-  recorder?.mockRestore();
-  recorder = undefined;
+  for (const recorder of recorders.splice(0)) recorder.mockRestore();
 }
 
 /** What the process is to an agent, and the agent to AgentProcess. */

@@ -278,7 +278,10 @@ describe("on two hosts", () => {
     one: { machine: hosts.one, variables: SITE() },
     two: { machine: hosts.two, variables: SITE() },
   });
-  const SITE = () => ({ ...OWN(), hapgent_port: 9777, hapgent_reply: "", hapgent_stop_status: "" });
+  const SITE = () => ({
+    ...{ ...OWN(), hapgent_port: 9777, hapgent_reply: "", hapgent_stop_status: "" },
+    hapgent_follow: [{ name: "web", script: "hapgent-follow true\n" }],
+  });
   /** Deploys with a command. */
   const deploy = async (command: string) => {
     const url = "http://127.0.0.1:8001/";
@@ -327,7 +330,6 @@ describe("on two hosts", () => {
       "/usr/local/share/bash-completion/completions/hapgent",
       "/usr/local/share/fish/vendor_completions.d/hapgent.fish",
       "/usr/local/share/man/man8/hapgent-deploy.8",
-      "/usr/local/share/man/man8/hapgent-load.8",
       "/usr/local/share/man/man8/hapgent-follow.8",
       "/usr/local/share/man/man8/hapgent.8",
       "/usr/local/share/zsh/site-functions/_hapgent",
@@ -335,7 +337,10 @@ describe("on two hosts", () => {
     const samples = await machine.run("ls /usr/local/share/doc/hapgent/haproxy");
     expect(samples.split("\n")).toContain("haproxy.cfg");
     expect(await machine.run("getent passwd hapgent")).toMatch(/:\/srv:\/bin\/bash$/);
-    expect(await machine.run("hapgent-load")).toContain("ok");
+    expect(await machine.run("systemctl is-enabled hapgent-follow@web.timer")).toBe("enabled");
+    const ended = () => machine.property("hapgent-follow@web", "ExecMainExitTimestamp");
+    await until("it has run", async () => (await ended()) !== "");
+    expect(await machine.property("hapgent-follow@web", "Result")).toBe("success");
   });
 
   test("a rolling deploy takes out one host after another, and puts each back", async () => {

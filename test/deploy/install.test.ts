@@ -134,12 +134,13 @@ const RESTART =
 
 /** What is installed under either init. */
 const INSTALLED = [
-  ...[BINARY, `${BINARY}-deploy`, `${BINARY}-load`, SETTINGS, STATE],
+  ...[BINARY, `${BINARY}-deploy`, `${BINARY}-follow`, SETTINGS, STATE],
   ...[
     "man/man8/hapgent.8",
     "bash-completion/completions/hapgent",
     "doc/hapgent/THIRD_PARTY_NOTICES",
     "doc/hapgent/haproxy/haproxy.cfg",
+    "doc/hapgent/follow/load",
     "doc/hapgent/monitoring/alerts.yml",
   ].map((path) => `/usr/local/share/${path}`),
 ];
@@ -147,9 +148,14 @@ const INSTALLED = [
 /** Directories that an installation makes and leaves, empty or not. */
 function isDirectory(path: string): boolean {
   return (
-    ["/var/lib/hapgent", "/var/lib/hapgent/services", "/etc/hapgent", "/etc/default"].includes(
-      path,
-    ) || /^\/usr\/local\/(lib|share)\/([a-z0-9/-]+|fish\/vendor_completions\.d)$/.test(path)
+    [
+      "/var/lib/hapgent",
+      "/var/lib/hapgent/services",
+      "/etc/hapgent",
+      "/etc/hapgent/follow",
+      "/etc/default",
+    ].includes(path) ||
+    /^\/usr\/local\/(lib|share)\/([a-z0-9/-]+|fish\/vendor_completions\.d)$/.test(path)
   );
 }
 
@@ -165,7 +171,7 @@ test("under systemd it is enabled, and hardened as the unit says", async () => {
   await machine.run(INSTALL);
   expect(await machine.run("systemctl is-enabled hapgent")).toBe("enabled");
   expect(await machine.property("hapgent", "FragmentPath")).toBe(`${UNITS}/hapgent.service`);
-  expect(await machine.run(`ls ${UNITS}`)).toContain("hapgent-load.timer\nhapgent.service\n");
+  expect(await machine.run(`ls ${UNITS}`)).toContain("hapgent-follow@.timer\nhapgent.service\n");
   expect(await machine.read(`/proc/${await pid(machine)}/status`)).toMatch(/^NoNewPrivs:\t1$/m);
 });
 
@@ -173,9 +179,10 @@ test("under systemd an uninstall ends and disables instances and the timer, too"
   await using machine = await boot("systemd");
   await machine.run(INSTALL);
   await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
+  await machine.write("/etc/hapgent/follow/web", "hapgent-follow true\n");
   await machine.run("mkdir -p /var/lib/hapgent/web");
   await machine.write("/var/lib/hapgent/web/state.json", '{"status": "UP"}');
-  await machine.run("systemctl enable --quiet --now hapgent@web.service hapgent-load.timer");
+  await machine.run("systemctl enable --quiet --now hapgent@web.service hapgent-follow@web.timer");
   await machine.answers("UP", 9801);
   await machine.run("sh /srv/release/install.sh --uninstall");
   expect(await pid(machine)).toBe("");

@@ -52,7 +52,7 @@ test("it has what the Debian package has, and says who made it", async () => {
     "/usr/share/hapgent",
     "/usr/share/licenses/hapgent",
     "/usr/share/man/man8/hapgent-deploy.8.gz",
-    "/usr/share/man/man8/hapgent-load.8.gz",
+    "/usr/share/man/man8/hapgent-follow.8.gz",
     "/usr/share/man/man8/hapgent.8.gz",
     "/usr/share/zsh/site-functions/_hapgent",
     "/var/lib/hapgent",

@@ -1,5 +1,5 @@
-// The scripts of deploy/scripts lose no request and no state: a weight follows the load, and a
-// deployment that fails stays out of rotation.
+// The scripts of deploy/scripts lose no request: a deployment that fails stays out of rotation. Cron
+// makes a weight follow the load.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
@@ -25,26 +25,29 @@ backend web
   server two 127.0.0.1:8002 agent-port 9778 agent-send "two\\n"
 `;
 
-/** The service does not see what is mounted on the machine's /proc. */
-const LOAD = "[Service]\nBindReadOnlyPaths=/run/loadavg:/proc/loadavg\n";
-
 let machine: Machine;
-/** On this one cron and the timer run while the other tests do. */
-let minutely: Machine;
+/** On this one cron runs while the other tests do. */
+let withCron: Machine;
 
 beforeAll(async () => {
   machine = await bootWithScripts();
-  minutely = await bootWithScripts();
-  await start(SOCKET, { status: "UP" }, minutely);
-  await setLoad(33, minutely);
-  const cron = await Bun.file(`${SCRIPTS}/hapgent-load.cron`).text();
-  await minutely.write("/etc/cron.d/hapgent-load", cron);
-  await minutely.run("systemctl start hapgent-load.timer");
+  withCron = await bootWithScripts();
+  const load = Number(await withCron.run("nproc")) / 3;
+  await withCron.write("/run/loadavg", `${load.toFixed(2)} 0.00 0.00 1/100 12345\n`);
+  await withCron.run("mount --bind /run/loadavg /proc/loadavg");
+  await start(SOCKET, { status: "UP" }, withCron);
+  const example = await Bun.file(`${SCRIPTS}/follow/load`).text();
+  await withCron.write(
+    "/etc/hapgent/follow/web",
+    example.replace("follow sh", "follow --rise 1 sh"),
+  );
+  const cron = await Bun.file(`${SCRIPTS}/hapgent-follow.cron`).text();
+  await withCron.write("/etc/cron.d/hapgent-follow", cron);
 });
 
 afterAll(async () => {
   await machine[Symbol.asyncDispose]();
-  await minutely[Symbol.asyncDispose]();
+  await withCron[Symbol.asyncDispose]();
 });
 
 async function bootWithScripts(): Promise<Machine> {
@@ -53,7 +56,6 @@ async function bootWithScripts(): Promise<Machine> {
       "/etc/haproxy/haproxy.cfg": HAPROXY,
       "/srv/one/name": "one",
       "/srv/two/name": "two",
-      "/etc/systemd/system/hapgent-load.service.d/test.conf": LOAD,
     },
     binds: {
       "/usr/bin/hapgent": EXECUTABLE,
@@ -61,14 +63,10 @@ async function bootWithScripts(): Promise<Machine> {
       "/usr/lib/systemd/system/hapgent@.service": `${ROOT}deploy/systemd/hapgent@.service`,
       "/usr/lib/sysusers.d/hapgent.conf": `${ROOT}deploy/systemd/sysusers.conf`,
       "/usr/local/bin/hapgent-deploy": `${SCRIPTS}/hapgent-deploy`,
-      "/usr/local/bin/hapgent-load": `${SCRIPTS}/hapgent-load`,
-      "/etc/systemd/system/hapgent-load.service": `${SCRIPTS}/hapgent-load.service`,
-      "/etc/systemd/system/hapgent-load.timer": `${SCRIPTS}/hapgent-load.timer`,
+      "/usr/local/bin/hapgent-follow": `${SCRIPTS}/hapgent-follow`,
     },
   });
   await booted.run("systemd-sysusers");
-  await booted.run("cp /proc/loadavg /run/loadavg");
-  await booted.run("mount --bind /run/loadavg /proc/loadavg");
   return booted;
 }
 
@@ -78,13 +76,6 @@ async function start(environment: string, state: object, on = machine): Promise<
   await on.write(STATE, JSON.stringify(state));
   await on.run("chown -R hapgent:hapgent /var/lib/hapgent");
   await on.run("systemctl restart hapgent");
-}
-
-/** Makes the machine look as if each of its cores had so much to do, in hundredths. */
-async function setLoad(perCore: number, on = machine): Promise<void> {
-  const cores = Number(await on.run("nproc"));
-  const load = ((perCore * cores) / 100).toFixed(2);
-  await on.write("/run/loadavg", `${load} 0.00 0.00 1/100 12345\n`);
 }
 
 /** The reply of an agent, asked by a probe: whoever else asks is a poller, which `wait` waits for. */
@@ -102,81 +93,6 @@ async function instances(): Promise<string> {
   }
   return [...names].toSorted().join(" ");
 }
-
-test.each([
-  [0, { status: "UP", maxconn: 7 }, "UP 100% maxconn:7"],
-  [8, { status: "READY", weight: 1, reason: '"weight": 5' }, "READY 92%"],
-  [50, { weight: null, status: "DRAIN" }, "DRAIN 50%"],
-  [100, { status: "UP", weight: 0 }, "UP 10%"],
-  [730, { maxconn: 3, weight: 200, status: "DOWN" }, "DOWN 10% maxconn:3"],
-])("with %i% of each core to do, %j becomes %s", async (load, state, reply) => {
-  await start(SOCKET, state);
-  await setLoad(load);
-  await machine.run("systemctl start hapgent-load");
-  expect(await machine.ask()).toBe(reply);
-  const { weight: _, ...rest } = JSON.parse(await machine.read(STATE));
-  const { weight: __, ...expected } = state as { weight?: number | null };
-  expect(rest).toEqual(expected);
-  expect(await machine.run(`stat --format=%U:%a ${STATE}`)).toBe("hapgent:644");
-  const files = await machine.run("ls -A /var/lib/hapgent");
-  expect(files.split("\n")).toEqual(["services", "state.json"]);
-});
-
-test("nobody ever reads half a state file, and what is the same is not written again", async () => {
-  await start(SOCKET, { status: "UP", weight: 100 });
-  await setLoad(20);
-  await using poller = await startPoller(machine);
-  for (let round = 1; round <= 10; round += 1) {
-    await setLoad(20 + round);
-    await machine.run("systemctl start hapgent-load");
-  }
-  await machine.answers("UP 70%");
-  const replies = Object.keys(await poller.stop());
-  expect(replies.filter((reply) => !/^UP \d+%\n$/.test(reply))).toEqual([]);
-  // The poller saw most of them; the last may have come after its last look.
-  expect(replies.length).toBeGreaterThan(5);
-  const inode = await machine.run(`stat --format=%i ${STATE}`);
-  await machine.run("systemctl start hapgent-load");
-  expect(await machine.run(`stat --format=%i ${STATE}`)).toBe(inode);
-});
-
-test("a state file that is invalid is left alone", async () => {
-  await start(SOCKET, { status: "up" });
-  expect((await machine.try("systemctl start hapgent-load")).exitCode).not.toBe(0);
-  expect(await machine.read(STATE)).toBe('{"status":"up"}');
-  const journal = await machine.journal("hapgent-load.service");
-  expect(journal).toContain("the weight stays: the state is FAIL");
-  await machine.run("systemctl reset-failed");
-});
-
-test("without the control socket it is refused with a reason", async () => {
-  await start(SOCKET, { status: "UP" });
-  await setLoad(40);
-  await machine.run("systemctl stop hapgent");
-  const { exitCode, stderr } = await machine.try("hapgent-load");
-  expect({ exitCode, file: await machine.read(STATE) }).toEqual({
-    exitCode: 1,
-    file: '{"status":"UP"}',
-  });
-  expect(stderr).toContain("no answer from /run/hapgent/hapgent.sock");
-});
-
-test("a DOWN at the same moment is never undone", async () => {
-  await start(SOCKET, { status: "UP" });
-  const pid = await machine.property("hapgent", "MainPID");
-  for (let round = 1; round <= 20; round += 1) {
-    await machine.run(["kill", "-USR1", pid]);
-    await machine.answers(round === 1 ? "UP" : `UP ${100 - round + 1}%`);
-    await setLoad(round);
-    const pause = (round * 0.003).toFixed(3);
-    await machine.run(["sh", "-c", `hapgent-load & sleep ${pause}; kill -USR2 ${pid}; wait`]);
-    await machine.answers(`DOWN ${100 - round}%`);
-    const saved = { status: "DOWN", weight: 100 - round };
-    await until("both are saved", async () =>
-      Bun.deepEquals(JSON.parse(await machine.read(STATE)), saved),
-    );
-  }
-});
 
 test("an instance is taken out, deployed and put back, and no request fails", async () => {
   await start(SOCKET, { status: "UP" });
@@ -236,11 +152,6 @@ test("an instance of several on a machine is deployed by its name", async () => 
   expect(await status()).toBe("DRAIN");
 });
 
-test("the timer and cron run it every minute", async () => {
-  const hasRun = async (unit: string, line: string) =>
-    (await minutely.journal(unit)).includes(line);
-  const timed = () => hasRun("hapgent-load.service", "Finished hapgent-load.service");
-  const byCron = () => hasRun("cron.service", "(hapgent) CMD (hapgent-load");
-  await until("the timer and cron ran it", async () => (await timed()) && (await byCron()), 75_000);
-  expect(await minutely.ask()).toBe("UP 67%");
+test("cron runs what is followed, too", async () => {
+  await until("cron ran it", async () => (await withCron.ask()) === "UP 67%", 75_000);
 });

@@ -152,8 +152,30 @@ test("a reload goes on where one service is invalid: that one is FAIL, and the l
   await machine.run("find /var/lib/hapgent/services -type f -delete");
 });
 
-test("the weight follows the load from a unit that is hardened as well", async () => {
-  await start({ status: "UP", weight: 1 });
-  await machine.run("systemctl start hapgent-load.service");
-  expect(await machine.ask()).toMatch(/^UP \d{2,3}%$/);
+test("a state follows a command by its timer, from a unit that is hardened as well", async () => {
+  await start({ status: "UP", maxconn: 7 });
+  // Only with its own rights and directories could it do more.
+  const script = "id -un; echo 5 >/etc/x; echo 5 >/var/lib/hapgent/x; ls /home /root";
+  const command = `hapgent-follow --rise 1 --fall 1 sh -c '{ ${script}; } >&2; cat /srv/says'\n`;
+  await machine.write("/srv/says", "drain #lag 40 s\n");
+  await machine.write("/etc/hapgent/follow/db", command);
+  await machine.run("systemctl start hapgent-follow@db.timer");
+  await machine.answers("DRAIN maxconn:7");
+  expect(await machine.read("/var/lib/hapgent/state.json")).toContain("follow: lag 40 s");
+  await machine.write("/srv/says", "up 75%\n");
+  // By the next run, 10 s after the last.
+  const shown = async () => (await machine.ask()) === "READY 75% maxconn:7";
+  await until("the next run", shown, 20_000);
+  const journal = await machine.journal("hapgent-follow@db");
+  expect(journal).toContain("hapgent\n");
+  expect(journal.match(/Read-only file system/g)?.length).toBeGreaterThanOrEqual(2);
+  expect(journal).not.toContain("Finished");
+  // What fails is seen, and tried again.
+  await machine.write("/srv/says", "nonsense\n");
+  const failed = async () => (await machine.property("hapgent-follow@db", "Result")) !== "success";
+  await until("it fails", failed, 20_000);
+  await machine.write("/srv/says", "up 50%\n");
+  const again = async () => (await machine.ask()) === "READY 50% maxconn:7";
+  await until("the run after it", again, 20_000);
+  await machine.run("systemctl stop hapgent-follow@db.timer");
 });

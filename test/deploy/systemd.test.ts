@@ -53,7 +53,8 @@ test("systemd understands every line of the units", async () => {
     "hapgent.service",
     "hapgent.socket",
     "hapgent@one.service",
-    "hapgent-load.service",
+    "hapgent-follow@one.service",
+    "hapgent-follow@one.timer",
   ];
   for (const unit of units) {
     const { stdout, stderr } = await machine.try(`systemd-analyze verify --man=no ${unit}`);
@@ -61,7 +62,7 @@ test("systemd understands every line of the units", async () => {
   }
 });
 
-test.each([...UNITS.filter((unit) => unit.endsWith(".service")), "hapgent-load.service"])(
+test.each([...UNITS.filter((unit) => unit.endsWith(".service")), "hapgent-follow@.service"])(
   "%s is exposed by at most 1.1",
   async (unit) => {
     const path = `/usr/lib/systemd/system/${unit}`;

@@ -3,7 +3,7 @@ import { ROOT } from "../../scripts/lib/shell.ts";
 import { bootMachine, type Machine } from "./machine.ts";
 
 const SYSTEMD = `${ROOT}deploy/systemd`;
-const LOAD = `${ROOT}deploy/scripts/hapgent-load`;
+const FOLLOW = `${ROOT}deploy/scripts/hapgent-follow`;
 
 /** The units that the project ships for the agent. */
 export const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service", "hapgent@.socket"];
@@ -18,8 +18,9 @@ export async function bootWithUnits(executable = EXECUTABLE): Promise<Machine> {
     binds: {
       ...Object.fromEntries(units),
       "/usr/bin/hapgent": executable,
-      "/usr/bin/hapgent-load": LOAD,
-      "/usr/lib/systemd/system/hapgent-load.service": `${LOAD}.service`,
+      "/usr/bin/hapgent-follow": FOLLOW,
+      "/usr/lib/systemd/system/hapgent-follow@.service": `${FOLLOW}@.service`,
+      "/usr/lib/systemd/system/hapgent-follow@.timer": `${FOLLOW}@.timer`,
       "/usr/lib/sysusers.d/hapgent.conf": `${SYSTEMD}/sysusers.conf`,
       "/usr/lib/tmpfiles.d/hapgent.conf": `${SYSTEMD}/tmpfiles.conf`,
       "/srv/busybox": Bun.which("busybox") ?? "",

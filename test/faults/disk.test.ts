@@ -17,7 +17,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
-import { Client } from "../system/client.ts";
+import { command } from "../contract/driver.ts";
 import {
   BOUND_BY_PERMISSIONS,
   injectInto,
@@ -239,9 +239,7 @@ test("saves beside an editor that replaces the file by deleting it: none is refu
   })();
   const answers: string[] = [];
   for (let i = 0; i < times(1000, 50); i += 1) {
-    using client = await Client.connect(agent.socket);
-    client.send(`set weight ${i % 101}\n`);
-    answers.push(await client.closed());
+    answers.push(await command(agent, `set weight ${i % 101}`));
   }
   editor.abort();
   await edits;

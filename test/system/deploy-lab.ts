@@ -6,7 +6,7 @@ import { outcome } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { ask } from "../../src/commands/conversation.ts";
-import { QUIET } from "./client.ts";
+import { HOST } from "../contract/driver.ts";
 import { startService } from "./traffic.ts";
 
 /** How many labs there were: each has addresses of its own, and with them ports. */
@@ -82,7 +82,7 @@ async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promis
       await startAgent({
         state: options.state ?? { status: "UP" },
         socket: true,
-        hostname: QUIET,
+        hostname: HOST,
         env: { ...TUNED, ...known, ...options.env },
       }),
     );
@@ -92,7 +92,7 @@ async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promis
   const lines = hosts.map(
     ({ name, port, agent }) =>
       `server ${name} 127.0.0.1:${port} cookie ${name} weight 100 check inter ${interval} ` +
-      `agent-check agent-inter ${interval} agent-addr ${QUIET} agent-port ${agent.port} agent-send "${send ?? name}\\n"`,
+      `agent-check agent-inter ${interval} agent-addr ${HOST} agent-port ${agent.port} agent-send "${send ?? name}\\n"`,
   );
   const configure = (source: string) => `
 listen be

@@ -142,7 +142,7 @@ test("the README's session shows what it says", async () => {
 test("the README's state file gives the reply that it says", async () => {
   const text = readFileSync(`${ROOT}README.md`, "utf8");
   const [, state = "", reply = ""] =
-    /^`(\{ "status".*\})`$.*?^The reply is `(.*?)`/ms.exec(text) ?? [];
+    /^`(\{ "status".*\})`$.*?^(?:- )?The reply is `(.*?)`/ms.exec(text) ?? [];
   using directory = temporaryDirectory();
   writeFileSync(`${directory.path}/state.json`, state);
   const { stdout, exitCode } = await outcome(

@@ -1,0 +1,103 @@
+// Each example of deploy/scripts/follow does what its first lines say; a database's client is a stub that
+// answers as the client does.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { unlinkSync, writeFileSync } from "node:fs";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { Follower } from "./follow.ts";
+
+const services = temporaryDirectory();
+let agent: AgentProcess;
+let follower: Follower;
+
+beforeAll(async () => {
+  for (const name of ["web", "db", "db-read", "cache"]) {
+    writeFileSync(`${services.path}/${name}.json`, '{"status":"UP"}');
+  }
+  const env = { ...TUNED, HAPGENT_SERVICES: services.path };
+  agent = await startAgent({ state: { status: "UP" }, socket: true, env });
+  follower = new Follower(agent);
+});
+
+afterAll(async () => {
+  await agent[Symbol.asyncDispose]();
+  follower[Symbol.dispose]();
+  services[Symbol.dispose]();
+});
+
+async function state(service: string) {
+  return JSON.parse((await agent.ctl(service, "show state")).stdout).state;
+}
+
+/** Runs it twice, and returns what its service is set to. */
+async function run(name: string, service: string, replaced: Record<string, string> = {}) {
+  await agent.ctl(service, "set state", '{"status":"UP"}');
+  for (let i = 0; i < 2; i += 1) {
+    const { exitCode, stderr } = await follower.runExample(name, replaced);
+    if (exitCode !== 0) return stderr;
+  }
+  const { status, weight, reason } = await state(service);
+  return [status, weight, reason?.replace("follow: ", "#")].filter(Boolean).join(" ");
+}
+
+test.each([
+  [0, "UP 100"],
+  [8, "UP 92"],
+  [50, "UP 50"],
+  [730, "UP 10"],
+])("load: %i% of each core to do is %s", async (load, expected) => {
+  const file = `${follower.path}/loadavg`;
+  follower.stub("nproc", "echo 4");
+  writeFileSync(file, `${((load * 4) / 100).toFixed(2)} 0.00 0.00 1/100 12345\n`);
+  const replaced = { "/proc/loadavg": file, "hapgent-follow sh": "hapgent-follow @web sh" };
+  expect(await run("load", "@web", replaced)).toBe(expected);
+});
+
+test("switch: a file drains, and says why", async () => {
+  const file = `${follower.path}/drain`;
+  const replaced = { "/srv/web/drain": file };
+  expect(await run("switch", "@web", replaced)).toBe("UP");
+  writeFileSync(file, "new disk\n");
+  expect(await run("switch", "@web", replaced)).toBe("DRAIN #new disk");
+  unlinkSync(file);
+  await follower.runExample("switch", replaced);
+  expect((await state("@web")).status).toBe("UP");
+});
+
+test.each([
+  ["postgresql-primary", "psql", "@db", "echo up", "UP"],
+  ["postgresql-primary", "psql", "@db", "echo 'down #replica'", "DOWN #replica"],
+  ["postgresql-primary", "psql", "@db", "exit 2", "ended with exit code 2"],
+  ["mysql-primary", "mysql", "@db", "echo 0", "UP"],
+  ["mysql-primary", "mysql", "@db", "echo 1", "DOWN #replica"],
+  ["mysql-primary", "mysql", "@db", "exit 1", "ended with exit code 2"],
+  ["redis-primary", "redis-cli", "@cache", "printf 'master\\n3129659\\n'", "UP"],
+  ["redis-primary", "redis-cli", "@cache", "printf 'slave\\n10.0.0.1\\n'", "DOWN #replica"],
+  ["redis-primary", "redis-cli", "@cache", "echo Could not connect; exit 1", "exit code 2"],
+  ["postgresql-lag", "psql", "@db-read", "echo up 64%", "UP 64"],
+  ["postgresql-lag", "psql", "@db-read", "echo 'drain #lag 40 s'", "DRAIN #lag 40 s"],
+  ["postgresql-lag", "psql", "@db-read", "exit 3", "ended with exit code 3"],
+  ["mysql-lag", "mysql", "@db-read", "", "UP 100"],
+  ["mysql-lag", "mysql", "@db-read", "exit 1", "ended with exit code 2"],
+])("%s: where %s for %s does %j: %s", async (name, client, service, script, expected) => {
+  // A client that is not asked does not answer.
+  follower.stub(client, `[ $# -gt 0 ] || exit 9\n${script}`);
+  expect(await run(name, service)).toContain(expected);
+});
+
+test.each([
+  ["0", "UP 100"],
+  ["5", "UP 100"],
+  ["7", "UP 64"],
+  ["10", "UP 10"],
+  ["30", "UP 10"],
+  ["31", "DRAIN #lag 31 s"],
+  ["NULL", "DRAIN #replication has stopped"],
+])("mysql-lag: a replica that is %s s behind is %s", async (lag, expected) => {
+  const rows = `*** 1. row ***\\n  Source_Host: db\\n  Seconds_Behind_Source: ${lag}\\n`;
+  follower.stub("mysql", `printf '${rows}'`);
+  expect(await run("mysql-lag", "@db-read")).toBe(expected);
+  follower.stub("mysql", `printf '${rows.replace("Source:", "Master:")}'`);
+  expect(await run("mysql-lag", "@db-read")).toBe(expected);
+});
