@@ -51,7 +51,8 @@ test.each([
         `RssAnon ${before.memory} -> ${after.memory} kB`,
     );
     expect({ failed, failures }).toEqual({ failed: 0, failures: [] });
-    expect(checks).toBeGreaterThan(100);
+    // Each connection has had more than one.
+    expect(checks).toBeGreaterThan(64);
     expect(after.memory - before.memory).toBeLessThan(GROWTH_LIMIT);
     expect(after.threads).toBe(before.threads);
   },
