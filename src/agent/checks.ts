@@ -292,11 +292,11 @@ export class Checks {
     const { address = "", sent, reply } = check;
     const { pollers, areNamed, now } = this.#options;
     if (!pollers || !reply) return;
-    // Nothing was sent, or it has not come yet: that is known when the client has closed. Who had
-    // the time to name a service has sent nothing.
-    check.wasSilent = sent === "" && !areNamed;
-    const asker = { address, sent: check.wasSilent ? undefined : sent };
-    check.written = pollers.written(asker, reply.text, now());
+    // Nothing was sent, or it has not come yet: that is known when the client has closed, and so is
+    // whether it makes checks at all. Who had the time to name a service has sent nothing.
+    check.wasSilent = sent === "";
+    const asker = { address, sent: check.wasSilent && !areNamed ? undefined : sent };
+    check.written = pollers.written(asker, reply.text, now(), !check.wasSilent);
   }
 
   /** Closes a connection whose client does not; one that waits for the agent has its time yet. */
@@ -332,7 +332,7 @@ export class Checks {
 
   /**
    * A client that closes after the whole reply has got it. A reset says nothing: it may be that of
-   * a check that timed out.
+   * a check that timed out. Who neither says nor does anything is no new poller.
    */
   #noteClosed(check: Check, written: Written, error: Error | undefined): void {
     const { pollers, now } = this.#options;
@@ -340,7 +340,7 @@ export class Checks {
     if (!pollers || !reply) return;
     const isServed = isWhole && !isExpired && error === undefined;
     pollers.closed(written, isServed && !wasSilent, now());
-    if (!wasSilent) return;
+    if (!wasSilent || isExpired) return;
     const own = pollers.written({ address, sent }, reply.text, now());
     pollers.closed(own, isServed, now());
   }
