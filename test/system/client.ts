@@ -1,5 +1,8 @@
+import { connect } from "node:net";
 import type { Socket } from "bun";
+import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { ask } from "../../src/commands/conversation.ts";
 
 /** A client of the control socket: `using client = await Client.connect(agent.socket)`. */
 export class Client implements Disposable {
@@ -59,14 +62,50 @@ export class Client implements Disposable {
  */
 export const QUIET = "127.5.0.1";
 
-/** Asks an agent as the poller with this address and this agent-send. */
-export async function askFrom(
-  address: string,
+/** Checks as HAProxy does, from this address: it reads to the end, and then closes. */
+export async function checkFrom(
+  localAddress: string,
   { hostname, port }: { hostname: string; port: number },
   sent = "",
 ): Promise<string> {
-  const socat = Bun.spawn(["socat", "-", `TCP4:${hostname}:${port},bind=${address}`], {
-    stdio: [Buffer.from(sent), "pipe", "inherit"],
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const socket = connect({ host: hostname, port, localAddress });
+  let text = "";
+  socket.on("data", (chunk) => {
+    text += chunk;
   });
-  return await socat.stdout.text();
+  socket.on("close", () => resolve(text)).on("error", reject);
+  socket.write(sent);
+  return await promise;
+}
+
+/** Sends a command to the control socket, as `hapgent ctl` does, and returns the answer. */
+export async function tell({ socket }: AgentProcess, command: string): Promise<string> {
+  return await ask({ path: socket, command, seconds: 600 });
+}
+
+/** A row of `show pollers`. */
+export interface PollerRow {
+  readonly address: string;
+  readonly sent: string | null;
+  readonly interval: number | null;
+  readonly isServed: boolean;
+  readonly why: string;
+}
+
+/** Who asks, as the agent knows it. */
+export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
+  return JSON.parse(await tell(agent, "show pollers"));
+}
+
+/** Waits until so many were served the present reply, and asked twice: no other line is expected. */
+export async function settled(agent: AgentProcess, count: number): Promise<void> {
+  await until(
+    `${count} pollers`,
+    async () => {
+      const rows = await listPollers(agent);
+      return rows.filter((row) => row.isServed && row.interval !== null).length === count;
+    },
+    30_000,
+  );
 }
