@@ -19,6 +19,8 @@ const SYSTEM_TOOLS = {
   script: "bsdutils",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
+  nsenter: "util-linux",
+  ip: "iproute2",
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
   ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
   ...{ dash: "dash", git: "git" },
@@ -41,7 +43,7 @@ const FAULT_TOOLS = {
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...DISK_TOOLS,
-  ...{ mmdebstrap: "mmdebstrap", ip: "iproute2" },
+  mmdebstrap: "mmdebstrap",
   patchelf: "patchelf",
   ...{ mandoc: "mandoc", yamllint: "yamllint" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },

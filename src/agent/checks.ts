@@ -280,8 +280,9 @@ export class Checks {
     clearTimeout(check.naming);
     this.#waiting.delete(client);
     // A reset says nothing: it may be that of a check that timed out.
-    const isServed = check.isWhole && !check.isExpired && error === undefined;
-    check.telling?.end(check.sent, isServed, this.#options.now());
+    const isServed = check.isWhole && error === undefined;
+    if (check.isExpired) check.telling?.giveUp(this.#options.now());
+    else check.telling?.end(check.sent, isServed, this.#options.now());
     this.#count -= 1;
     if (this.#count === 0) this.#resolveClosed?.();
   }

@@ -62,11 +62,15 @@ export class Pollers {
     this.#sweptAt = options.now;
   }
 
-  /** Notes that the end of a reply was written: from now on the poller has perhaps been told. */
-  written({ address, sent }: Asker, reply: string, now: number): Written {
-    // It may be any line of this address, and is no reason to know a new one.
-    if (sent === undefined) {
-      const lines = this.memory.at(address).slice(0, LINES);
+  /**
+   * Notes that the end of a reply was written: from now on the poller has perhaps been told.
+   *
+   * @param mayBeNew Whether that is a reason to know one that was not known.
+   */
+  written({ address, sent }: Asker, reply: string, now: number, mayBeNew = true): Written {
+    if (sent === undefined || !mayBeNew) {
+      const isMeant = (each: Poller) => sent === undefined || each.sent === sent;
+      const lines = this.memory.at(address).filter(isMeant).slice(0, LINES);
       return lines.map((each) => each.write(reply, now, false));
     }
     if (sent.startsWith(PROBE_MARK)) return [];

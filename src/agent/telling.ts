@@ -1,32 +1,42 @@
 import type { Asker } from "./poller.ts";
 import type { Pollers, Written } from "./pollers.ts";
 
-/** A reply that a poller may have heard, from its last byte to the end of the connection. */
+/**
+ * A reply that a poller may have heard, from its last byte to the end of the connection. A client
+ * that has sent nothing until then may still send, or may make no check at all: it becomes a new
+ * poller only when it closes by itself.
+ */
 export class Telling {
   readonly #pollers: Pollers;
-  readonly #asker: Asker;
+  readonly #address: string;
   readonly #reply: string;
+  readonly #isSilent: boolean;
   readonly #written: Written;
 
-  /** @param asker its `sent` is undefined where nothing was sent, or it has not come yet. */
+  /** @param asker its `sent` is undefined where something may still come. */
   constructor(pollers: Pollers, asker: Asker, reply: string, now: number) {
     this.#pollers = pollers;
-    this.#asker = asker;
+    this.#address = asker.address;
     this.#reply = reply;
-    this.#written = pollers.written(asker, reply, now);
+    this.#isSilent = !asker.sent;
+    this.#written = pollers.written(asker, reply, now, !this.#isSilent);
   }
 
   /**
-   * The connection is closed.
+   * The client has closed the connection.
    *
-   * @param sent what was sent until then.
-   * @param isServed whether the client has got the reply.
+   * @param sent what it had sent by then.
+   * @param isServed whether it has got the reply.
    */
   end(sent: string, isServed: boolean, now: number): void {
-    const isKnown = this.#asker.sent !== undefined;
-    this.#pollers.closed(this.#written, isServed && isKnown, now);
-    if (isKnown) return;
-    const own = this.#pollers.written({ ...this.#asker, sent }, this.#reply, now);
+    this.#pollers.closed(this.#written, isServed && !this.#isSilent, now);
+    if (!this.#isSilent) return;
+    const own = this.#pollers.written({ address: this.#address, sent }, this.#reply, now);
     this.#pollers.closed(own, isServed, now);
+  }
+
+  /** The agent has closed the connection. */
+  giveUp(now: number): void {
+    this.#pollers.closed(this.#written, false, now);
   }
 }

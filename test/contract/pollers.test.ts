@@ -67,6 +67,33 @@ describe("who asks", () => {
     expect(await show(agent, "pollers")).toEqual([]);
   });
 
+  test.each([
+    ["", {}, "UP"],
+    [", by services", { services: { web: "{}" } }, "ready up 100%"],
+  ])("is nobody when it says nothing and does not close%s", async (_, more, reply) => {
+    await using agent = await start({ socket: true, ...more });
+    const place = { host: HOST, port: agent.port, localAddress: "127.0.0.6" };
+    const silent = await Promise.all(Array.from({ length: 320 }, () => Connection.open(place)));
+    try {
+      // There are too many: the oldest are closed, answered or not.
+      await until("some are given up", () => silent.some(({ ended }) => ended !== "no"));
+      const last = await Connection.open(place);
+      expect(await last.lines()).toEqual([reply]);
+      await until("the first is given up", () => {
+        const [first] = silent;
+        // Closed on both sides, it answers by a reset.
+        if (first?.ended === "half") first.send("x");
+        return first?.ended === "closed" || first?.ended === "reset";
+      });
+      expect(await show(agent, "pollers")).toEqual([]);
+      last[Symbol.dispose]();
+      await until("one has closed", async () => (await show(agent, "pollers")).length === 1);
+      expect(await show(agent, "pollers")).toMatchObject([{ sent: "", isServed: true }]);
+    } finally {
+      for (const each of silent) each[Symbol.dispose]();
+    }
+  });
+
   test("is none of our own probes", async () => {
     await using agent = await start({ socket: true });
     for (const sent of ["#hapgent:", "#hapgent:web\n"]) expect(await ask(agent, sent)).toBe("UP\n");

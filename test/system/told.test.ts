@@ -2,50 +2,12 @@
 // shapes was once told wrong. What HAProxy itself shows is the judge.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { writeServices } from "../contract/driver.ts";
-
-/** An address that only the agents of this file have: nobody else asks them. */
-const HOST = "127.5.0.2";
-
-/** A backend for each agent-send, all of one agent. */
-function configure(port: number, sends: readonly string[], interval = "2s"): string {
-  const backends = sends.map(
-    (send, i) => `
-backend be${i}
-  server s unix@service.sock weight 100 check inter 200ms agent-check agent-inter ${interval} \
-    agent-addr ${HOST} agent-port ${port} agent-send "${send}"
-`,
-  );
-  return backends.join("");
-}
-
-/** What HAProxy shows of each line. */
-function statuses(haproxy: HaproxyProcess, count: number): Promise<string[]> {
-  const names = Array.from({ length: count }, (_, i) => `be${i}/s`);
-  return Promise.all(names.map(async (name) => (await haproxy.server(name)).status));
-}
-
-async function startTold(env: Record<string, string> = {}): Promise<AgentProcess> {
-  return await startAgent({
-    state: { status: "UP" },
-    socket: true,
-    hostname: HOST,
-    env: { ...TUNED, HAPGENT_POLLERS: "127.0.0.1", HAPGENT_REPLY: "full", ...env },
-  });
-}
-
-/** Waits until so many lines were served: HAProxy closes cleanly after the reply. */
-async function served(agent: AgentProcess, count: number): Promise<void> {
-  await until(`${count} pollers`, async () => {
-    const pollers: { isServed: boolean }[] = JSON.parse((await agent.ctl("show pollers")).stdout);
-    return pollers.filter(({ isServed }) => isServed).length === count;
-  });
-}
+import { configure, HOST, served, startTold, statuses } from "./told.ts";
 
 describe.concurrent("when wait is ok", () => {
   test.each([
@@ -110,42 +72,6 @@ describe.concurrent("when wait is ok", () => {
   });
 });
 
-describe.concurrent("wait is an error", () => {
-  test("while a HAProxy stands still that was told something else", async () => {
-    await using agent = await startTold();
-    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n"]));
-    await served(agent, 1);
-    // Told twice, it is known to have no other line.
-    await until("two checks", async () => {
-      return JSON.parse((await agent.ctl("show pollers")).stdout)[0].interval !== null;
-    });
-    const processes = [haproxy.process.pid, ...(await workers(haproxy))];
-    for (const pid of processes) process.kill(pid, "SIGSTOP");
-    await agent.ctl("set", "status", "DRAIN");
-    expect((await agent.ctl("wait", "3")).stderr).toMatch(
-      /^error: after 3(\.\d)? s: 1 of 1 load balancer does not know: 127\.0\.0\.1 "web" was told ready up 100% /,
-    );
-    for (const pid of processes.toReversed()) process.kill(pid, "SIGCONT");
-    expect(await agent.ctl("wait", "60")).toMatchObject({ exitCode: 0 });
-    expect(await statuses(haproxy, 1)).toEqual(["DRAIN (agent)"]);
-  });
-
-  test("while a line of before a reload of HAProxy is required, until it is forgotten", async () => {
-    await using agent = await startTold({ HAPGENT_REPLY: "exact" });
-    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n", "api\\n"]));
-    await served(agent, 2);
-    const changed = configure(agent.port, ["web\\n", "new\\n"]);
-    writeFileSync(`${haproxy.directory.path}/haproxy.cfg`, changed);
-    await haproxy.reload();
-    await served(agent, 3);
-    await agent.ctl("set", "status", "DRAIN");
-    expect((await agent.ctl("wait", "5")).stderr).toMatch(/ 127\.0\.0\.1 "api" was told UP /);
-    await agent.ctl("forget", "127.0.0.1");
-    expect(await agent.ctl("wait", "60")).toMatchObject({ exitCode: 0 });
-    expect(await statuses(haproxy, 2)).toEqual(["DRAIN (agent)", "DRAIN (agent)"]);
-  });
-});
-
 describe.concurrent("a stop status", () => {
   const STOP = { HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: "60" };
 
@@ -173,9 +99,3 @@ describe.concurrent("a stop status", () => {
     await haproxy.shows({ status: "UP" }, "be0/s");
   });
 });
-
-/** The processes of a HAProxy that ask agents. */
-async function workers({ process: { pid } }: HaproxyProcess): Promise<number[]> {
-  const children = await Bun.file(`/proc/${pid}/task/${pid}/children`).text();
-  return children.trim().split(/\s+/).map(Number);
-}

@@ -2,7 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { writeServices } from "../contract/driver.ts";
+import { listPollers } from "./client.ts";
 
 describe.concurrent("what HAProxy makes of an agent's word", () => {
   test.each(["DRAIN", "MAINT"])("%s stays after UP, until READY", async (status) => {
@@ -106,5 +110,18 @@ describe.concurrent("what HAProxy makes of an agent's word", () => {
     await haproxy.shows({ srv_admin_state: 8, last_agt: "via agent : UP (still)" });
     agent.change({ status: "READY" });
     await haproxy.shows({ srv_admin_state: 0 });
+  });
+
+  test("`agent-send 'web\\n'` in single quotes asks for no service, and the log says so", async () => {
+    using services = temporaryDirectory();
+    writeServices(services.path, { web: '{"status":"UP"}' });
+    const env = { ...TUNED, HAPGENT_SERVICES: services.path };
+    await using agent = await startAgent({ state: { status: "UP" }, socket: true, env });
+    await using haproxy = await startHaproxy(proxy(agent.port, "agent-send 'web\\n'"));
+    await haproxy.shows({ status: "DOWN (agent)", last_agt: "via agent : FAIL (no such service)" });
+    await agent.logs(
+      /a check asks for no service address=127\.0\.0\.1 sent="web\\\\n" hint="no newline: HAProxy keeps/,
+    );
+    expect(await listPollers(agent)).toMatchObject([{ address: "127.0.0.1", sent: "web\\n" }]);
   });
 });
