@@ -131,6 +131,8 @@ describe("a client of the control socket", () => {
     using client = await Connection.open(agent.socket, "set weight 5\nset status DOWN\n");
     expect(await client.rest()).toBe("ok saved: UP 5%\n");
     expect(agent.file()).toBe(formatState({ status: "UP", weight: 5 }));
+    using empty = await Connection.open(agent.socket, `\n${"x".repeat(2000)}`);
+    expect(await empty.rest()).toMatch(/^error: expected .*, got ""\n$/);
   });
 
   test("may send its line in pieces, of 1,024 bytes, and close its half", async () => {
