@@ -21,7 +21,8 @@ backend be${i}
     agent-addr ${HOST} agent-port ${port} agent-send "${send}" source ${source}
 `,
   );
-  return backends.join("");
+  // The first checks come at once, however long the interval.
+  return `global\n  max-spread-checks 100ms\n${backends.join("")}`;
 }
 
 /** What HAProxy shows of each line. */
@@ -30,6 +31,13 @@ export function statuses(haproxy: HaproxyProcess, count: number): Promise<string
   return Promise.all(names.map(async (name) => (await haproxy.server(name)).status));
 }
 
+/** An agent that learns who its load balancers are. */
+export async function startLearning(): Promise<AgentProcess> {
+  const env = { ...TUNED, HAPGENT_REPLY: "full" };
+  return await startAgent({ state: { status: "UP" }, socket: true, hostname: HOST, env });
+}
+
+/** An agent that knows them, by their address. */
 export async function startTold(
   env: Record<string, string> = {},
   state: AgentOptions = { state: { status: "UP" } },
