@@ -416,11 +416,14 @@ remove_files() {
 
 uninstall_all() {
   if [ -d /run/systemd/system ] && [ -e $UNITS/hapgent.service ]; then
+    # What follows a command first: without the agent it fails.
+    act systemctl stop 'hapgent-follow@*.timer' 'hapgent-follow@*.service'
     act systemctl disable --quiet --now hapgent.socket hapgent.service
     for link in /etc/systemd/system/*.wants/hapgent@* /etc/systemd/system/*.wants/hapgent-follow@*; do
       if [ -L "$link" ]; then act systemctl disable --quiet --now "${link##*/}"; fi
     done
-    act systemctl stop 'hapgent@*' 'hapgent-follow@*'
+    act systemctl stop 'hapgent@*'
+    act systemctl reset-failed 'hapgent-follow@*' || true
   elif [ ! -d /run/systemd/system ] && [ -e $BIN/hapgent ] && [ -e /etc/init.d/hapgent ]; then
     act service hapgent stop
   fi
