@@ -270,10 +270,22 @@ export class Checks {
     let next = this.#finishing[0];
     while (next && next.due - now() < 0.5) {
       this.#finishing.shift();
-      if (next.client.data.phase === "finishing") this.#finish(next.client);
+      this.#finishOnce(next.client);
       next = this.#finishing[0];
     }
     if (next) setTimeout(() => this.#finishDue(), Math.max(1, next.due - now()));
+  }
+
+  /**
+   * Ends a reply. Where nothing has been read yet, what came while this process was busy is read
+   * first: the timer comes before it.
+   */
+  #finishOnce(client: Client): void {
+    const finish = () => {
+      if (client.data.phase === "finishing") this.#finish(client);
+    };
+    if (client.data.sent === "" && !this.#options.areNamed) setTimeout(finish, READ_MS);
+    else finish();
   }
 
   #finish(client: Client): void {
