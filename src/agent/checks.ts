@@ -100,8 +100,12 @@ export class Checks {
 
   constructor(options: ChecksOptions) {
     this.#options = options;
-    this.#finishing = new Delay(FINISH_MS, options.now, (client) => {
-      if (client.data.phase === "finishing") this.#finish(client);
+    const { areNamed, now } = options;
+    const late = new Delay<Client>(READ_MS, now, (client) => this.#finish(client));
+    this.#finishing = new Delay(FINISH_MS, now, (client) => {
+      // What came while this process was busy is read first: the timer comes before it.
+      if (client.data.sent === "" && !areNamed) late.add(client);
+      else this.#finish(client);
     });
   }
 
@@ -237,6 +241,7 @@ export class Checks {
   /** Writes the end of a reply: it may be heard from now on. */
   #finish(client: Client): void {
     const check = client.data;
+    if (check.phase !== "finishing") return;
     this.#await(client, "lingering");
     const isWritten = client.write(NEWLINE) === NEWLINE.length;
     check.isWhole &&= isWritten;

@@ -67,6 +67,26 @@ describe("who asks", () => {
     expect(await show(agent, "pollers")).toEqual([]);
   });
 
+  testHere("is known by what it sent while the agent was busy, before it closes", async () => {
+    await using agent = await start({ socket: true });
+    const place = { host: HOST, port: agent.port };
+    jest.useFakeTimers();
+    using open = await Connection.open(place);
+    try {
+      await turn();
+      open.send("web\n");
+      // The timer of the reply's end comes before anything is read.
+      Bun.sleepSync(5);
+      jest.advanceTimersByTime(2);
+      await turn();
+      jest.advanceTimersByTime(10);
+      await turn();
+    } finally {
+      jest.useRealTimers();
+    }
+    expect(await show(agent, "pollers")).toMatchObject([{ sent: "web", isServed: false }]);
+  });
+
   test.each([
     ["", {}, "UP"],
     [", by services", { services: { web: "{}" } }, "ready up 100%"],
