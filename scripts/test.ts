@@ -62,8 +62,8 @@ interface Suite {
   readonly directories: readonly string[];
   readonly timeout?: number;
   readonly jobs?: number;
-  /** A file that runs beside all others, because it takes as long as they do. */
-  readonly beside?: string;
+  /** Files that each run beside all others: they take as long as they do, or mostly wait. */
+  readonly beside?: readonly string[];
   /** Variables that its tests read. */
   readonly env?: Record<string, string>;
   /** The commands that it needs; such a suite runs the compiled executable. */
@@ -99,7 +99,7 @@ const SUITES: Record<string, Suite> = {
   deploy: {
     directories: ["test/deploy"],
     timeout: 900_000,
-    beside: "test/deploy/ansible.test.ts",
+    beside: ["test/deploy/ansible.test.ts", "test/deploy/told.test.ts"],
     tools: DEPLOY_TOOLS,
     isInLab: true,
   },
@@ -156,8 +156,11 @@ async function runSuite(name: string, suite: Suite): Promise<Result | undefined>
     throw new Error(`expected to run in the lab, as bun run test:${name} does`);
   }
   const files = findFiles(suite.directories);
-  const isBeside = (file: string) => file === suite.beside;
-  const lanes = [files.filter(isBeside), files.filter((file) => !isBeside(file))];
+  const { beside = [] } = suite;
+  const lanes = [
+    files.filter((file) => !beside.includes(file)),
+    ...beside.map((name) => files.filter((file) => file === name)),
+  ];
   const play = (lane: string[]) => runFiles(lane, { ...suite, showsOutput: options.full });
   return addUp(await Promise.all(lanes.map(play)));
 }

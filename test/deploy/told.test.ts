@@ -57,7 +57,7 @@ describe.concurrent("wait is an error", () => {
   });
 });
 
-test("wait is ok a minute after a person and a port scan, so soon after a start", async () => {
+test.concurrent("wait is ok a minute after a person and a port scan, so soon after a start", async () => {
   await using agent = await startLearning();
   await using haproxy = await startLine(agent.port, "1s", "127.6.2.5");
   await settled(agent, 1);
