@@ -189,12 +189,18 @@ export function formatOption({ name, value }: Option): string {
   return value ? `--${name} ${value}` : `--${name}`;
 }
 
-/** The options of these commands, each once. */
+/** The options of these commands, each once; one that means several things says to which command. */
 export function listOptions(commands: readonly Command[]): Entry[] {
-  const options = commands.flatMap((command) => command.options ?? []);
-  return toEntries(
-    Object.fromEntries(options.map((option) => [formatOption(option), option.meaning])),
+  const all = commands.flatMap(({ name, options = [] }) =>
+    options.map((option) => ({ name, term: formatOption(option), meaning: option.meaning })),
   );
+  return all.flatMap(({ name, term, meaning }, i) => {
+    const alike = all.filter((other) => other.term === term);
+    if (alike.every((other) => other.meaning === meaning)) {
+      return all.findIndex((other) => other.term === term) === i ? [{ term, meaning }] : [];
+    }
+    return [{ term, meaning: `${name}: ${meaning}` }];
+  });
 }
 
 function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {

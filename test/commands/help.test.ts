@@ -43,3 +43,13 @@ describe("the help", () => {
     }
   });
 });
+
+test("an option that two commands take says what it is to each", () => {
+  const lines = formatHelp().split("\n");
+  const waits = lines.filter((line) => line.startsWith("  --wait S "));
+  expect(waits).toEqual([
+    expect.stringContaining("status: try again"),
+    expect.stringContaining("deploy: seconds that every load balancer has to ask"),
+  ]);
+  expect(lines.filter((line) => line.startsWith("  --json "))).toHaveLength(1);
+});
