@@ -7,6 +7,9 @@ export const SERVICE_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
 export const NAME_RULE =
   "1 to 64 letters, digits, '.', '_' and '-', of which the first is a letter or digit";
 
+/** The reply to an unknown name: HAProxy takes the server out, and shows why. */
+export const NO_SERVICE = "FAIL #no such service";
+
 /**
  * What the project's own probes send first, so that nobody takes them for a load balancer: no
  * service is called so, and nobody gives a server line of HAProxy such an agent-send.

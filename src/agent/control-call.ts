@@ -1,3 +1,4 @@
+import type { LogFields } from "../log.ts";
 import type { ReplyMode } from "../state/reply.ts";
 import type { ControlClient } from "./control-client.ts";
 import type { Files } from "./files.ts";
@@ -14,6 +15,7 @@ export interface ControlContext {
   /** Whether the state files are watched: then a command looks at the file first. */
   readonly watch: boolean;
   readonly now: () => number;
+  readonly log: (message: string, fields: LogFields) => void;
 }
 
 /** The words of a command, and what comes after them. */

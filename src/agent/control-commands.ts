@@ -4,7 +4,6 @@ import {
   refuseControl,
   WAIT_LIMIT,
 } from "../controls.ts";
-import { log } from "../log.ts";
 import { parseText } from "../state/read.ts";
 import { isReasonShown } from "../state/reply.ts";
 import { parseField, type State, StateError, withStatus } from "../state/state.ts";
@@ -161,7 +160,7 @@ async function wait(call: Call): Promise<string | undefined> {
     const end = wait.look(now());
     if (end || client.isGone) {
       const answer = end ? describeWait(wait, end, now()) : "nobody waits any more";
-      log("wait", { cause: "socket", service: name, answer });
+      call.log("wait", { cause: "socket", service: name, answer });
       return answer;
     }
     await Bun.sleep(LOOK_MS);
@@ -180,7 +179,7 @@ function forgetAllSilent(call: Call): string | undefined {
   return logged(call, forgetSilent(scopeOf(call), seconds, call.now()));
 }
 
-function logged({ name }: Call, answer: string): string {
+function logged({ name, log }: Call, answer: string): string {
   log("forget", { cause: "socket", service: name, answer });
   return answer;
 }

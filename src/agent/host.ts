@@ -1,4 +1,4 @@
-import { nameIn } from "../sent.ts";
+import { NO_SERVICE, nameIn } from "../sent.ts";
 import { formatReply, type ReplyMode } from "../state/reply.ts";
 import { FAILED, isSameState, type State, type Status } from "../state/state.ts";
 
@@ -19,8 +19,6 @@ export interface Entry {
   readonly by: string;
 }
 
-/** The reply to an unknown name: HAProxy takes the server out, and shows why. */
-export const NO_SERVICE = "FAIL #no such service";
 const UNKNOWN: Reply = makeReply(`${NO_SERVICE}\n`);
 
 /**

@@ -1,7 +1,6 @@
 import type { LogFields } from "../log.ts";
 import type { Named, NamedPollers } from "../named-pollers.ts";
-import { nameIn, PROBE_MARK } from "../sent.ts";
-import { NO_SERVICE } from "./host.ts";
+import { NO_SERVICE, nameIn, PROBE_MARK } from "../sent.ts";
 import { type Asker, KNOWN_AFTER, Poller, type WrittenReply } from "./poller.ts";
 import { PollerMemory } from "./poller-memory.ts";
 

@@ -144,7 +144,7 @@ export class Agent {
     const { openControlSocket } = await import("./control-socket.ts");
     const { createExecute } = await import("./control-commands.ts");
     const { now } = this.#process;
-    const context = { host: this.#host, files: this.#files, pollers, mode, watch, now };
+    const context = { host: this.#host, files: this.#files, pollers, mode, watch, now, log };
     this.#closeControl = await openControlSocket(socket, socketMode, createExecute(context));
   }
 

@@ -1,7 +1,6 @@
 import type { Named } from "../named-pollers.ts";
-import { nameIn } from "../sent.ts";
+import { NO_SERVICE, nameIn } from "../sent.ts";
 import type { Status } from "../state/state.ts";
-import { NO_SERVICE } from "./host.ts";
 import { KNOWN_AFTER, type Poller } from "./poller.ts";
 import { isBalancer, type Pollers } from "./pollers.ts";
 import { ALIKE_MS } from "./rhythm.ts";

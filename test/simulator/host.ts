@@ -1,6 +1,5 @@
-import { NO_SERVICE } from "../../src/agent/host.ts";
 import type { Replies, Standpoint } from "../../src/agent/survey.ts";
-import { nameIn } from "../../src/sent.ts";
+import { NO_SERVICE, nameIn } from "../../src/sent.ts";
 import type { Status } from "../../src/state/state.ts";
 
 interface Entry extends Standpoint {

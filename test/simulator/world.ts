@@ -1,7 +1,6 @@
-import { NO_SERVICE } from "../../src/agent/host.ts";
 import { isBalancer } from "../../src/agent/pollers.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
-import { nameIn } from "../../src/sent.ts";
+import { NO_SERVICE, nameIn } from "../../src/sent.ts";
 import { Agent } from "./agent.ts";
 import { SimulatedHost } from "./host.ts";
 import { explain, type Kind } from "./judge.ts";
