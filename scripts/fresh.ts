@@ -173,7 +173,9 @@ async function prepareHere(): Promise<Machine> {
   const tools = join(directory, "tools");
   const packages = [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`];
   await step(`install ${packages.join(" ")}`, async () => {
-    await output(["npm", "install", "--loglevel=error", "--prefix", tools, ...packages], {
+    // npx hands its own option on in the environment, and npm takes it for no other kind of install.
+    const install = ["env", "--unset=npm_config_allow_scripts", "npm", "install"];
+    await output([...install, "--loglevel=error", "--prefix", tools, ...packages], {
       limit: 300,
     });
   });
