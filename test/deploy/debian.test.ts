@@ -158,7 +158,7 @@ test("it is installed, upgraded, removed and purged under systemd", async () => 
   expect(await machine.run("hapgent ctl show state")).toContain('"UP"');
   expect(await machine.run("hapgent check")).toStartWith("ready up 100%");
   expect(await machine.run("hapgent-follow --rise 1 echo up 90%")).toContain("ok saved");
-  await machine.write("/etc/hapgent/follow/web", "hapgent-follow echo up 100%\n");
+  await machine.write("/etc/hapgent/follow/web", "hapgent-follow echo up 30%\n");
   await machine.run("systemctl enable --now hapgent-follow@web.timer");
   await machine.write("/etc/hapgent/web.env", "HAPGENT_PORT=9801\n");
   await machine.run("systemctl enable --now hapgent@web");
