@@ -91,10 +91,11 @@ const SUITES: Record<string, Suite> = {
     directories: ["test/contract", "test/system"],
     env: { HAPGENT_TEST_DRIVER: "executable" },
     timeout: 180_000,
-    jobs: 2,
+    // Most of the time they wait.
+    jobs: 4,
     tools: SYSTEM_TOOLS,
   },
-  // One after another: they measure, or load the machine.
+  // One after another: they load the machine.
   faults: { directories: ["test/faults"], timeout: 180_000, tools: FAULT_TOOLS },
   deploy: {
     directories: ["test/deploy"],
