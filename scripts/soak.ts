@@ -1,5 +1,6 @@
 // Checks, signals, edits and commands for minutes, at an agent with everything on:
-// bun scripts/soak.ts [CHECKS]. It must hold at the end what it held after the first of its rounds;
+// bun scripts/soak.ts [CHECKS]. First a million worlds of load balancers are played against the rules
+// about pollers, or a fifth of CHECKS. It must hold at the end what it held after the first of its rounds;
 // the last line is the verdict.
 import { writeFileSync } from "node:fs";
 import { TUNED } from "../src/agent/tuning.ts";
@@ -35,6 +36,7 @@ if (!Number.isInteger(total / ROUND) || total < 2 * ROUND) {
   console.error(`expected a number of checks that is a multiple of ${ROUND}, at least two of them`);
   process.exit(2);
 }
+run(["bun", "scripts/simulate.ts", String(total / 5)]);
 run(["bun", "scripts/build.ts"]);
 
 const state = { status: "UP", weight: 42 } as const;
