@@ -1,16 +1,13 @@
 import { describeError } from "../errors.ts";
 import { type LogFields, log } from "../log.ts";
 import { SERVICE_NAME } from "../sent.ts";
-import { Disk, SILENCE, within } from "../state/disk.ts";
+import { CHECK_MS, Disk, SILENCE, within } from "../state/disk.ts";
 import { identify } from "../state/read.ts";
 import { type Change, Keeper, type Outcome, type Surroundings } from "./keeper.ts";
 import { Queue, Shared } from "./queue.ts";
 
 /** The most services of one agent; a directory that has more files is read up to here. */
 export const SERVICE_LIMIT = 4096;
-
-/** How long a check waits for a look at the directory, in milliseconds. */
-const CHECK_MS = 200;
 
 /** Where the files are. */
 export interface FilesOptions extends Surroundings {

@@ -1,13 +1,10 @@
 import { type LogFields, log } from "../log.ts";
-import { SILENCE, within } from "../state/disk.ts";
+import { CHECK_MS, SILENCE, within } from "../state/disk.ts";
 import type { Found } from "../state/read.ts";
 import { FAILED, type State, StateError } from "../state/state.ts";
 import { StateFile, type Written } from "../state/state-file.ts";
 import type { Entry, Host } from "./host.ts";
 import { Queue, Shared } from "./queue.ts";
-
-/** How long a check waits for a disk, in milliseconds. */
-const CHECK_MS = 200;
 
 /** How something ended: `saved`, `not saved: ...`, `loaded`, `refused: ...` and the like. */
 export interface Outcome {

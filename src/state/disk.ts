@@ -1,6 +1,9 @@
 /** How long a caller waits for a disk, in milliseconds. What it asked for goes on without it. */
 const PATIENCE_MS = 5000;
 
+/** How long a check waits for one, in milliseconds. */
+export const CHECK_MS = 200;
+
 /** What is said of a disk that is silent. */
 export const SILENCE = `the disk has not answered within ${PATIENCE_MS / 1000} s`;
 
