@@ -1,11 +1,13 @@
 // A build is reproducible: the same sources give the same bytes wherever they lie, and the
 // executable needs nothing but itself.
 import { expect, test } from "bun:test";
-import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, rmSync, symlinkSync } from "node:fs";
+import { join } from "node:path";
 import { version } from "../../package.json";
 import { runAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { readCommit } from "../../scripts/lib/git.ts";
+import { listFiles } from "../../scripts/lib/repository.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 
@@ -13,10 +15,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
  * Builds a copy of the sources in a directory of its own, and returns the sha256 of what came out.
  */
 async function build(directory: string): Promise<string> {
-  mkdirSync(directory);
-  for (const name of ["package.json", "bunfig.toml", "tsconfig.json", "src", "scripts"]) {
-    cpSync(ROOT + name, `${directory}/${name}`, { recursive: true });
-  }
+  for (const name of listFiles()) cpSync(ROOT + name, join(directory, name));
   symlinkSync(`${ROOT}node_modules`, `${directory}/node_modules`);
   const { exitCode } = Bun.spawnSync(["bun", "scripts/build.ts"], { cwd: directory });
   expect(exitCode).toBe(0);
