@@ -101,11 +101,14 @@ export class Checks {
   constructor(options: ChecksOptions) {
     this.#options = options;
     const { areNamed, now } = options;
-    const late = new Delay<Client>(READ_MS, now, (client) => this.#finish(client));
+    const finish = (client: Client) => {
+      if (client.data.phase === "finishing") this.#finish(client);
+    };
+    const late = new Delay(READ_MS, now, finish);
     this.#finishing = new Delay(FINISH_MS, now, (client) => {
       // What came while this process was busy is read first: the timer comes before it.
       if (client.data.sent === "" && !areNamed) late.add(client);
-      else this.#finish(client);
+      else finish(client);
     });
   }
 
@@ -113,6 +116,11 @@ export class Checks {
   get isHalfOpen(): boolean {
     const { watched, areNamed, pollers } = this.#options;
     return areNamed || watched !== undefined || pollers !== undefined;
+  }
+
+  /** Whether there are so many that none may be held up. */
+  get #isBusy(): boolean {
+    return this.#count > WAITING_LIMIT;
   }
 
   /** What a listening socket calls. */
@@ -152,7 +160,7 @@ export class Checks {
       isExpired: false,
       naming: undefined,
       reply: undefined,
-      isWhole: false,
+      isWhole: true,
       telling: undefined,
     };
     this.#count += 1;
@@ -213,8 +221,8 @@ export class Checks {
     const name = host.nameIn(check.sent);
     const look = watched?.look(name);
     // While there are too many, a look holds none up: the next one sees what it found.
-    const isBusy = this.#count > WAITING_LIMIT && host.find(name) !== undefined;
-    if (look === undefined || isBusy) this.#reply(client);
+    const mayWait = !this.#isBusy || host.find(name) === undefined;
+    if (look === undefined || !mayWait) this.#reply(client);
     else void look.then(() => this.#reply(client));
   }
 
@@ -224,26 +232,23 @@ export class Checks {
     const { host, pollers } = this.#options;
     const reply = host.replyTo(check.sent);
     check.reply = reply;
-    if (pollers === undefined || check.hasEnded) {
-      this.#await(client, "lingering");
-      client.write(reply.bytes);
-      client.shutdown();
-      if (check.hasEnded) client.end();
-    } else {
-      check.phase = "finishing";
-      // Where the round trip is longer, both parts leave as one segment.
-      client.setNoDelay(false);
-      check.isWhole = client.write(reply.body) === reply.body.length;
-      this.#finishing.add(client);
+    // While there are too many, it is not worth the time to know who has heard it.
+    if (pollers === undefined || check.hasEnded || this.#isBusy) {
+      this.#finish(client, reply.bytes);
+      return;
     }
+    check.phase = "finishing";
+    // Where the round trip is longer, both parts leave as one segment.
+    client.setNoDelay(false);
+    check.isWhole = client.write(reply.body) === reply.body.length;
+    this.#finishing.add(client);
   }
 
-  /** Writes the end of a reply: it may be heard from now on. */
-  #finish(client: Client): void {
+  /** Writes what is left of a reply: it may be heard from now on. */
+  #finish(client: Client, rest: Uint8Array = NEWLINE): void {
     const check = client.data;
-    if (check.phase !== "finishing") return;
     this.#await(client, "lingering");
-    const isWritten = client.write(NEWLINE) === NEWLINE.length;
+    const isWritten = client.write(rest) === rest.length;
     check.isWhole &&= isWritten;
     client.shutdown();
     // Who has closed before did not wait for the reply: HAProxy always does.

@@ -46,11 +46,12 @@ export const dripping: Client = (port) =>
 export const halfClosing: Client = (port) => hold(port, (socket) => socket.shutdown());
 
 /** Names a service, and closes its sending half. */
-export const halfClosingNamed: Client = (port) =>
-  hold(port, (socket) => {
-    socket.write("web\n");
-    socket.shutdown();
-  });
+export const halfClosingNamed: Client = (port) => hold(port, nameAndHalfClose);
+
+export function nameAndHalfClose(socket: Socket): void {
+  socket.write("web\n");
+  socket.shutdown();
+}
 
 /** Keeps so many clients going at a time until `total` have been. */
 export async function runClients(
