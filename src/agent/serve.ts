@@ -66,7 +66,8 @@ export class Agent {
   #pollers: Pollers | undefined;
   #checks: Checks | undefined;
   #listeners: Listener[] = [];
-  #closeControl: (() => Promise<void>) | undefined;
+  /** Gives what closes the control socket, once it is open. */
+  #control: Promise<() => Promise<void>> | undefined;
   /** How many signals to stop have come. */
   #stops = 0;
 
@@ -101,7 +102,8 @@ export class Agent {
     if (this.#stops > 0) return;
     this.#checks = this.#answerChecks();
     for (const address of addresses) this.#listeners.push(listen(address, this.#checks));
-    await this.#openControl();
+    if (socket && this.#pollers) this.#control = this.#openControl(socket, this.#pollers);
+    await this.#control;
     log("listening", {
       version,
       address: addresses.map(formatAddress).join(","),
@@ -137,15 +139,13 @@ export class Agent {
     });
   }
 
-  async #openControl(): Promise<void> {
-    const { socket, socketMode, watch, reply: mode } = this.#config;
-    const pollers = this.#pollers;
-    if (socket === undefined || pollers === undefined) return;
+  async #openControl(path: string, pollers: Pollers): Promise<() => Promise<void>> {
+    const { socketMode, watch, reply: mode } = this.#config;
     const { openControlSocket } = await import("./control-socket.ts");
     const { createExecute } = await import("./control-commands.ts");
     const { now } = this.#process;
     const context = { host: this.#host, files: this.#files, pollers, mode, watch, now, log };
-    this.#closeControl = await openControlSocket(socket, socketMode, createExecute(context));
+    return await openControlSocket(path, socketMode, createExecute(context));
   }
 
   /**
@@ -161,13 +161,18 @@ export class Agent {
     for (const listener of this.#listeners) listener.stop();
     await this.#checks?.closed(STOP_MS);
     const isSettled = await within(SAVE_MS, settled);
-    // Last: a client that has asked for a save is told how it went.
-    await within(STOP_MS, this.#closeControl?.() ?? Promise.resolve());
+    // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
+    await within(STOP_MS, this.#closeControl());
     const { unsaved } = this.#files;
     const isLost = !isSettled || unsaved !== undefined;
     if (isLost) log("stopped, changes may be lost", unsaved);
     await within(STOP_MS, logged());
     this.#process.exit(isLost ? EXIT.failure : EXIT.ok);
+  }
+
+  async #closeControl(): Promise<void> {
+    const close = await this.#control?.catch(() => undefined);
+    await close?.();
   }
 
   /** Answers the stop status until every poller that counts was served it, or its time is over. */

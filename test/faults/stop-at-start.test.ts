@@ -6,6 +6,7 @@ import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { withInjected } from "./launchers.ts";
 import { times } from "./scale.ts";
 
 const STARTS = times(300, 100);
@@ -39,6 +40,20 @@ test(`${STARTS} starts are stopped, each with exit code 0 and without a trace`, 
     }
   };
   await Promise.all(Array.from({ length: LANES }, work));
+});
+
+test("stopped while its control socket has another name yet, the agent removes it", async () => {
+  using directory = temporaryDirectory();
+  const stateFile = `${directory.path}/state.json`;
+  writeFileSync(stateFile, '{"status":"UP"}');
+  const launcher = withInjected("rename:signal=TERM:delay_exit=300000");
+  const env = { ...TUNED, HAPGENT_IP: "127.0.0.1", HAPGENT_SOCKET: `${directory.path}/socket` };
+  const process = Bun.spawn([...launcher, EXECUTABLE], {
+    env: { ...env, HAPGENT_PORT: String(freePort()), HAPGENT_STATE_FILE: stateFile },
+    stdio: ["ignore", "ignore", "inherit"],
+  });
+  expect(await process.exited).toBe(0);
+  expect(readdirSync(directory.path)).toEqual(["state.json"]);
 });
 
 /** What was there before, and is all that may be there after. */
