@@ -292,7 +292,8 @@ describe.concurrent("a signal", () => {
     using deployed = start();
     const script = join(deployed.path, "script");
     const inner = `trap '' HUP; touch ${deployed.path}/runs; ${deployed.waits}`;
-    writeFileSync(script, `#!/bin/sh\nexec ${PROGRAM.join(" ")} v42 sh -c "${inner}"\n`);
+    const program = PROGRAM.map((word) => `'${word}'`).join(" ");
+    writeFileSync(script, `#!/bin/sh\nexec ${program} v42 sh -c "${inner}"\n`);
     chmodSync(script, 0o755);
     const terminal = Bun.spawn(["socat", "-", `EXEC:${script},pty,setsid,ctty`], {
       env: { PATH: Bun.env["PATH"], ...deployed.env },

@@ -181,7 +181,7 @@ describe.concurrent("when a load balancer", () => {
     expect(last).toContain(`If it is gone: hapgent ctl forget ${lab.addresses[1]}`);
     // What it says to type works as it stands there.
     const [, next = ""] = /to finish: (.*)$/.exec(last) ?? [];
-    const typed = `hapgent() { ${EXECUTABLE} "$@"; }; hapgent ctl forget ${lab.addresses[1]} && ${next}`;
+    const typed = `hapgent() { '${EXECUTABLE}' "$@"; }; hapgent ctl forget ${lab.addresses[1]} && ${next}`;
     await outcome(["sh", "-c", typed], { env: { HAPGENT_SOCKET: lab.host.agent.socket } });
     await lab.host.agent.answers("UP\n");
   });

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { deploy, Load, startLab } from "./deploy-lab.ts";
 import { Follower } from "./follow.ts";
@@ -84,28 +85,28 @@ test.concurrent.each(["full", "exact"])(
     await using lab = await startLab({ hosts: ["one", "two"], env: { HAPGENT_REPLY: reply } });
     await using load = new Load(lab, 10);
     const over = new AbortController();
-    const followed = lab.hosts.map(async ({ agent }) => {
+    const said = lab.hosts.map(() => "");
+    const followed = lab.hosts.map(async ({ agent }, i) => {
       using follower = new Follower(agent);
-      let said = "";
       for (let run = 1; !over.signal.aborted; run += 1) {
         // Its weight changes all the time.
         follower.stub("says", `echo up ${50 + (run % 50)}%`);
         const { stdout, stderr } = await follower.run("says");
-        said += stdout + stderr;
+        said[i] += stdout + stderr;
       }
-      return said;
     });
+    const follows = (what: RegExp) => until(`${what}`, () => said.every((text) => what.test(text)));
+    await follows(/ok saved: /);
     for (const host of lab.hosts) {
       await load.served(host);
       const { exitCode, lines } = await deploy(host, ["v42"]);
       expect({ exitCode, lines }).toEqual({ exitCode: 0, lines: expect.anything() });
       await load.served(host);
     }
+    await follows(/ok saved: .*not followed: held by hapgent deploy .*ok saved: /s);
     over.abort();
-    for (const said of await Promise.all(followed)) {
-      expect(said).toMatch(/ok saved: .*not followed: held by hapgent deploy .*ok saved: /s);
-      expect(said).not.toContain("the state stays");
-    }
+    await Promise.all(followed);
+    for (const text of said) expect(text).not.toContain("the state stays");
     const { failed, count } = await load.stop(["one", "two"]);
     expect({ failed, isMuch: count > 500 }).toEqual({ failed: {}, isMuch: true });
   },
