@@ -1,10 +1,12 @@
 // Writes what comes from one source: from the tables of src (settings, spec, controls) the man page,
 // the completions and the tables of the README between their markers; the launchers as
-// scripts/lib/launchers.ts says. A unit test compares all of them with what is committed.
-import { readFileSync } from "node:fs";
+// scripts/lib/launchers.ts says; the chart of the newest result. A unit test compares all of them with what is committed.
+import { readdirSync, readFileSync } from "node:fs";
 import { listControls } from "../src/controls.ts";
 import { listVariables } from "../src/settings.ts";
 import * as spec from "../src/spec.ts";
+import { formatMemory } from "./benchmark/chart.ts";
+import type { Result } from "./benchmark/result.ts";
 import { formatBash, formatFish, formatZsh } from "./lib/completions.ts";
 import { formatLaunchers } from "./lib/launchers.ts";
 import { formatManPage } from "./lib/man-page.ts";
@@ -33,6 +35,8 @@ const TABLES: Readonly<Record<string, Rows>> = {
   ],
 };
 
+const RESULTS = "scripts/benchmark/results/";
+
 /** The generated files: text by path. */
 export const GENERATED: Readonly<Record<string, string>> = {
   "deploy/man/hapgent.8": formatManPage(readFileSync(`${ROOT}CHANGELOG.md`, "utf8")),
@@ -43,10 +47,20 @@ export const GENERATED: Readonly<Record<string, string>> = {
   ...formatLaunchers((path) => readFileSync(ROOT + path, "utf8")),
   "deploy/hapgent.default": formatSettings(),
   "deploy/ansible/hapgent/templates/default.j2": formatSettingsTemplate(),
+  [`${RESULTS}memory.svg`]: formatMemory(await readNewestResult()),
 };
 
 if (import.meta.main) {
   for (const [path, text] of Object.entries(GENERATED)) await Bun.write(ROOT + path, text);
+}
+
+/** What the benchmark measured of the newest release that it was run for. */
+async function readNewestResult(): Promise<Result> {
+  const versions = readdirSync(ROOT + RESULTS).flatMap(
+    (name) => name.match(/^[\d.]+(?=\.json$)/) ?? [],
+  );
+  const newest = versions.toSorted(Bun.semver.order).at(-1);
+  return await Bun.file(`${ROOT}${RESULTS}${newest}.json`).json();
 }
 
 /** Puts each table between its markers, `<!-- table: NAME -->` and `<!-- end -->`. */
