@@ -2,7 +2,7 @@
 // [--npm VERSION] [--prepare]
 //
 // The machine is a root directory that has npm and nothing else: Debian's, or the version that is
-// named, with a newer Node.js. The last commit of this repository is cloned into a directory that
+// named, with a newer Node.js below /opt. The last commit of this repository is cloned into a directory that
 // only root may enter. With --prepare `test` ends when all is prepared. The last line says how many of
 // the two commands passed.
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
@@ -127,7 +127,7 @@ function spawn(command: string[]) {
  */
 function enter(command: string, env: Record<string, string> = {}): string[] {
   const unshare = "setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child";
-  const PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+  const PATH = "/opt/node_modules/.bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
   const words = Object.entries({ HOME: "/root", PATH, ...settings.env, ...env });
   return [
     ...[...unshare.split(" "), "--propagation=private", "sh", "-euc", ENTER, root],
@@ -142,7 +142,7 @@ async function makeRoot(): Promise<void> {
   const aptOptions = join(directory, "apt.conf");
   writeFileSync(aptOptions, await readAptOptions());
   await step(`make a root of Debian ${release}`, async () => {
-    const include = "--include=ca-certificates,npm";
+    const include = `--include=ca-certificates${npm === "debian" ? ",npm" : ""}`;
     const mode = ["--mode=root", "--variant=minbase", `--aptopt=${aptOptions}`];
     const mirror = findMirror();
     const place = mirror === undefined ? [] : [mirror];
@@ -159,11 +159,11 @@ async function makeRoot(): Promise<void> {
   await output(clone, { env: { GIT_CONFIG_GLOBAL: config } });
   chmodSync(root + CLONE, 0o700);
   if (npm === "debian") return;
-  // One after the other: npm refuses to become one that its own Node.js is too old for.
-  for (const name of [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`]) {
-    await step(`install ${name}`, async () => {
-      const install = `cd / && npm install --loglevel=error --global ${name}`;
-      await output(enter(install), { limit: 300 });
-    });
-  }
+  const packages = [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`];
+  await step(`install ${packages.join(" ")}`, async () => {
+    // npx hands its own option on in the environment, and npm takes it for no other kind of install.
+    const install = ["env", "--unset=npm_config_allow_scripts", "npm", "install"];
+    const place = ["--loglevel=error", "--prefix", join(root, "opt")];
+    await output([...install, ...place, ...packages], { limit: 300 });
+  });
 }
