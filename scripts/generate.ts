@@ -7,8 +7,8 @@ import { listVariables } from "../src/settings.ts";
 import * as spec from "../src/spec.ts";
 import { formatMemory } from "./benchmark/chart.ts";
 import type { Result } from "./benchmark/result.ts";
-import { formatBash, formatFish, formatZsh } from "./lib/completions.ts";
-import { formatLaunchers } from "./lib/launchers.ts";
+import { COMPLETIONS } from "./lib/completions.ts";
+import { fillBlocks, formatLaunchers } from "./lib/launchers.ts";
 import { formatManPage } from "./lib/man-page.ts";
 import { formatSettings, formatSettingsTemplate } from "./lib/settings.ts";
 import { ROOT } from "./lib/shell.ts";
@@ -40,9 +40,12 @@ const RESULTS = "scripts/benchmark/results/";
 /** The generated files: text by path. */
 export const GENERATED: Readonly<Record<string, string>> = {
   "deploy/man/hapgent.8": formatManPage(readFileSync(`${ROOT}CHANGELOG.md`, "utf8")),
-  "deploy/completion/hapgent.bash": formatBash(),
-  "deploy/completion/_hapgent": formatZsh(),
-  "deploy/completion/hapgent.fish": formatFish(),
+  ...Object.fromEntries(
+    Object.entries(COMPLETIONS).map(([path, blocks]) => [
+      path,
+      fillBlocks(path, readFileSync(ROOT + path, "utf8"), blocks),
+    ]),
+  ),
   "README.md": fillTables(await Bun.file(`${ROOT}README.md`).text()),
   ...formatLaunchers((path) => readFileSync(ROOT + path, "utf8")),
   "deploy/hapgent.default": formatSettings(),

@@ -94,7 +94,7 @@ function signalSet(pid: number, name: string): bigint {
 }
 
 /** The descriptors of a process: paths, `socket:[1]`, `anon_inode:[eventpoll]` and so on. */
-export function readDescriptors(pid: number): string[] {
+function readDescriptors(pid: number): string[] {
   const directory = `/proc/${pid}/fd`;
   return readdirSync(directory).map((fd) => readLink(`${directory}/${fd}`));
 }
