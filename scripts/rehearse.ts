@@ -70,9 +70,9 @@ if (import.meta.main) {
   const { values: options } = parseArgs({ options: { fast: { type: "boolean", default: false } } });
   await needTools({ git: "git", npm: "npm", "ssh-keygen": "openssh-client" });
   const { path } = temporaryDirectory();
-  const [key, signers, tree] = ["key", "signers", "tree"].map((name) => join(path, name)) as [
-    ...[string, string, string],
-  ];
+  const key = join(path, "key");
+  const signers = join(path, "signers");
+  const tree = join(path, "tree");
   run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "rehearsal", "-f", key]);
   writeFileSync(signers, `${SIGNER} namespaces="file" ${readFileSync(`${key}.pub`, "utf8")}`);
   await makeReleaseTree(tree, signers);
@@ -135,9 +135,10 @@ export async function rehearse(options: RehearsalOptions): Promise<string> {
 }
 
 async function makeStage({ directory, isFast }: RehearsalOptions, job: string): Promise<Stage> {
-  const [workspace, home, paths, outputs] = ["workspace", "home", "path", "output"].map((name) =>
-    join(directory, job, name),
-  ) as [string, string, string, string];
+  const workspace = join(directory, job, "workspace");
+  const home = join(directory, job, "home");
+  const paths = join(directory, job, "path");
+  const outputs = join(directory, job, "output");
   for (const path of [workspace, home]) mkdirSync(path, { recursive: true });
   for (const file of [paths, outputs]) writeFileSync(file, "");
   const settings = await readSettings();
