@@ -1,9 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { rehearse } from "../../scripts/lib/rehearsal.ts";
-import { makeReleaseTree } from "../../scripts/lib/release-tree.ts";
 import { output } from "../../scripts/lib/shell.ts";
+import { makeReleaseTree, rehearse } from "../../scripts/rehearse.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
 
 /** The throwaway key of this run. */

@@ -1,4 +1,4 @@
-import { cpuTime } from "../../scripts/lib/proc.ts";
+import { readCpu } from "../../scripts/lib/proc.ts";
 
 /** How long two processes are compared, in milliseconds. */
 const COMPARED_MS = 1000;
@@ -9,7 +9,7 @@ const COMPARED_MS = 1000;
  */
 export async function isCalm(pid: number): Promise<boolean> {
   await using spinning = Bun.spawn(["sh", "-c", "while :; do :; done"]);
-  const [before, spunBefore] = [cpuTime(pid), cpuTime(spinning.pid)];
+  const [before, spunBefore] = [readCpu(pid), readCpu(spinning.pid)];
   await Bun.sleep(COMPARED_MS);
-  return cpuTime(pid) - before < (cpuTime(spinning.pid) - spunBefore) / 4;
+  return readCpu(pid) - before < (readCpu(spinning.pid) - spunBefore) / 4;
 }
