@@ -93,21 +93,6 @@ describe("the control socket", () => {
     if (kind === "a file") expect(readFileSync(path, "utf8")).toBe("mine");
     else expect(existsSync(path)).toBe(kind === "a directory");
   });
-
-  test("is left alone by a start that is refused the port", async () => {
-    await using live = await start({ socket: true });
-    const { exitCode, log } = await refuse({
-      HAPGENT_IP: HOST,
-      HAPGENT_PORT: String(live.port),
-      HAPGENT_STATE_FILE: live.stateFile,
-      HAPGENT_SOCKET: live.socket,
-    });
-    expect({ exitCode, log }).toEqual({
-      exitCode: 1,
-      log: [`hapgent: cannot listen on ${HOST}:${live.port}: the port is in use (EADDRINUSE)`],
-    });
-    expect((await show(live, "state")).reply).toBe("UP");
-  });
 });
 
 /** Starts an agent whose control socket must be refused, and returns the reason: all it says. */
@@ -154,12 +139,6 @@ describe("a client of the control socket", () => {
     expect(await ask(agent)).toBe("UP\n");
   });
 
-  test.each(["x".repeat(1025), "x".repeat(100_000)])("sends no endless line", async (line) => {
-    await using agent = await start({ socket: true });
-    using client = await Connection.open(agent.socket, line);
-    expect(await client.lines()).toEqual(["error: expected a line of at most 1024 bytes"]);
-  });
-
   test("gets its answer whole, also when it sends more than it should", async () => {
     await using agent = await start({ socket: true });
     for (let i = 0; i < 20; i += 1) {
@@ -204,21 +183,6 @@ describe("a client of the control socket", () => {
     holder[Symbol.dispose]();
   });
 
-  testHere("reads a long answer as slowly as it likes", async () => {
-    const services = Array.from({ length: 1500 }, (_, i) => [
-      `service-${i}-${"x".repeat(40)}`,
-      JSON.stringify({ status: "DOWN", reason: "y".repeat(100) }),
-    ]);
-    await using agent = await start({ socket: true, services: Object.fromEntries(services) });
-    using client = await Connection.open(agent.socket);
-    client.socket.pause();
-    client.send("show services\n");
-    for (let i = 0; i < 20; i += 1) await ask(agent, "\n");
-    expect(client.text).toBe("");
-    client.socket.resume();
-    expect(JSON.parse(await client.rest())).toHaveLength(1500);
-  });
-
   test("is told how a save went that is under way at the stop, and then closed", async () => {
     await using agent = await start({ socket: true });
     using idle = await Connection.open(agent.socket);
@@ -231,14 +195,8 @@ describe("a client of the control socket", () => {
   });
 });
 
-describe("a client that does nothing for 5 s", () => {
-  /** Lets so much time pass for all timers. */
-  async function pass(milliseconds: number): Promise<void> {
-    jest.advanceTimersByTime(milliseconds);
-    await turn();
-  }
-
-  testHere("is closed, unless it waits for its answer or holds", async () => {
+describe("a client that does nothing", () => {
+  testHere("for 5 s is closed, unless it waits for its answer or holds", async () => {
     await using agent = await start({ socket: true });
     jest.useFakeTimers();
     try {
@@ -260,25 +218,44 @@ describe("a client that does nothing for 5 s", () => {
     expect(await ask(agent)).toBe("UP\n");
   });
 
-  testHere("is closed when it does not read its answer", async () => {
-    const services = Array.from({ length: 3000 }, (_, i) => [
-      `service-${i}-${"x".repeat(40)}`,
-      JSON.stringify({ status: "DOWN", reason: "y".repeat(100) }),
-    ]);
-    await using agent = await start({ socket: true, services: Object.fromEntries(services) });
-    jest.useFakeTimers();
-    try {
-      using deaf = await Connection.open(agent.socket);
-      deaf.socket.pause();
-      deaf.send("show services\n");
-      await turn();
-      await pass(5000);
-      deaf.socket.resume();
-      await turn();
-      expect(deaf.ended).not.toBe("no");
-      expect(deaf.text).not.toEndWith("\n");
-    } finally {
-      jest.useRealTimers();
-    }
-  });
+  testHere(
+    "may take a long answer slowly, and is closed when it takes none of it for 5 s",
+    async () => {
+      const name = (i: number) => `service-${i}-${"x".repeat(40)}`;
+      const state = JSON.stringify({ status: "DOWN", reason: "y".repeat(100) });
+      const services = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [name(i), state]));
+      await using agent = await start({ socket: true, services });
+      using slow = await openPaused(agent.socket);
+      for (let i = 0; i < 20; i += 1) await ask(agent, "\n");
+      expect(slow.text).toBe("");
+      slow.socket.resume();
+      expect(JSON.parse(await slow.rest())).toHaveLength(3000);
+      jest.useFakeTimers();
+      try {
+        using deaf = await openPaused(agent.socket);
+        await turn();
+        await pass(5000);
+        deaf.socket.resume();
+        await turn();
+        expect(deaf.ended).not.toBe("no");
+        expect(deaf.text).not.toEndWith("\n");
+      } finally {
+        jest.useRealTimers();
+      }
+    },
+  );
+
+  /** Lets so much time pass for all timers. */
+  async function pass(milliseconds: number): Promise<void> {
+    jest.advanceTimersByTime(milliseconds);
+    await turn();
+  }
+
+  /** Opens a connection that asks for a long answer and reads nothing. */
+  async function openPaused(socket: string): Promise<Connection> {
+    const client = await Connection.open(socket);
+    client.socket.pause();
+    client.send("show services\n");
+    return client;
+  }
 });

@@ -13,10 +13,15 @@ describe("the set of services", () => {
     renameSync(pathOf(agent, "web"), pathOf(agent, "www"));
     writeFileSync(pathOf(agent, "api"), "UP");
     rmSync(pathOf(agent, "bad"));
-    expect(await command(agent, "reload")).toBe("error: refused: api; the reply is ready up 100%");
+    symlinkSync("nowhere", pathOf(agent, "link"));
+    expect(await command(agent, "reload")).toBe(
+      "error: refused: api, link; the reply is ready up 100%",
+    );
+    rmSync(pathOf(agent, "link"));
     const services: { name: string; reply: string }[] = await show(agent, "services");
     expect(services.map(({ name, reply }) => `${name}: ${reply}`)).toEqual([
-      ...["api: ready fail 100%", "db: ready up 100%", "new: maint 100%", "www: ready up 80%"],
+      ...["api: ready fail 100%", "db: ready up 100%", "link: ready fail 100%"],
+      ...["new: maint 100%", "www: ready up 80%"],
     ]);
     expect(await ask(agent, "web\n")).toBe(NONE);
     writeFileSync(pathOf(agent, "api"), FILES.api);
@@ -26,22 +31,10 @@ describe("the set of services", () => {
       "hapgent: service gone cause=socket service=bad",
       "hapgent: service gone cause=socket service=web",
       expect.stringContaining("state file refused cause=socket service=api file="),
+      expect.stringContaining("state file refused cause=start service=link file="),
+      "hapgent: service gone cause=socket service=link",
       'hapgent: state cause=socket service=api old="ready fail 100%" new="up drain 50% maxconn:7 #why"',
     ]);
-  });
-
-  test("has no FIFO, directory, device or dangling link that hangs or answers", async () => {
-    await using agent = await serve({ services: { web: FILES.web }, socket: true });
-    const directory = agent.services;
-    mkdirSync(`${directory}/folder.json`);
-    symlinkSync("nowhere", `${directory}/dangling.json`);
-    symlinkSync("/dev/zero", `${directory}/device.json`);
-    Bun.spawnSync(["mkfifo", `${directory}/fifo.json`]);
-    expect(await command(agent, "reload")).toStartWith("error: refused: ");
-    for (const name of ["folder", "dangling", "device", "fifo"]) {
-      expect(await ask(agent, `${name}\n`)).toMatch(/^(ready fail 100%|FAIL #no such service)\n$/);
-    }
-    expect(await ask(agent, "web\n")).toBe("ready up 80%\n");
   });
 
   test("stays while its directory cannot be read, and that is said", async () => {

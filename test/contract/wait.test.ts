@@ -120,6 +120,9 @@ describe("wait", () => {
         "ok forgotten: 1 poller silent for 3600 s: 127.0.0.2",
       );
       expect(await show(agent, "pollers")).toEqual([]);
+      expect(await command(agent, "wait 0")).toBe(
+        "error: after 0 s: no load balancer has asked; with `wait SECONDS 0` that is no error",
+      );
       const forgets = agent.log.filter((line) => line.includes(": forget "));
       expect(forgets).toEqual([
         'hapgent: forget cause=socket answer="ok forgotten: 1 poller silent for 3600 s: 127.0.0.2"',
@@ -128,19 +131,23 @@ describe("wait", () => {
   );
 
   testInTime(
-    "forgets by itself those that are silent for HAPGENT_FORGET",
+    "forgets by itself those that are silent for HAPGENT_FORGET, also where nobody looks",
     { socket: true, env: { HAPGENT_FORGET: "3600" } },
     async (agent) => {
       for (let i = 0; i < 3; i += 1) {
-        await ask(agent, "", "127.0.0.2");
+        await ask(agent, "web\n", "127.0.0.2");
         await agent.pass(2);
       }
-      await agent.pass(3590);
-      expect(await show(agent, "pollers")).toMatchObject([{ counts: true }]);
-      await agent.pass(10);
-      expect(await show(agent, "pollers")).toEqual([]);
-      expect(agent.log.at(-1)).toMatch(
-        /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent="" silent=360\d/,
+      for (const [seconds, lines] of [
+        [3590, 1],
+        [60, 2],
+      ] as const) {
+        await agent.pass(seconds);
+        await ask(agent, "web\n", "127.0.0.3");
+        expect(agent.log).toHaveLength(lines);
+      }
+      expect(agent.log[1]).toMatch(
+        /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent=web silent=365\d/,
       );
     },
   );
