@@ -9,12 +9,6 @@ import type { Plan, StrangerPlan, TimedDeed } from "./plan.ts";
 import { Random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
 
-/** A wait that has ended. */
-export interface Outcome {
-  readonly at: number;
-  readonly end: WaitEnd;
-}
-
 /** An ok that was false: a load balancer has another reply, and whether the agent could know. */
 export interface FalseOk {
   readonly at: number;
@@ -26,7 +20,8 @@ export interface FalseOk {
 
 /** How a world went. */
 export interface Result {
-  readonly outcomes: readonly Outcome[];
+  /** How its waits have ended. */
+  readonly ends: readonly WaitEnd[];
   readonly falseOks: readonly FalseOk[];
   /** When a wait went on though all was known, or was never ok after all disturbances: why. */
   readonly endless: string | undefined;
@@ -52,7 +47,7 @@ class World {
   #agent: Agent | undefined;
   /** When the last disturbance was: at the end of the plan, or later. */
   #quietAt: number;
-  readonly #outcomes: Outcome[] = [];
+  readonly #ends: WaitEnd[] = [];
   readonly #falseOks: FalseOk[] = [];
   #endless: string | undefined;
   /** The lines that have the present reply, as some wait has said at this version of the host. */
@@ -82,7 +77,7 @@ class World {
     this.#timeline.run(this.#plan.end);
     this.#timeline.run(this.#quietAt);
     this.#expectOk();
-    return { outcomes: this.#outcomes, falseOks: this.#falseOks, endless: this.#endless };
+    return { ends: this.#ends, falseOks: this.#falseOks, endless: this.#endless };
   }
 
   /** After the last disturbance a wait has to be ok, once those that are gone were forgotten. */
@@ -108,13 +103,12 @@ class World {
     const limit = 30_000 + 3.1 * Math.max(...intervals) + newcomers;
     const { status } = agent.host.own.state;
     this.#set(undefined, { status: status === "DRAIN" ? "UP" : "DRAIN" }, "socket");
-    let last: Outcome | undefined;
-    this.#wait(undefined, limit / 1000, undefined, (outcome) => {
-      last = outcome;
+    let last: WaitEnd | undefined;
+    this.#wait(undefined, limit / 1000, undefined, (end) => {
+      last = end;
     });
     this.#timeline.run(now + limit + 200);
-    const problem = last?.end.problem;
-    if (!last || problem !== undefined) this.#endless = JSON.stringify(problem ?? "no end");
+    if (!last || last.problem) this.#endless = JSON.stringify(last?.problem ?? "no end");
   }
 
   #set(name: string | undefined, state: State, by: string): void {
@@ -191,7 +185,7 @@ class World {
     name: string | undefined,
     seconds: number,
     count: number | undefined,
-    ended: (outcome: Outcome) => void = () => {},
+    ended: (end: WaitEnd) => void = () => {},
     isStop = false,
   ): void {
     const agent = this.#agent;
@@ -208,10 +202,9 @@ class World {
         this.#timeline.at(at + LOOK_MS, look);
         return;
       }
-      const outcome = { at, end };
-      this.#outcomes.push(outcome);
+      this.#ends.push(end);
       if (end.problem === undefined) this.#judge(agent, name, at);
-      ended(outcome);
+      ended(end);
     };
     look(this.#timeline.now);
   }
