@@ -120,7 +120,7 @@ describe("a poller", () => {
     fc.oneof(
       fc.record({
         write: fc.constantFrom("UP", "DRAIN", "DOWN", "MAINT"),
-        isCertain: fc.boolean(),
+        isCertain: fc.constantFrom(true, true, true, false),
       }),
       fc.record({ close: fc.nat(5), isServed: fc.boolean() }),
     ),
@@ -165,7 +165,7 @@ describe("a poller", () => {
       }
     });
     fc.assert(property, { numRuns: 500 });
-    expect(told).toBeGreaterThan(100);
+    expect(told).toBeGreaterThan(10);
   });
 
   test("remembers few of many replies that it may have heard, and takes none for heard", () => {
@@ -183,15 +183,16 @@ test("show pollers tells since when each asks, and how often, those that never d
     services: ["web", "api"],
     named: "10.0.0.1 10.0.0.2 10.0.0.3=10.0.0.4",
   });
-  bench.check([0, 5, 10], "10.0.0.1", "web").check([3], "10.0.0.2", "api", false);
+  bench.check([0, 5, 10], "10.0.0.1", "web").check([3], "10.0.0.2", "api");
+  bench.set("DRAIN", "api").check([8], "10.0.0.2", "api", false);
   expect(bench.show(10.5)).toEqual([
     {
       ...{ address: "10.0.0.3=10.0.0.4", sent: null, age: null, since: null, interval: null },
       ...{ reply: null, isServed: false, counts: true, why: "named" },
     },
     {
-      ...{ address: "10.0.0.2", sent: "api", age: 7.5, since: "1970-01-01T00:00:03.000Z" },
-      ...{ interval: null, reply: null, perhaps: ["UP"], isServed: false },
+      ...{ address: "10.0.0.2", sent: "api", age: 2.5, since: "1970-01-01T00:00:03.000Z" },
+      ...{ interval: 5, reply: null, perhaps: ["UP", "DRAIN"], isServed: false },
       ...{ counts: true, why: "named" },
     },
     {
@@ -206,7 +207,7 @@ test.each([
   ["the longest gap", [0, 2, 5, 7], 3],
   ["of the last eight", [0, 9, ...every(4, 13, 8)], 4],
   ["without one over three times the median", [0, 2, 4, 6, 70], 2],
-  ["with one of three times the median", [0, 2, 4, 6, 12], 6],
+  ["with one of three times the median", [0, 1, 2, 6, 10, 22], 12],
 ])("the interval is %s", (_, seconds, interval) => {
   const bench = new Bench().check(seconds, "10.0.0.1");
   expect(bench.show(100)).toMatchObject([{ interval }]);

@@ -105,6 +105,17 @@ describe("an error says", () => {
     );
   });
 
+  test("that others behind an address may not know, where all are silent since the change", () => {
+    const several = every(1, -10, 10).flatMap((at) => [at, at + 0.2]);
+    const [alike, one] = [several, every(1, -10, 10)].map((seconds) =>
+      new Bench().check(seconds, "10.0.0.1").at(0).set("DRAIN").check([0.1], "10.0.0.1"),
+    );
+    expect(alike?.wait(2.6)).toContain(
+      ": 10.0.0.1 asked 2.5 s ago and not since, so that others behind this address may not know. ",
+    );
+    expect(one?.wait(2.6)).toStartWith("ok");
+  });
+
   test("of a named one that it has to ask twice, and perhaps for this service yet", () => {
     const named = "10.0.0.1 10.0.0.2=2001:db8::2";
     const bench = new Bench({ named, age: 0, services: ["web", "api"] });

@@ -85,6 +85,10 @@ describe("a state file that is refused", () => {
     await agent.logs(/^hapgent: invalid state file set aside file=\S+\.rejected$/);
     expect(readFileSync(`${agent.stateFile}.rejected`, "utf8")).toBe("no JSON");
     expect(agent.file()).toBe(formatState({ status: "UP" }));
+    // From now on what is in memory counts.
+    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":9}');
+    agent.signal("SIGUSR2");
+    await agent.answers("DOWN\n");
   });
 
   test("counts again when it was put right: a change is one of what it holds", async () => {
