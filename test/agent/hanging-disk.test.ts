@@ -1,13 +1,13 @@
 // A disk that hangs, or the server behind it, does not stop the replies. Here the disk is the test's;
 // test/faults has a real one.
-import { expect, jest, spyOn, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import * as disk from "../../src/state/disk.ts";
 import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { ask, command, logOf, refuse, show, start } from "../contract/driver.ts";
-import { turn } from "../contract/here.ts";
+import { stopTimers, turn } from "../contract/here.ts";
 
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
 
@@ -96,18 +96,14 @@ test("one that hangs at the start is said, and the exit code is 1", async () => 
   using hanging = hang("findState", "/state.json");
   // For its process this is the end: nothing comes after it.
   using _ = spyOn(disk, "within").mockImplementation((_, work) => work);
-  jest.useFakeTimers();
-  try {
-    const refused = refuse({ HAPGENT_STATE_FILE: "/state.json" });
-    while (hanging.calls.length === 0) await turn();
-    jest.advanceTimersByTime(5000);
-    const { exitCode, log } = await refused;
-    expect([exitCode, log.at(-1)]).toEqual([
-      1,
-      "hapgent: cannot start: /state.json was not read within 5 s: its disk hangs, " +
-        "or no thread may be started (pids limit, ulimit -u, seccomp)",
-    ]);
-  } finally {
-    jest.useRealTimers();
-  }
+  using timers = stopTimers();
+  const refused = refuse({ HAPGENT_STATE_FILE: "/state.json" });
+  while (hanging.calls.length === 0) await turn();
+  await timers.pass(5000);
+  const { exitCode, log } = await refused;
+  expect([exitCode, log.at(-1)]).toEqual([
+    1,
+    "hapgent: cannot start: /state.json was not read within 5 s: its disk hangs, " +
+      "or no thread may be started (pids limit, ulimit -u, seccomp)",
+  ]);
 });

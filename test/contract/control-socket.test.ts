@@ -2,7 +2,7 @@
 //   stops; one of a dead agent is taken over; nothing else that is there is touched.
 // - One command a connection, one line in answer, then it is closed. What clients send, leave
 //   unread and wait for is bounded, and so are their number and their time.
-import { describe, expect, jest, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { freePort } from "../../scripts/lib/port.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -10,7 +10,7 @@ import { until } from "../../scripts/lib/until.ts";
 import { formatState } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
 import { ask, command, HOST, refuse, show, start, testHere } from "./driver.ts";
-import { turn } from "./here.ts";
+import { stopTimers, turn } from "./here.ts";
 
 describe("the control socket", () => {
   test.each([
@@ -180,24 +180,19 @@ describe("a client of the control socket", () => {
 describe("a client that does nothing", () => {
   testHere("for 5 s is closed, unless it waits for its answer or holds", async () => {
     await using agent = await start({ socket: true });
-    jest.useFakeTimers();
-    try {
-      using idle = await Connection.open(agent.socket);
-      using half = await Connection.open(agent.socket, "set weight 5");
-      using waiting = await Connection.open(agent.socket, "wait 86400\n");
-      using holding = await Connection.open(agent.socket, "hold anna\n");
-      await turn();
-      await pass(4999);
-      expect([idle.text, half.text]).toEqual(["", ""]);
-      await pass(1);
-      expect([idle.text, half.text]).toEqual(Array(2).fill("error: idle for 5 s\n"));
-      const ended = [idle, half, waiting, holding].map((client) => client.ended);
-      expect(ended).toEqual(["half", "half", "no", "no"]);
-      expect(waiting.text).toBe("");
-    } finally {
-      jest.useRealTimers();
-    }
-    expect(await ask(agent)).toBe("UP\n");
+    using timers = stopTimers();
+    using idle = await Connection.open(agent.socket);
+    using half = await Connection.open(agent.socket, "set weight 5");
+    using waiting = await Connection.open(agent.socket, "wait 86400\n");
+    using holding = await Connection.open(agent.socket, "hold anna\n");
+    await turn();
+    await timers.pass(4999);
+    expect([idle.text, half.text]).toEqual(["", ""]);
+    await timers.pass(1);
+    expect([idle.text, half.text]).toEqual(Array(2).fill("error: idle for 5 s\n"));
+    const ended = [idle, half, waiting, holding].map((client) => client.ended);
+    expect(ended).toEqual(["half", "half", "no", "no"]);
+    expect(waiting.text).toBe("");
   });
 
   testHere(
@@ -212,26 +207,16 @@ describe("a client that does nothing", () => {
       expect(slow.text).toBe("");
       slow.socket.resume();
       expect(JSON.parse(await slow.rest())).toHaveLength(3000);
-      jest.useFakeTimers();
-      try {
-        using deaf = await openPaused(agent.socket);
-        await turn();
-        await pass(5000);
-        deaf.socket.resume();
-        await turn();
-        expect(deaf.ended).not.toBe("no");
-        expect(deaf.text).not.toEndWith("\n");
-      } finally {
-        jest.useRealTimers();
-      }
+      using timers = stopTimers();
+      using deaf = await openPaused(agent.socket);
+      await turn();
+      await timers.pass(5000);
+      deaf.socket.resume();
+      await turn();
+      expect(deaf.ended).not.toBe("no");
+      expect(deaf.text).not.toEndWith("\n");
     },
   );
-
-  /** Lets so much time pass for all timers. */
-  async function pass(milliseconds: number): Promise<void> {
-    jest.advanceTimersByTime(milliseconds);
-    await turn();
-  }
 
   /** Opens a connection that asks for a long answer and reads nothing. */
   async function openPaused(socket: string): Promise<Connection> {

@@ -3,12 +3,12 @@
 //   name, and with the host's when it names none in a quarter of a second;
 // - the host comes first: it never makes a service more available than it is;
 // - a command with @NAME is for that service.
-import { describe, expect, jest, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import { Connection } from "./connection.ts";
 import { ask, command, HOST, show, testHere } from "./driver.ts";
-import { turn } from "./here.ts";
+import { stopTimers, turn } from "./here.ts";
 import { FILES, NONE, pathOf, serve } from "./services.ts";
 
 describe("a check of a host with services", () => {
@@ -44,38 +44,30 @@ describe("a check of a host with services", () => {
     await using agent = await serve();
     const place = { host: HOST, port: agent.port };
     const web = "ready up 80%\n";
-    jest.useFakeTimers();
-    try {
-      for (const [sent, reply] of [
-        ["web", web],
-        ["www\n", NONE],
-        ["x".repeat(73), NONE],
-      ] as const) {
-        using client = await Connection.open(place, sent);
-        await turn();
-        expect(client.text).toBe(reply);
-      }
-      using ended = await Connection.open(place);
-      ended.end("ww");
-      using half = await Connection.open(place, "w");
-      // What is no whole name is waited for, a quarter of a second.
-      using slow = await Connection.open(place, "ww");
+    using timers = stopTimers();
+    for (const [sent, reply] of [
+      ["web", web],
+      ["www\n", NONE],
+      ["x".repeat(73), NONE],
+    ] as const) {
+      using client = await Connection.open(place, sent);
       await turn();
-      half.send("eb");
-      await turn();
-      expect([ended.text, half.text]).toEqual([NONE, web]);
-      jest.advanceTimersByTime(249);
-      await turn();
-      expect(slow.text).toBe("");
-      // A moment more, to read what has come already.
-      for (let i = 0; i < 2; i += 1) {
-        jest.advanceTimersByTime(1);
-        await turn();
-      }
-      expect(slow.text).toBe(NONE);
-    } finally {
-      jest.useRealTimers();
+      expect(client.text).toBe(reply);
     }
+    using ended = await Connection.open(place);
+    ended.end("ww");
+    using half = await Connection.open(place, "w");
+    // What is no whole name is waited for, a quarter of a second.
+    using slow = await Connection.open(place, "ww");
+    await turn();
+    half.send("eb");
+    await turn();
+    expect([ended.text, half.text]).toEqual([NONE, web]);
+    await timers.pass(249);
+    expect(slow.text).toBe("");
+    // A moment more, to read what has come already.
+    for (let i = 0; i < 2; i += 1) await timers.pass(1);
+    expect(slow.text).toBe(NONE);
   });
 
   test("with watch on never reads a file outside of its directory, or a hidden one", async () => {

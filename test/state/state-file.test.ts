@@ -7,7 +7,7 @@ import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { StateFile } from "../../src/state/state-file.ts";
-import { turn } from "../contract/here.ts";
+import { stopTimers, turn } from "../contract/here.ts";
 
 test("a state file is written twice for many changes at once: the first, and the last", async () => {
   using directory = temporaryDirectory();
@@ -49,27 +49,22 @@ test("a read is given up after 5 s; the next ones are not even begun, until the 
     reading = Object.assign(given ?? { isGivenUp: false }, { cancel });
     return hanging.promise;
   });
-  jest.useFakeTimers();
-  try {
-    let answer: unknown = "none yet";
-    const first = file.read().then((found) => {
-      answer = found;
-    });
-    while (!reading) await turn();
-    jest.advanceTimersByTime(4999);
-    await turn();
-    expect(answer).toBe("none yet");
-    jest.advanceTimersByTime(1);
-    await first;
-    expect([answer, reading.isGivenUp, cancel.mock.calls.length]).toEqual([undefined, true, 1]);
-    expect([await file.read(), await file.readIfChanged()]).toEqual([undefined, undefined]);
-    // Nothing has changed by it.
-    expect([file.isStale, find.mock.calls.length]).toEqual([false, 1]);
-    find.mockRestore();
-    hanging.resolve({ state: { status: "DOWN" } });
-    await turn();
-    expect(await file.read()).toEqual({ state: { status: "UP" } });
-  } finally {
-    jest.useRealTimers();
-  }
+  using timers = stopTimers();
+  let answer: unknown = "none yet";
+  const first = file.read().then((found) => {
+    answer = found;
+  });
+  while (!reading) await turn();
+  await timers.pass(4999);
+  expect(answer).toBe("none yet");
+  await timers.pass(1);
+  await first;
+  expect([answer, reading.isGivenUp, cancel.mock.calls.length]).toEqual([undefined, true, 1]);
+  expect([await file.read(), await file.readIfChanged()]).toEqual([undefined, undefined]);
+  // Nothing has changed by it.
+  expect([file.isStale, find.mock.calls.length]).toEqual([false, 1]);
+  find.mockRestore();
+  hanging.resolve({ state: { status: "DOWN" } });
+  await turn();
+  expect(await file.read()).toEqual({ state: { status: "UP" } });
 });
