@@ -29,7 +29,7 @@ export interface Surroundings {
   readonly forget: number | undefined;
   /** The agent, while it listens. */
   readonly agent: () => Agent | undefined;
-  readonly heard: (line: Line, reply: string, agent: Agent) => void;
+  readonly heard: (line: Line, reply: string) => void;
 }
 
 /** A line of a load balancer: it asks, and knows what it has read. */
@@ -137,7 +137,7 @@ export class Line {
         return;
       }
       this.knows = reply;
-      this.world.heard(this, reply, asked);
+      this.world.heard(this, reply);
       // Its end comes, as a reset perhaps, or late, or never.
       const end = SEGMENTS.map((delay) => read + delay).find((at) => !this.#isLost(at));
       const closed = (end ?? Number.POSITIVE_INFINITY) + trip / 2;

@@ -43,9 +43,8 @@ export interface StrangerPlan {
   readonly end: "served" | "unread";
   /** How long the connection is open (ms). */
   readonly open: number;
-  /** How often it comes again (ms), and until when; it may be a monitor that asks for ever. */
+  /** How often it comes again (ms): a monitor, which asks for ever. */
   readonly every?: number;
-  readonly until?: number;
 }
 
 /** What is done to the agent. */
@@ -66,7 +65,7 @@ export type Deed =
   | { readonly do: "restart"; readonly down: number }
   /** A stop with a stop status, and a start. */
   | { readonly do: "stop"; readonly grace: number; readonly down: number }
-  | { readonly do: "forget"; readonly address: string; readonly name?: string }
+  | { readonly do: "forget"; readonly address: string }
   | { readonly do: "remove"; readonly name: string }
   | { readonly do: "forget silent"; readonly seconds: number };
 
