@@ -25,7 +25,7 @@ class Counter extends Pollers {
 
   override closed(written: Written, isServed: boolean, now: number): void {
     super.closed(written, isServed, now);
-    if (!written.some(({ isCertain }) => isCertain)) return;
+    if (!written?.isCertain) return;
     this.ends.all += 1;
     if (isServed) this.ends.clean += 1;
   }
