@@ -150,7 +150,7 @@ export class Line {
   #close(pollers: Pollers, written: Written, reply: string, isServed: boolean): void {
     const { now } = this.world.timeline;
     const { sent } = this.plan;
-    pollers.closed(written, isServed && sent !== "", now);
+    pollers.closed(written, isServed, now);
     if (sent === "") {
       this.#note(now);
       const own = pollers.written({ address: this.balancer.address, sent }, reply, now);
