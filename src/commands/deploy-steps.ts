@@ -87,8 +87,7 @@ class Deploy {
   async #takeOut(): Promise<void> {
     const { plan, world, agent } = this;
     const { from, out } = this.settings;
-    await this.#change(from, out);
-    refuseYoung(plan, await this.#wait("is out"));
+    refuseYoung(plan, await this.#tell(from, out, "is out"));
     if (plan.drain) await drain(plan.drain, world);
     // Nobody may have let traffic in meanwhile.
     const shown = await agent.show();
@@ -128,14 +127,13 @@ class Deploy {
   async #putBack(): Promise<void> {
     const { to: end, back } = this.settings;
     const shown = await this.agent.show();
-    if (isSame(shown, end)) return;
     const way = listWayBack(shown, this.settings);
     if (way.length === 0) throw new Taken("it is not put back");
     let now: Setting = shown;
     for (const to of way) {
-      await this.#change(now, to);
+      if (to !== back && back) await this.#change(now, to);
+      else await this.#tell(now, to, isInRotation(end) ? "is back" : "is out");
       now = to;
-      if (to === back || back === undefined) await this.#wait("is back");
     }
   }
 
@@ -145,9 +143,11 @@ class Deploy {
     this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 
-  async #wait(what: string): Promise<string> {
-    this.world.say(describeWaiting(this.plan, this.start.slowest));
+  /** Sets a state, and waits until every load balancer knows. */
+  async #tell(now: Setting, to: Setting, what: string): Promise<string> {
     this.#known = "not every load balancer is known to know";
+    await this.#change(now, to);
+    this.world.say(describeWaiting(this.plan, this.start.slowest));
     const answer = await waitForAll(this.agent, this.plan);
     this.#known = isNobody(answer)
       ? "no load balancer asks"
@@ -165,7 +165,7 @@ class Deploy {
     const isBack = shown !== undefined && isSame(shown, settings.to);
     const next = formatNext(shown ?? this.#last, settings, plan);
     const isOwn = shown === undefined || isBack || next !== undefined;
-    if (!shown) words.push("the agent does not answer");
+    if (!shown) words.push("its state is not known");
     else if (isOwn) words.push(`the agent says ${shown.reply}`);
     else words.push(`somebody has set it: it is ${describe(shown)}, and stays so`);
     if (isOwn && this.#known) words.push(this.#known);

@@ -50,14 +50,16 @@ export function isInRotation({ status }: Setting): boolean {
 /** The states that lead back from one of these, in their order; none from others. */
 export function listWayBack(now: Setting, { to, out, failed, back }: Settings): Setting[] {
   if (back && isSame(now, back)) return [to];
-  if (isSame(now, out) || isSame(now, failed)) return back ? [back, to] : [to];
-  return [];
+  // Also where somebody has set that already: load balancers may still have the drain.
+  const isOwn = [out, failed, to].some((each) => isSame(now, each));
+  if (!isOwn) return [];
+  return back ? [back, to] : [to];
 }
 
 /** The commands that go on from here, and what for; undefined when there is nothing to do, or it is not ours. */
 export function formatNext(now: Setting, settings: Settings, plan: Plan): string | undefined {
   const way = listWayBack(now, settings);
-  if (way.length === 0) return undefined;
+  if (way.length === 0 || isSame(now, settings.to)) return undefined;
   const ctl = ["hapgent ctl"];
   if (plan.instance !== undefined) ctl.push(`--instance ${plan.instance}`);
   if (plan.service !== undefined) ctl.push(`@${plan.service}`);

@@ -166,7 +166,9 @@ describe("a deploy that finishes", () => {
     "from %s, when it may, changes only the reason: the server never gets more traffic",
     async (status) => {
       const { agent, run } = start(setting(status, "bad disk"));
-      expect((await run({ fromAny: true })).code).toBe(0);
+      const { code, line } = await run({ fromAny: true });
+      expect(code).toBe(0);
+      expect(line).toEndWith("every load balancer knows that the server is out");
       expect(changes(agent).filter((line) => line.startsWith("change"))).toEqual([
         `change ${status} bad disk to ${status} v42 [77]`,
         `change ${status} v42 [77] to ${status} bad disk`,
@@ -194,6 +196,19 @@ describe("a deploy that finishes", () => {
     const { code, line } = await run({ fromAny: true, up: true });
     expect({ code, state: agent.get() }).toEqual({ code: 1, state: failed });
     expect(line).not.toContain("hapgent ctl");
+  });
+
+  test("takes back the drain where somebody has set UP meanwhile: load balancers keep it", async () => {
+    const { agent, world, run } = start();
+    world.onRun = () => agent.set(setting("UP"), "SIGUSR1");
+    const { code, line } = await run();
+    expect(code).toBe(0);
+    expect(line).toEndWith("every load balancer knows that the server is back");
+    expect(changes(agent).slice(4)).toEqual([
+      "change UP to READY v42 [77]",
+      "wait 30",
+      "change READY v42 [77] to UP",
+    ]);
   });
 
   test("says so when no load balancer asks, which the plan allows", async () => {
@@ -415,6 +430,20 @@ describe("a deploy that fails leaves the server out, and says what to type", () 
     );
   });
 
+  test("when the way back is not saved: who knows is not known", async () => {
+    const { agent, run } = start();
+    agent.onLine = (line) => {
+      if (!line.startsWith("change DRAIN")) return;
+      agent.set(BACK, "socket");
+      agent.odd.set(/^change/, "error: not saved: no space left; the reply is READY");
+    };
+    const { code, line } = await run();
+    expect(code).toBe(1);
+    expect(line).toMatch(
+      /^deployed, but not saved: no space left; .*; not every load balancer is known to know; to finish: /,
+    );
+  });
+
   test("when the service does not answer in time", async () => {
     const { agent, world, run } = start();
     world.silences.push(...Array<string>(100).fill("HTTP 503"));
@@ -432,7 +461,7 @@ describe("a deploy that fails leaves the server out, and says what to type", () 
     const { code, line } = await run();
     expect(code).toBe(1);
     expect(line).toMatch(
-      /^deployed, but no answer; the agent does not answer; .*to put it back: hapgent/,
+      /^deployed, but no answer; its state is not known; .*to put it back: hapgent/,
     );
   });
 });
@@ -454,7 +483,7 @@ describe("when the agent restarts in the middle, a deploy", () => {
     };
     const { code, line } = await run();
     expect({ code, state: agent.get() }).toEqual({ code: 1, state: OUT });
-    expect(line).toContain("another deploy is under way: held by carol");
+    expect(line).toContain("another deploy is under way: held by carol since 14:02:11; its state");
   });
 
   test("gives up on one that ends again and again", async () => {
@@ -468,7 +497,7 @@ describe("when the agent restarts in the middle, a deploy", () => {
     };
     const { code, line } = await run();
     expect({ code, state: agent.get() }).toEqual({ code: 1, state: OUT });
-    expect(line).toStartWith("deployed, but closed without an answer; the agent does not answer;");
+    expect(line).toStartWith("deployed, but closed without an answer; its state is not known;");
   });
 
   test("sees that a change whose answer was lost has been made", async () => {
@@ -491,7 +520,7 @@ describe("when the agent restarts in the middle, a deploy", () => {
 describe("an interrupted deploy says what it leaves behind:", () => {
   test.each([
     ["hold", "interrupted: nothing was changed"],
-    ["change", "nothing was deployed: interrupted; the agent says DRAIN; to put it back: "],
+    ["change", "nothing was deployed: interrupted; the agent says DRAIN; not every load balancer"],
   ])("during %s", async (word, text) => {
     const { agent, world, run } = start();
     agent.onLine = (line) => {
