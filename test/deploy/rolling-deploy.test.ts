@@ -1,7 +1,8 @@
 // A rolling deploy as an operator has it: HAProxy's own intervals, web servers that take 8 s to come
 // back, requests under way. Minutes long; test/system/deploy.test.ts has the same in small.
 import { describe, expect, test } from "bun:test";
-import { deploy, type LabOptions, Load, startLab } from "../system/deploy-lab.ts";
+import { deploy, type LabOptions, startLab } from "../system/deploy-lab.ts";
+import { Traffic } from "../system/traffic.ts";
 
 /** HAProxy's own intervals. */
 const OWN: LabOptions = { hosts: ["one", "two"], interval: "2s", restart: 8000 };
@@ -22,16 +23,16 @@ const DEPLOYS: [string, LabOptions, number, Record<string, string>, string[]][] 
 describe.concurrent("a rolling deploy fails no request", () => {
   test.each(DEPLOYS)("%s", async (_, options, pause, headers, args) => {
     await using lab = await startLab(options);
-    await using load = new Load(lab, pause, headers);
-    await load.served(lab.host);
+    await using traffic = new Traffic(lab.balancers, pause, headers);
+    await traffic.served(lab.host);
     for (const host of lab.hosts) {
       const url = ["--url", `http://127.0.0.1:${host.port}/`, "--settle", "5"];
       const port = args.includes("--drain") ? ["--port", String(host.port)] : [];
       expect(await deploy(host, [...url, ...args, ...port, "v42"])).toMatchObject({ exitCode: 0 });
     }
-    await load.served(lab.host);
-    const { failed, count } = await load.stop(["one", "two"]);
-    console.log(`${count} requests, failed: ${JSON.stringify(failed)}`);
+    await traffic.served(lab.host);
+    const { failed, answers } = await traffic.stop();
+    console.log(`answers: ${JSON.stringify(answers)}`);
     expect({ failed, restarts: lab.hosts.map((host) => host.restarts()) }).toEqual({
       failed: {},
       restarts: [1, 1],

@@ -2,7 +2,6 @@ import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
-import { outcome } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { ask } from "../../src/commands/conversation.ts";
@@ -27,8 +26,6 @@ export interface LabOptions {
   /** Milliseconds that a request takes, and that a restart keeps the web server away. */
   readonly request?: number;
   readonly restart?: number;
-  /** What the agents are asked for; each host's name when not given. */
-  readonly send?: string;
   readonly state?: object;
 }
 
@@ -41,6 +38,8 @@ export interface Host {
   readonly restart: readonly string[];
   /** How often it was restarted. */
   readonly restarts: () => number;
+  /** Ends the web server, which completes what is under way. */
+  readonly stop: () => Promise<void>;
 }
 
 /** Two HAProxys before some hosts: `await using lab = await startLab()`. */
@@ -71,7 +70,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 }
 
 async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promise<Lab> {
-  const { hosts: names = ["one"], balancers: count = 2, backend = "", send } = options;
+  const { hosts: names = ["one"], balancers: count = 2, backend = "" } = options;
   const { interval = "250ms" } = options;
   labs += 1;
   const addresses = Array.from({ length: count }, (_, i) => `127.7.${labs}.${i + 1}`);
@@ -92,7 +91,7 @@ async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promis
   const lines = hosts.map(
     ({ name, port, agent }) =>
       `server ${name} 127.0.0.1:${port} cookie ${name} weight 100 check inter ${interval} ` +
-      `agent-check agent-inter ${interval} agent-addr ${HOST} agent-port ${agent.port} agent-send "${send ?? name}\\n"`,
+      `agent-check agent-inter ${interval} agent-addr ${HOST} agent-port ${agent.port} agent-send "${name}\\n"`,
   );
   const configure = (source: string) => `
 listen be
@@ -157,102 +156,39 @@ function startRestartable(
       },
     }),
   );
-  return { port, restart: ["curl", "-sf", `${manager.url}`], restarts: () => count };
+  return {
+    port,
+    restart: ["curl", "-sf", `${manager.url}`],
+    restarts: () => count,
+    stop: () => service.stop(),
+  };
 }
 
 /** Deploys as a person would; returns how it ended. */
-export async function deploy(host: Host, args: readonly string[], command = host.restart) {
-  const { exitCode, stderr } = await outcome([EXECUTABLE, "deploy", ...args, ...command], {
-    env: { HAPGENT_SOCKET: host.agent.socket, HAPGENT_DEPLOY_SETTLE: "1" },
-    isClean: true,
-    limit: 120,
-  });
-  const lines = stderr.trimEnd().split("\n");
-  return { exitCode, last: lines.at(-1) ?? "", lines };
+export async function deploy(host: Host, args: readonly string[]) {
+  return await (await startDeploy(host, args)).end();
 }
 
-/** Starts a deploy and waits until a line of it matches. */
-export async function startDeploy(
-  host: Host,
-  args: readonly string[],
-  pattern: RegExp,
-  command: readonly string[] = host.restart,
-) {
-  const process = Bun.spawn([EXECUTABLE, "deploy", ...args, ...command], {
+/** Starts a deploy and waits until a line of it matches, if one is to. */
+export async function startDeploy(host: Host, args: readonly string[], pattern?: RegExp) {
+  const child = Bun.spawn([EXECUTABLE, "deploy", ...args, ...host.restart], {
     env: { PATH: Bun.env["PATH"], HAPGENT_SOCKET: host.agent.socket, HAPGENT_DEPLOY_SETTLE: "1" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const lines: string[] = [];
-  const ended = collectLines(process.stderr, lines);
-  const reach = (what: RegExp) =>
-    until(
-      `${what}`,
-      () => {
-        if (lines.some((line) => what.test(line))) return true;
-        if (process.exitCode !== null) throw new Error(`not ${what}, but ${lines.join("\n")}`);
-        return false;
-      },
-      30_000,
-    );
-  await reach(pattern);
+  const ended = collectLines(child.stderr, lines);
+  if (pattern) {
+    await until(`${pattern}`, () => {
+      if (lines.some((line) => pattern.test(line))) return true;
+      if (child.exitCode !== null) throw new Error(`not ${pattern}, but ${lines.join("\n")}`);
+      return false;
+    });
+  }
   return {
-    process,
-    lines,
-    reach,
     async end() {
-      const exitCode = await process.exited;
+      const exitCode = await child.exited;
       await ended;
-      return { exitCode, last: lines.at(-1) ?? "" };
+      return { exitCode, last: lines.at(-1) ?? "", lines };
     },
   };
-}
-
-/**
- * Clients that send a request every so many milliseconds, whatever becomes of those before, through
- * the load balancers in turn: `await using load = new Load(lab, 10)`.
- */
-export class Load implements AsyncDisposable {
-  /** Requests by what answered them: a host's name, or how they failed. */
-  readonly answers: Record<string, number> = {};
-  readonly #requests: Promise<void>[] = [];
-  readonly #timer: Timer;
-
-  constructor(lab: Lab, pause: number, headers: Record<string, string> = {}) {
-    this.#timer = setInterval(() => {
-      const balancer = lab.balancers[this.#requests.length % lab.balancers.length];
-      if (balancer) this.#requests.push(this.#send(balancer, headers));
-    }, pause);
-  }
-
-  /** Waits until a host has answered so many further requests. */
-  async served(host: Host, count = 20): Promise<void> {
-    const before = this.by(host.name);
-    await until(`${host.name} serves`, () => this.by(host.name) >= before + count, 30_000);
-  }
-
-  by(answer: string): number {
-    return this.answers[answer] ?? 0;
-  }
-
-  /** Sends no more, waits for all answers, and returns those that failed. */
-  async stop(names: readonly string[]): Promise<{ failed: Record<string, number>; count: number }> {
-    clearInterval(this.#timer);
-    await Promise.all(this.#requests);
-    const failed = Object.entries(this.answers).filter(([answer]) => !names.includes(answer));
-    return { failed: Object.fromEntries(failed), count: this.#requests.length };
-  }
-
-  async #send(balancer: HaproxyProcess, headers: Record<string, string>): Promise<void> {
-    const answer = await balancer
-      .get(headers)
-      .then(
-        async (response) => (response.ok ? await response.text() : `HTTP ${response.status}`),
-        String,
-      );
-    this.answers[answer] = this.by(answer) + 1;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.stop([]);
-  }
 }

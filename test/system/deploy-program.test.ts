@@ -197,7 +197,7 @@ describe.concurrent("a deploy that is refused is one line and changes nothing:",
     expect({ exitCode, stdout }).toEqual({ exitCode: code, stdout: "" });
     expect(stderr).toContain(text);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
-    expect(deployed.agent.get()).toEqual({ status: "UP", reason: undefined });
+    expect(deployed.agent.get()).toBe("UP");
   });
 
   test("no agent, no socket", async () => {
@@ -265,7 +265,7 @@ describe.concurrent("a signal", () => {
       expect(log.at(-1)).toMatch(
         /^hapgent deploy: interrupted; the agent says DRAIN; .*to put it back: hapgent ctl change /,
       );
-      expect(deployed.agent.get().status).toBe("DRAIN");
+      expect(deployed.agent.get()).toStartWith("DRAIN ");
     },
   );
 
@@ -305,6 +305,6 @@ describe.concurrent("a signal", () => {
     expect(deployed.agent.isHeld).toBeTrue();
     writeFileSync(`${deployed.path}/go`, "");
     await until("it has ended", () => !deployed.agent.isHeld);
-    expect(deployed.agent.get().status).toBe("DRAIN");
+    expect(deployed.agent.get()).toStartWith("DRAIN ");
   });
 });

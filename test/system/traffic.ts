@@ -1,30 +1,38 @@
 import type { HaproxyProcess } from "../../scripts/lib/haproxy.ts";
-
-/** Milliseconds between requests: 100 a second. */
-const PAUSE = 10;
+import { until } from "../../scripts/lib/until.ts";
 
 /** How long a service that stops waits for its clients, in milliseconds. */
 const STOP_MS = 5000;
 
 /**
- * A client that sends 100 requests a second through HAProxy: `await using traffic = new
- * Traffic(haproxy)`.
+ * Clients that send a request every so many milliseconds, whatever becomes of those before, through
+ * the load balancers in turn: `await using traffic = new Traffic(haproxy)`.
  */
 export class Traffic implements AsyncDisposable {
   /** Requests by what answered them: a server's name, or how they failed. */
   readonly answers: Record<string, number> = {};
-  readonly #haproxy: HaproxyProcess;
+  /** Those that failed. */
+  readonly failed: Record<string, number> = {};
   readonly #requests: Promise<void>[] = [];
   readonly #timer: Timer;
 
-  constructor(haproxy: HaproxyProcess) {
-    this.#haproxy = haproxy;
-    this.#timer = setInterval(() => this.#requests.push(this.#send()), PAUSE);
+  constructor(balancers: HaproxyProcess | readonly HaproxyProcess[], pause = 10, headers = {}) {
+    const all = [balancers].flat();
+    this.#timer = setInterval(() => {
+      const balancer = all[this.#requests.length % all.length];
+      if (balancer) this.#requests.push(this.#send(balancer, headers));
+    }, pause);
   }
 
   /** Requests that a server has answered. */
   by(server: string): number {
     return this.answers[server] ?? 0;
+  }
+
+  /** Waits until a server has answered so many further requests. */
+  async served({ name }: { name: string }, count = 20): Promise<void> {
+    const before = this.by(name);
+    await until(`${name} serves`, () => this.by(name) >= before + count);
   }
 
   /** Sends no more, and waits for all answers. */
@@ -34,14 +42,16 @@ export class Traffic implements AsyncDisposable {
     return this;
   }
 
-  async #send(): Promise<void> {
-    const answer = await this.#haproxy
-      .get()
-      .then(
-        async (response) => (response.ok ? await response.text() : `HTTP ${response.status}`),
-        String,
-      );
+  async #send(balancer: HaproxyProcess, headers: Record<string, string>): Promise<void> {
+    const { answer, isServed } = await balancer.get(headers).then(
+      async (response) => ({
+        answer: response.ok ? await response.text() : `HTTP ${response.status}`,
+        isServed: response.ok,
+      }),
+      (error: unknown) => ({ answer: String(error), isServed: false }),
+    );
     this.answers[answer] = this.by(answer) + 1;
+    if (!isServed) this.failed[answer] = this.by(answer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -71,20 +81,4 @@ export function startService(name: string, port = 0, time = 30) {
     },
     [Symbol.asyncDispose]: () => server.stop(true),
   };
-}
-
-/**
- * A proxy with two servers: one with an agent that is asked every 20 ms, and `other`. A request
- * that fails is not tried again: it counts.
- */
-export function twoServers(agentPort: number, port: number, otherPort: number): string {
-  return `
-listen be
-  bind unix@front.sock
-  retries 0
-  default-server check inter 200ms
-  server s 127.0.0.1:${port} weight 100 agent-check agent-inter 20ms agent-addr 127.0.0.1 \
-    agent-port ${agentPort}
-  server other 127.0.0.1:${otherPort} weight 100
-`;
 }
