@@ -571,7 +571,9 @@ describe("with --forget-silent", () => {
   test("an interval of a stranger is nobody's", async () => {
     const { agent, run } = start();
     agent.pollers = [
-      { address: "10.0.0.9", counts: false, interval: 600 },
+      { address: "10.0.0.9", counts: false, interval: 600, why: "stranger" },
+      // A person who has tried it twice.
+      { address: "10.0.0.8", counts: true, interval: 60, why: "new" },
       { address: "10.0.0.1", counts: true, interval: null },
     ];
     expect((await run()).code).toBe(0);
