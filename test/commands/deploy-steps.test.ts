@@ -579,6 +579,15 @@ describe("with --forget-silent", () => {
     expect((await run()).code).toBe(0);
   });
 
+  test("one that asks as rarely is there", async () => {
+    const { agent, run } = start();
+    agent.pollers = [{ address: "10.0.0.1", counts: true, interval: 10, why: "named" }];
+    expect(await run({ forgetSilent: 10 })).toEqual({
+      code: 2,
+      line: expect.stringMatching(/: --forget-silent 10 is too short: .*; use --forget-silent 13$/),
+    });
+  });
+
   test("one that is silent for less does", async () => {
     const { agent, run } = start();
     agent.waits.push("ok", "error: 10.0.0.12 does not know");
