@@ -17,7 +17,7 @@ describe("the control socket", () => {
     [0o600, {}],
     [0o660, { HAPGENT_SOCKET_MODE: "0660" }],
   ])(
-    "has mode %o and the group of its directory, is in the log, and is gone after the stop",
+    "has mode 0600, or the one that is set (%o), and its directory's group, and goes with the stop",
     async (mode, env) => {
       using directory = temporaryDirectory();
       // Only root may give a file away; for others the group is the same before and after.

@@ -30,13 +30,17 @@ describe("a save", () => {
     expect(statSync(file.path).mode & 0o7777).toBe(0o644);
   });
 
-  test.each([0o600, 0o664, 0o400])(
-    "replaces a file of mode %#o at once, and keeps mode and owner",
-    async (mode) => {
+  test.each([
+    [0o600, 65534, 65533],
+    [0o664, 0, 65533],
+    [0o400, 65534, 0],
+  ])(
+    "replaces a file of mode %#o, of %i:%i, at once, and keeps mode and owner",
+    async (mode, uid, gid) => {
       using file = createFile();
       chmodSync(file.path, mode);
       // Only root may give a file away; for others the owner is the same before and after.
-      if (process.getuid?.() === 0) chownSync(file.path, 65534, 65533);
+      if (process.getuid?.() === 0) chownSync(file.path, uid, gid);
       const before = statSync(file.path);
       expect(await file.save()).toEqual({});
       const { ino, ...after } = statSync(file.path);
