@@ -30,9 +30,9 @@ if (options.short && options.release) throw new Error("a release needs the whole
 
 const EXIT_INTERRUPTED = 130;
 
-/** How often each is measured; of a short run only the load, which takes long, is less. */
+/** How often each is measured; in a short run the load, which takes long, less often. */
 const ROUNDS = 5;
-const LOAD_ROUNDS = options.short ? 1 : ROUNDS;
+const LOAD_ROUNDS = options.short ? 3 : ROUNDS;
 
 // An interrupted run ends like any other: what it made is removed.
 for (const signal of ["SIGINT", "SIGTERM"])
