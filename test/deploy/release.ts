@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { version } from "../../package.json";
 import { rehearse } from "../../scripts/lib/rehearsal.ts";
 import { makeReleaseTree } from "../../scripts/lib/release-tree.ts";
 import { output } from "../../scripts/lib/shell.ts";
@@ -63,4 +64,16 @@ export async function baseRelease(): Promise<string> {
   renameSync(made, release);
   rmSync(directory, { recursive: true });
   return release;
+}
+
+/** Installs the release where a machine sees it; such a machine has no ssh-keygen. */
+export const INSTALL = "sh /srv/release/install.sh --from file:///srv/release --insecure";
+
+/** What the installer needs of the release, for a machine to see: sources by path. */
+export async function bindRelease(): Promise<Record<string, string>> {
+  const release = await baseRelease();
+  const target = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
+  const archive = `hapgent-${version}-${target}.tar.gz`;
+  const names = ["install.sh", "SHA256SUMS", "SHA256SUMS.sig", archive];
+  return Object.fromEntries(names.map((name) => [`/srv/release/${name}`, join(release, name)]));
 }
