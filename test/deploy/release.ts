@@ -63,3 +63,15 @@ export async function baseRelease(): Promise<string> {
   rmSync(directory, { recursive: true });
   return release;
 }
+
+/** Installs the release where a machine sees it; such a machine has no ssh-keygen. */
+export const INSTALL = "sh /srv/release/install.sh --from file:///srv/release --insecure";
+
+/** What the installer needs of the release, for a machine to see: sources by path. */
+export async function bindRelease(): Promise<Record<string, string>> {
+  const release = await baseRelease();
+  const target = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
+  const archive = `hapgent-${version}-${target}.tar.gz`;
+  const names = ["install.sh", "SHA256SUMS", "SHA256SUMS.sig", archive];
+  return Object.fromEntries(names.map((name) => [`/srv/release/${name}`, join(release, name)]));
+}
