@@ -15,5 +15,7 @@ export function needPackages(directory: string, purpose: string): void {
   if (!existsSync(join(path, "node_modules"))) {
     console.error(`installing the packages of ${directory}/package.json for ${purpose}`);
   }
-  run(["bun", "install", "--frozen-lockfile", "--ignore-scripts", "--silent"], path);
+  // One at a time: two tests may need them at once.
+  const install = ["bun", "install", "--frozen-lockfile", "--ignore-scripts", "--silent"];
+  run(["flock", join(path, "package.json"), ...install], path);
 }

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { version } from "../../package.json";
 import { output } from "../../scripts/lib/shell.ts";
 import { makeReleaseTree, rehearse } from "../../scripts/rehearse.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
