@@ -1,11 +1,10 @@
 // The manifests have no field that Kubernetes does not know, keep to the restricted standard,
 // and their commands do what they are there for.
-import { beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { swapDirectory } from "../../scripts/lib/config-map.ts";
-import { needPackages } from "../../scripts/lib/packages.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -19,10 +18,6 @@ import {
   read,
   startSidecar,
 } from "./manifests.ts";
-
-beforeAll(() => {
-  needPackages("test", "the types of Kubernetes");
-});
 
 test.each([...FILES, "haproxy.yaml"])(
   "%s has no field that Kubernetes does not know, and keeps to the restricted standard",
