@@ -11,9 +11,12 @@ export interface PortUse {
   readonly peers: readonly string[];
 }
 
+/** Where the kernel lists them, for each family. */
+const LISTS = ["/proc/net/tcp", "/proc/net/tcp6"];
+
 /** Looks at what is open at a TCP port of this machine. */
-export async function readPortUse(port: number): Promise<PortUse> {
-  const texts = await Promise.all(["/proc/net/tcp", "/proc/net/tcp6"].map(readList));
+export async function readPortUse(port: number, lists = LISTS): Promise<PortUse> {
+  const texts = await Promise.all(lists.map(readList));
   return findPortUse(texts.join("\n"), port);
 }
 

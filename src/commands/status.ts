@@ -101,7 +101,7 @@ async function ask({ ip, port }: Address, sent: string, timeout: number): Promis
     else if (text === "") resolve(`connected, but it said nothing within ${timeout} s`);
     else resolve(`expected a line within ${timeout} s, got ${show(text)}`);
   };
-  const timer = setTimeout(giveUp, timeout * 1000);
+  setTimeout(giveUp, timeout * 1000);
   const connection = Bun.connect({
     hostname: ip,
     port,
@@ -123,7 +123,6 @@ async function ask({ ip, port }: Address, sent: string, timeout: number): Promis
   });
   connection.catch((error: unknown) => resolve(describeError(error)));
   const failure = await promise;
-  clearTimeout(timer);
   const outcome = { address: formatAddress({ ip, port }), isConnected };
   if (failure) return { ...outcome, problem: failure };
   if (!text.includes("\n")) return { ...outcome, problem: `expected a line, got ${show(text)}` };

@@ -9,6 +9,10 @@ test("nothing listens on a port that nobody has", async () => {
   expect(await readPortUse(server.port)).toEqual({ isListening: false, peers: [] });
 });
 
+test("a list that the kernel does not have is empty: where IPv6 is off", async () => {
+  expect(await readPortUse(80, ["/nowhere/tcp6"])).toEqual({ isListening: false, peers: [] });
+});
+
 test.each([
   ["127.0.0.1", ["127.0.0.1"], ["127.0.0.1"]],
   ["::1", ["::1"], ["::1"]],

@@ -15,11 +15,15 @@ test("hapgent prints version and help", async () => {
   expect(await run("-h")).toEqual(help);
 });
 
-test.each(["check", "status", "ctl", "help"])("%s --help is help %s", async (name) => {
+test.each(["check", "status", "ctl", "deploy", "help"])("%s --help is help %s", async (name) => {
   const help = await run(`help ${name}`);
   expect(help.out).toStartWith(`hapgent ${name} `);
   expect(await run(`${name} --help`)).toEqual(help);
   expect(await run(`${name} -h`)).toEqual(help);
+});
+
+test("deploy --help is its help, whatever comes after it", async () => {
+  expect(await run("deploy --help rm -rf /nowhere")).toEqual(await run("help deploy"));
 });
 
 test.each([

@@ -6,12 +6,15 @@ import { until } from "../../scripts/lib/until.ts";
 import { run } from "./captured.ts";
 
 /** A server that sends something to whoever connects, and what it was sent. */
-function serve(text: string, { hostname = "127.0.0.1", port = 0, isClosing = true } = {}) {
+function serve(text: string, { hostname = "127.0.0.1", isClosing = true } = {}) {
   const got: string[] = [];
   let count = 0;
+  let ended = 0;
   const server = Bun.listen({
     hostname,
-    port,
+    port: 0,
+    // Whoever connects has to close, too.
+    allowHalfOpen: true,
     socket: {
       open(client) {
         count += 1;
@@ -19,12 +22,17 @@ function serve(text: string, { hostname = "127.0.0.1", port = 0, isClosing = tru
         else client.write(text);
       },
       data: (_, chunk) => void got.push(chunk.toString()),
+      end(client) {
+        ended += 1;
+        if (isClosing) client.end();
+      },
     },
   });
   return {
     got,
     port: server.port,
     opened: () => count,
+    ended: () => ended,
     address: `${hostname}:${server.port}`,
     [Symbol.dispose]: () => server.stop(true),
   };
@@ -66,11 +74,12 @@ test.each([
   expect({ code, printed: JSON.parse(out) }).toEqual({ code: 1, printed });
 });
 
-test("it waits for no more than a line of HAProxy's length", async () => {
+test("it waits for no more than a line of HAProxy's length, and closes", async () => {
   using long = serve("x".repeat(16_383), { isClosing: false });
   expect((await run(`status ${long.address} --timeout 60`)).code).toBe(1);
   using lines = serve("UP 5%\r\nDOWN\n", { isClosing: false });
   expect((await run(`status ${lines.address} --timeout 60`)).out).toBe("UP 5%");
+  await until("it has closed", () => long.ended() + lines.ended() === 2);
 });
 
 test.each([

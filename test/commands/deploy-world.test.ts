@@ -1,0 +1,120 @@
+// What a deploy does to the world: it runs the command, asks the service and looks at its port. An
+// interruption waits for the command, and ends anything else at once.
+import { describe, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import type { Plan } from "../../src/commands/deploy-plan.ts";
+import { Interruption, RealWorld } from "../../src/commands/deploy-world.ts";
+import { parseNamedPollers } from "../../src/named-pollers.ts";
+
+/** A world with this plan, and what it has said. */
+function start(plan: Partial<Plan> & { script?: string }, named?: string) {
+  const said: string[] = [];
+  const { script = "true", ...rest } = plan;
+  const world = new RealWorld({
+    plan: { command: ["sh", "-c", script], answer: 0, ...rest } as Plan,
+    socket: "/nowhere",
+    origin: "",
+    named: named === undefined ? undefined : parseNamedPollers(named),
+    env: process.env,
+    print: (line) => void said.push(line),
+  });
+  return { world, said };
+}
+
+test.each([
+  ["exit 0", undefined],
+  ["exit 3", "exit code 3"],
+  ["kill -9 $$", "SIGKILL"],
+])("the command %j ends with %j", async (script, failure) => {
+  expect(await start({ script }).world.run()).toBe(failure);
+});
+
+test("a command that is nowhere is an obstacle", () => {
+  expect(start({}).world.findObstacle()).toBeUndefined();
+  expect(start({ command: ["v42-nowhere"] }).world.findObstacle()).toBe(
+    'no such command: "v42-nowhere" (is REASON one word, or quoted?)',
+  );
+});
+
+test("at a port only the load balancers' connections count, where they are named", async () => {
+  const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const client = await Bun.connect({
+    hostname: "127.0.0.1",
+    port: server.port,
+    socket: { data() {} },
+  });
+  const look = (named: string) => start({}, named).world.usePort(server.port);
+  expect((await look("127.0.0.0/8")).peers).toEqual(["127.0.0.1"]);
+  expect((await look("10.0.0.1")).peers).toEqual([]);
+  client.end();
+  server.stop(true);
+});
+
+describe("a probe", () => {
+  test.each([
+    [200, undefined],
+    [399, undefined],
+    [404, /^HTTP 404 from http:\/\/127/],
+  ])("of a URL that answers %d says %p", async (status, silence) => {
+    using service = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response("", { status }),
+    });
+    const said = await start({ url: `${service.url}` }).world.probe();
+    if (silence) expect(said).toMatch(silence);
+    else expect(said).toBeUndefined();
+  });
+
+  test("of a URL where nobody listens says so", async () => {
+    const { world } = start({ url: "http://127.0.0.1:1/" });
+    expect(await world.probe()).toMatch(/refused.*: http:\/\/127\.0\.0\.1:1\/$/i);
+  });
+
+  test("by a command is its exit code", async () => {
+    expect(await start({ until: "true" }).world.probe()).toBeUndefined();
+    expect(await start({ until: "exit 7" }).world.probe()).toBe("exit code 7: exit 7");
+    // The URL comes first.
+    const both = start({ url: "http://127.0.0.1:1/", until: "true" });
+    expect(await both.world.probe()).toContain("http://127.0.0.1:1/");
+  });
+});
+
+describe("an interruption", () => {
+  test.each([false, true])(
+    "waits until the command has ended; again (%p), not",
+    async (isTwice) => {
+      using directory = temporaryDirectory();
+      const file = `${directory.path}/runs`;
+      writeFileSync(file, "");
+      const { world, said } = start({ script: `while test -e ${file}; do sleep 0.01; done` });
+      let hasEnded = false;
+      const run = world.run().finally(() => {
+        hasEnded = true;
+      });
+      world.interrupt();
+      expect(said).toEqual([
+        expect.stringMatching(/ interrupted: ends once .* \(again: at once\)$/),
+      ]);
+      if (isTwice) world.interrupt();
+      else {
+        // Another program begins and ends meanwhile.
+        expect(await start({}).world.run()).toBeUndefined();
+        expect(hasEnded).toBeFalse();
+        rmSync(file);
+      }
+      await expect(run).rejects.toThrow(Interruption);
+    },
+  );
+
+  test("ends all that waits, until it goes on", async () => {
+    const { world } = start({});
+    const sleeps = world.sleep(60_000);
+    world.interrupt();
+    await expect(sleeps).rejects.toThrow(Interruption);
+    await expect(world.sleep(0)).rejects.toThrow(Interruption);
+    world.resume();
+    await world.sleep(0);
+  });
+});
