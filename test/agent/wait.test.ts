@@ -127,9 +127,19 @@ describe("an error says", () => {
     const absent =
       'error: after 0 s: 1 of 3 load balancers does not know: 10.0.0.2=2001:db8::2 may ask for "web" yet. If it is gone: hapgent ctl @web forget 10.0.0.2';
     expect(bench.wait(8, { name: "web" })).toBe(absent);
-    bench.check([7], "2001:db8::2", "api");
-    expect(bench.wait(16.9, { name: "web" })).toBe(absent);
+    bench.check([7, 12], "2001:db8::2", "api");
+    // Its time to ask is the time for which it asks, not that in which it is silent.
+    expect(bench.wait(100, { name: "web" })).toBe(absent);
+    bench.check([17], "2001:db8::2", "api");
     expect(bench.wait(17, { name: "web" })).toStartWith("ok served to all of 2 pollers");
+  });
+
+  test("of a named one of which only a line was heard that asks for what is no service", () => {
+    const bench = new Bench({ named: "10.0.0.1", services: ["web"] });
+    bench.check([0, 2, 4], "10.0.0.1", "old").set("DRAIN");
+    expect(bench.wait(8)).toContain("10.0.0.1 has asked for no service yet");
+    bench.check(every(2, 6, 5), "10.0.0.1", "old");
+    expect(bench.wait(15)).toContain("no load balancer has asked");
   });
 });
 
