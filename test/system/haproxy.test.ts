@@ -16,17 +16,14 @@ describe.concurrent("a HAProxy that asks every 10 ms", () => {
     await showStates(agentSend);
   });
 
-  test.each(AGENT_SEND)("has no failed check in 30 s of polling, %s", async (_, agentSend) => {
+  test.each(AGENT_SEND)("has no failed check while the state changes, %s", async (_, agentSend) => {
     await using agent = await startAgent({ state: { status: "UP" } });
     await using haproxy = await startHaproxy(proxy(agent.port, agentSend));
-    const end = performance.now() + 30_000;
-    while (performance.now() < end) {
+    for (let change = 1; change <= 200; change += 1) {
       agent.signal("SIGUSR2");
       await haproxy.shows({ status: "DOWN (agent)" });
-      await Bun.sleep(500);
       agent.signal("SIGUSR1");
       await haproxy.shows({ status: "UP" });
-      await Bun.sleep(500);
     }
     expect(haproxy.failedChecks()).toEqual([]);
   });
