@@ -85,6 +85,7 @@ describe("readConfig", () => {
     ["HAPGENT_FORGET", "0", "an integer from 1 to 86400"],
     ["HAPGENT_SOCKET_MODE", "0777", "0600 or 0660"],
     ["LISTEN_PID", "me", "the id of a process"],
+    ["LISTEN_PID", "", "the id of a process"],
   ])("refuses %s=%j, naming what was expected and what came", (name, value, expected) => {
     const error = new ConfigError(`${name}: expected ${expected}, got ${JSON.stringify(value)}`);
     expect(() => readConfig({ [name]: value })).toThrow(error);

@@ -115,11 +115,14 @@ async function makePath(directory: string, machine: Machine): Promise<string> {
   return path;
 }
 
+/** Changes the files of a release. */
+type Tamper = (path: (name: string) => string) => unknown;
+
 /** A signed release, changed by `tamper`, and what a dry run of the installer makes of it. */
 async function tryInstall(
   machine: Machine,
   options: string[] = [],
-  tamper: (path: (name: string) => string) => unknown = () => undefined,
+  tamper: Tamper = () => undefined,
 ) {
   using directory = temporaryDirectory();
   const release = join(directory.path, "release");
@@ -145,172 +148,6 @@ async function tryInstall(
 
 test("shellcheck finds nothing", async () => {
   expect(await runToEnd(["shellcheck", SCRIPT])).toEqual({ text: "", exitCode: 0 });
-});
-
-describe.concurrent("it chooses", () => {
-  test.each<[Machine, string]>([
-    [{ arch: "x86_64", libc: "glibc" }, "linux-x64"],
-    [{ arch: "amd64", libc: "musl" }, "linux-x64-musl"],
-    [{ arch: "aarch64", libc: "glibc" }, "linux-arm64"],
-    [{ arch: "arm64", libc: "musl" }, "linux-arm64-musl"],
-  ])("on %j the archive for %s", async (machine, target) => {
-    const { text, exitCode } = await tryInstall(machine);
-    expect(text).toContain(`getting hapgent-1.2.3-${target}.tar.gz\n`);
-    expect(text).toContain("would: mv -f /usr/local/bin/hapgent.new /usr/local/bin/hapgent\n");
-    expect(text).toEndWith("\nwould install: hapgent 1.2.3\n");
-    expect(text).not.toContain("installed");
-    expect(exitCode).toBe(0);
-  });
-
-  test.each<[string, Machine, string]>([
-    ["with zstd", { tools: ["zstd"] }, "tar.zst"],
-    ["with curl", { tools: ["curl"] }, "tar.gz"],
-    ["with wget", { tools: ["wget"] }, "tar.gz"],
-    ["with nothing but busybox", { tools: ["wget"], isBusybox: true, libc: "musl" }, "tar.gz"],
-  ])("%s what this machine can get and unpack", async (_, machine, suffix) => {
-    const { tools = [] } = machine;
-    const { text, exitCode } = await tryInstall(machine, tools.includes("zstd") ? [] : ["http"]);
-    expect(text).toMatch(new RegExp(`getting hapgent-1.2.3-linux-x64(-musl)?.${suffix}\nchecksum`));
-    expect(exitCode).toBe(0);
-  });
-});
-
-describe.concurrent("the signature", () => {
-  const ssh: Machine = { tools: ["ssh-keygen"] };
-
-  test("is checked where there is a key and ssh-keygen", async () => {
-    const { text, exitCode } = await tryInstall(ssh, ["--signers", key.signers]);
-    expect(text).toStartWith("signature checked\ngetting");
-    expect(exitCode).toBe(0);
-  });
-
-  test.each<[string, Machine, string[], string]>([
-    ["there is no key", ssh, [], "no release key is published yet"],
-    ["there is no ssh-keygen", {}, ["--insecure", "--signers"], "there is no ssh-keygen"],
-  ])("is not where %s, and that is said", async (_, machine, options, reason) => {
-    const signers = options.length > 0 ? [...options, key.signers] : [];
-    const { text, exitCode } = await tryInstall(machine, signers);
-    expect(text).toStartWith(`signature not checked: ${reason}\ngetting`);
-    expect(exitCode).toBe(0);
-  });
-
-  test("that cannot be checked for want of ssh-keygen ends it", async () => {
-    const { text, exitCode } = await tryInstall({}, ["--signers", key.signers]);
-    expect(text).toStartWith("install.sh: the signature cannot be checked: install ssh-keygen (");
-    expect(text).not.toContain("getting");
-    expect(exitCode).toBe(1);
-  });
-
-  test("counts with --insecure, too, where ssh-keygen is there", async () => {
-    const options = ["--insecure", "--signers", key.signers];
-    const { text, exitCode } = await tryInstall(ssh, options, (path) =>
-      sign(path("SHA256SUMS"), other),
-    );
-    expect(text).toContain("is not signed by a release key");
-    expect(exitCode).toBe(1);
-  });
-
-  test.each<[string, (path: (name: string) => string) => unknown, string]>([
-    ["of another key", (path) => sign(path("SHA256SUMS"), other), "is not signed by a release key"],
-    ["that is missing", (path) => rmSync(path("SHA256SUMS.sig")), "the release has no signature"],
-    [
-      "of an older list",
-      (path) => appendFileSync(path("SHA256SUMS"), `${"0".repeat(64)}  another\n`),
-      "is not signed by a release key",
-    ],
-  ])("%s ends it", async (_, tamper, problem) => {
-    const { text, exitCode } = await tryInstall(ssh, ["--signers", key.signers], tamper);
-    expect(text).toContain(problem);
-    expect(text).not.toContain("getting");
-    expect(exitCode).toBe(1);
-  });
-});
-
-test("the samples of the archive are installed, and those that are programs can be run", async () => {
-  const { text } = await tryInstall({});
-  const doc = "/usr/local/share/doc/hapgent";
-  expect(text).toContain(`would: chmod 644 ${doc}/haproxy/haproxy.cfg.new\n`);
-  expect(text).toContain(`would: chmod 755 ${doc}/monitoring/haproxy-agent-status.new\n`);
-});
-
-test("nothing of the download has run when a dry run ends", async () => {
-  expect(await tryInstall({})).toMatchObject({ exitCode: 0, hasRun: false });
-});
-
-test("a temporary directory that nothing can be run from is enough", async () => {
-  const setup = 'mount -t tmpfs -o noexec tmpfs "$0/tmp"';
-  const { text, exitCode } = await tryInstall({ setup });
-  expect(text).toEndWith("would install: hapgent 1.2.3\n");
-  expect(exitCode).toBe(0);
-});
-
-describe.concurrent("what the machine lacks is said before anything is downloaded:", () => {
-  test.each<[string, Machine, string]>([
-    [
-      "SSE4.2",
-      { flags: "fpu sse4_1 sse4_2x" },
-      "this processor has no SSE4.2, which the executable needs; a virtual machine may get it with",
-    ],
-    ["/proc", { setup: "mount -t tmpfs tmpfs /proc" }, "/proc is not mounted"],
-    [
-      "libstdc++ beside musl",
-      { libc: "musl", libraries: ["libgcc_s.so.1"] },
-      "libstdc++.so.6 is missing, which the executable needs (Alpine: apk add libstdc++)",
-    ],
-    [
-      "libgcc_s beside musl",
-      { libc: "musl", libraries: ["libstdc++.so.6"] },
-      "libgcc_s.so.1 is missing",
-    ],
-    ["a C library that is not too old", { glibc: "2.12" }, "the executable needs glibc 2.17 or"],
-    [
-      "address space",
-      { setup: "ulimit -v 300000" },
-      "the address space is limited to 307 MB (ulimit -v); the executable needs 400 MB",
-    ],
-  ])("%s", async (_, machine, problem) => {
-    const { text, exitCode } = await tryInstall(machine);
-    expect(text).toStartWith(`install.sh: ${problem}`);
-    expect(exitCode).toBe(1);
-  });
-
-  test("SSE4.2 is nothing that arm64 has", async () => {
-    const { exitCode } = await tryInstall({ arch: "aarch64", flags: "asimd" });
-    expect(exitCode).toBe(0);
-  });
-});
-
-describe.concurrent("the version that is installed", () => {
-  test.each([
-    ["hapgent 1.2.4 (abc)", "1.2.4"],
-    ["hapgent 1.10.0 (abc)", "1.10.0"],
-    ["hapgent 2.0.0-rc.1 (abc)", "2.0.0-rc.1"],
-  ])("%s is not replaced by 1.2.3 unasked", async (installed, version) => {
-    const refused = await tryInstall({ installed });
-    const why = `version 1.2.3 is older than the installed ${version}; --allow-downgrade installs`;
-    expect(refused.text).toContain(`install.sh: ${why}`);
-    expect(refused.text).not.toContain("would:");
-    expect(refused.exitCode).toBe(1);
-    const allowed = await tryInstall({ installed }, ["--allow-downgrade"]);
-    expect(allowed.text).toContain(`downgrade from ${version} to 1.2.3\n`);
-    expect(allowed.exitCode).toBe(0);
-  });
-
-  test.each(["hapgent 1.2.3 (abc)", "hapgent 0.9.0 (abc)", "hapgent 1.2.3-rc.1 (abc)", "broken"])(
-    "%s is replaced by 1.2.3",
-    async (installed) => {
-      const { text, exitCode } = await tryInstall({ installed });
-      expect(text).toEndWith("\nwould install: hapgent 1.2.3\n");
-      expect(exitCode).toBe(0);
-    },
-  );
-
-  test("is asked without the runtime's variables", async () => {
-    const machine = { arch: "aarch64", installed: "hapgent 9.9.9" };
-    const { text } = await tryInstall(machine);
-    expect(text).toContain("older than the installed 9.9.9; ");
-    expect(text).not.toContain("BUN_OPTIONS");
-  });
 });
 
 describe.concurrent("a redirect", () => {
@@ -358,46 +195,164 @@ describe.concurrent("a redirect", () => {
     expect(text).toContain("there is no release at https://127.0.0.1:");
     expect(exitCode).toBe(1);
   });
+});
 
-  test("cannot be refused by busybox's wget, which is not used for https", async () => {
-    const machine = { tools: ["wget"], isBusybox: true };
-    const { text, exitCode } = await tryInstall(machine, ["--from", "https://127.0.0.1:1"]);
-    expect(text).toContain("install.sh: curl or GNU wget is needed: busybox's wget follows");
-    expect(exitCode).toBe(1);
+const SSH: Machine = { tools: ["ssh-keygen"] };
+const WOULD = /\nwould install: hapgent 1\.2\.3\n$/;
+const ARCHIVE = "hapgent-1.2.3-linux-x64.tar.gz";
+
+/** Options with the key that signed the release. */
+const signed = (...options: string[]) => [...options, "--signers", key.signers];
+
+const signByOther: Tamper = (path) => sign(path("SHA256SUMS"), other);
+
+type Row = [
+  name: string,
+  machine: Machine,
+  text: RegExp,
+  options?: () => string[],
+  tamper?: Tamper,
+];
+
+describe.concurrent("it installs", () => {
+  test.each<Row>([
+    ["amd64", { arch: "amd64" }, /^getting hapgent-1\.2\.3-linux-x64\.tar\.gz\nchecksum/m],
+    ["musl", { libc: "musl" }, /^getting hapgent-1\.2\.3-linux-x64-musl\.tar\.gz\nchecksum/m],
+    // SSE4.2 is nothing that arm64 has.
+    ["aarch64", { arch: "aarch64", flags: "asimd" }, /^getting .*-linux-arm64\.tar\.gz\nchecksum/m],
+    ["arm64 with musl", { arch: "arm64", libc: "musl" }, /^getting .*-linux-arm64-musl\.tar\.gz/m],
+    ["with zstd", { tools: ["zstd"] }, /^getting .*-linux-x64\.tar\.zst\nchecksum/m],
+    ["with curl", { tools: ["curl"] }, /\.tar\.gz\nchecksum/, () => ["http"]],
+    ["with wget", { tools: ["wget"] }, /\.tar\.gz\nchecksum/, () => ["http"]],
+    [
+      "with nothing but busybox",
+      { tools: ["wget"], isBusybox: true, libc: "musl" },
+      /\.tar\.gz\nchecksum/,
+      () => ["http"],
+    ],
+    ["what is signed, and says so", SSH, /^signature checked\ngetting/, signed],
+    [
+      "without a key, and says so",
+      SSH,
+      /^signature not checked: no release key is published yet\n/,
+    ],
+    [
+      "without ssh-keygen where it may, and says so",
+      {},
+      /^signature not checked: there is no ssh-keygen\ngetting/,
+      () => signed("--insecure"),
+    ],
+    ["samples", {}, /^would: chmod 644 \S*\/doc\/hapgent\/haproxy\/haproxy\.cfg\.new$/m],
+    [
+      "programs",
+      {},
+      /^would: chmod 755 \S*\/doc\/hapgent\/monitoring\/haproxy-agent-status\.new$/m,
+    ],
+    [
+      "from a directory that nothing runs from",
+      { setup: 'mount -t tmpfs -o noexec tmpfs "$0/tmp"' },
+      WOULD,
+    ],
+    ["over the same version", { installed: "hapgent 1.2.3 (abc)" }, WOULD],
+    ["over an older version", { installed: "hapgent 0.9.0 (abc)" }, WOULD],
+    ["over one of before the release", { installed: "hapgent 1.2.3-rc.1 (abc)" }, WOULD],
+    ["over what says no version", { installed: "broken" }, WOULD],
+    [
+      "over a newer version where it may",
+      { installed: "hapgent 1.10.0 (abc)" },
+      /^downgrade from 1\.10\.0 to 1\.2\.3$/m,
+      () => ["--allow-downgrade"],
+    ],
+  ])("%s", async (...row) => {
+    const [, machine, text, options, tamper] = row;
+    const ended = await tryInstall(machine, options?.(), tamper);
+    expect(ended.text).toMatch(text);
+    expect(ended.text).toMatch(WOULD);
+    expect(ended.text).toContain(
+      "would: mv -f /usr/local/bin/hapgent.new /usr/local/bin/hapgent\n",
+    );
+    // Nothing of the download has run.
+    expect(ended).toMatchObject({ exitCode: 0, hasRun: false });
   });
 });
 
-describe.concurrent("it refuses", () => {
-  const archive = "hapgent-1.2.3-linux-x64.tar.gz";
-
-  test.each<[string, (path: (name: string) => string) => unknown, string]>([
+describe.concurrent("it refuses, before it changes anything,", () => {
+  test.each<Row>([
+    ["riscv64", { arch: "riscv64" }, /^install\.sh: there is no executable for Linux riscv64\n$/],
+    ["no SSE4.2", { flags: "fpu sse4_1 sse4_2x" }, /^install\.sh: this processor has no SSE4\.2, /],
+    ["no /proc", { setup: "mount -t tmpfs tmpfs /proc" }, /^install\.sh: \/proc is not mounted/],
     [
-      "a file that was changed",
-      (path) => appendFileSync(path(archive), "x"),
-      `${archive} was changed`,
+      "no libstdc++ beside musl",
+      { libc: "musl", libraries: ["libgcc_s.so.1"] },
+      /^install\.sh: libstdc\+\+\.so\.6 is missing, .* \(Alpine: apk add libstdc\+\+\)/,
     ],
-    ["a file that is missing", (path) => rmSync(path(archive)), `cannot get file://`],
+    [
+      "no libgcc_s beside musl",
+      { libc: "musl", libraries: ["libstdc++.so.6"] },
+      /^install\.sh: libgcc_s\.so\.1 is missing/,
+    ],
+    ["an old glibc", { glibc: "2.12" }, /^install\.sh: the executable needs glibc 2\.17 or/],
+    [
+      "little address space",
+      { setup: "ulimit -v 300000" },
+      /^install\.sh: the address space is limited to 307 MB \(ulimit -v\); .* needs 400 MB/,
+    ],
+    ["an older version", { installed: "hapgent 1.2.4 (abc)" }, older("1.2.4")],
+    ["a version older by number", { installed: "hapgent 1.10.0 (abc)" }, older("1.10.0")],
+    ["a version older than a coming one", { installed: "hapgent 2.0.0-rc.1" }, older("2.0.0-rc.1")],
+    // The version is asked without the runtime's variables.
+    ["it on arm64", { arch: "aarch64", installed: "hapgent 9.9.9" }, older("9.9.9")],
+    [
+      "a signature that it cannot check",
+      {},
+      /^install\.sh: the signature cannot be checked: /,
+      signed,
+    ],
+    ["another key", SSH, /is not signed by a release key/, signed, signByOther],
+    [
+      "another key, also where nothing need be signed",
+      SSH,
+      /is not signed by a release key/,
+      () => signed("--insecure"),
+      signByOther,
+    ],
+    ["no signature", SSH, /has no signature/, signed, (path) => rmSync(path("SHA256SUMS.sig"))],
+    [
+      "the signature of another list",
+      SSH,
+      /is not signed by a release key/,
+      signed,
+      (path) => appendFileSync(path("SHA256SUMS"), `${"0".repeat(64)}  another\n`),
+    ],
+    [
+      "a changed file",
+      {},
+      /\.tar\.gz was changed/,
+      none,
+      (path) => appendFileSync(path(ARCHIVE), "x"),
+    ],
+    ["a missing file", {}, /: cannot get file:/, none, (path) => rmSync(path(ARCHIVE))],
     [
       "a list without its line",
-      async (path) => await writeRelease(path(""), { other: "" }),
-      "the release has no archive for linux-x64",
+      {},
+      /: the release has no archive for linux-x64/,
+      none,
+      (path) => writeRelease(path(""), { other: "" }),
     ],
+    ["no list", {}, /: there is no release at file:/, none, (path) => rmSync(path("SHA256SUMS"))],
+    // A redirect to http cannot be refused then.
     [
-      "a place without a list",
-      (path) => rmSync(path("SHA256SUMS")),
-      "there is no release at file://",
+      "busybox's wget for https",
+      { tools: ["wget"], isBusybox: true },
+      /: curl or GNU wget is needed: busybox's wget follows/,
+      () => ["--from", "https://127.0.0.1:1"],
     ],
-  ])("%s", async (_, tamper, problem) => {
-    const { text, exitCode } = await tryInstall({}, [], tamper);
-    expect(text).toContain(`install.sh: ${problem}`);
-    expect(text).not.toContain("would:");
-    expect(exitCode).toBe(1);
-  });
-
-  test("a machine that there is no executable for", async () => {
-    const { text, exitCode } = await tryInstall({ arch: "riscv64" });
-    expect(text).toBe("install.sh: there is no executable for Linux riscv64\n");
-    expect(exitCode).toBe(1);
+  ])("%s", async (...row) => {
+    const [, machine, text, options, tamper] = row;
+    const ended = await tryInstall(machine, options?.(), tamper);
+    expect(ended.text).toMatch(text);
+    expect(ended.text).not.toContain("would:");
+    expect(ended.exitCode).toBe(1);
   });
 
   test.each([
@@ -423,3 +378,14 @@ describe.concurrent("it refuses", () => {
     expect(await runToEnd(["sh", half, "--from", "file:///"])).toEqual({ text: "", exitCode: 0 });
   });
 });
+
+function none(): string[] {
+  return [];
+}
+
+function older(version: string): RegExp {
+  const installed = version.replaceAll(".", "\\.");
+  return new RegExp(
+    `1\\.2\\.3 is older than the installed ${installed}; --allow-downgrade installs`,
+  );
+}

@@ -1,35 +1,19 @@
 // Who is no load balancer does not hold up a wait, and none of them makes it ok.
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
-import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { startHaproxy } from "../../scripts/lib/haproxy.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
-import { checkFrom, listPollers, QUIET, settled, tell } from "./client.ts";
+import { checkFrom, listPollers, settled, tell } from "./client.ts";
+import { configure, HOST, startLearning, startTold } from "./told.ts";
 
 /** The load balancer's address, and that of everybody else. */
 const BALANCER = "127.6.0.1";
 const STRANGER = "127.6.0.9";
 
-function start(env: Record<string, string> = {}): Promise<AgentProcess> {
-  return startAgent({
-    state: { status: "UP" },
-    socket: true,
-    hostname: QUIET,
-    env: { ...TUNED, HAPGENT_REPLY: "full", ...env },
-  });
-}
-
 /** A HAProxy with four lines of one agent. */
 function startLines(port: number) {
-  const lines = Array.from(
-    { length: 4 },
-    (_, i) => `server s${i} unix@service.sock weight 100 check inter 1s agent-check agent-inter 1s \
-      agent-addr ${QUIET} agent-port ${port} agent-send "web ${i}\\n"`,
-  );
-  return startHaproxy(`backend be
-  default-server source ${BALANCER}
-  ${lines.join("\n  ")}
-`);
+  const sends = Array.from({ length: 4 }, (_, i) => `web ${i}\\n`);
+  return startHaproxy(configure(port, sends, "1s", BALANCER));
 }
 
 /** Connects, and closes as soon as that has succeeded, with nothing read. */
@@ -42,7 +26,7 @@ function scan({ port, hostname }: AgentProcess, localAddress = STRANGER): Promis
 
 describe.concurrent("wait is ok", () => {
   test("beside a person, a monitor and a port scan, where names say who counts", async () => {
-    await using agent = await start({ HAPGENT_POLLERS: BALANCER });
+    await using agent = await startTold({ HAPGENT_POLLERS: BALANCER });
     await using haproxy = await startLines(agent.port);
     const monitor = setInterval(() => void checkFrom(STRANGER, agent, "monitor\n"), 1000);
     try {
@@ -51,7 +35,7 @@ describe.concurrent("wait is ok", () => {
       await Promise.all(Array.from({ length: 20 }, () => scan(agent)));
       await tell(agent, "set status DRAIN");
       expect(await tell(agent, "wait 30")).toStartWith("ok served to all of 4 pollers after ");
-      expect((await haproxy.server("be/s3")).status).toBe("DRAIN (agent)");
+      expect((await haproxy.server("be3/s")).status).toBe("DRAIN (agent)");
       const strangers = (await listPollers(agent)).filter(({ why }) => why === "stranger");
       expect(strangers.map(({ address }) => address)).toEqual(
         expect.arrayContaining(["127.6.0.8", STRANGER]),
@@ -62,14 +46,14 @@ describe.concurrent("wait is ok", () => {
   });
 
   test("beside a monitor that asks every two seconds, without names", async () => {
-    await using agent = await start();
+    await using agent = await startLearning();
     await using haproxy = await startLines(agent.port);
     const monitor = setInterval(() => void checkFrom(STRANGER, agent, "monitor\n"), 2000);
     try {
       await settled(agent, 5);
       await tell(agent, "set status DRAIN");
       expect(await tell(agent, "wait 60")).toStartWith("ok served to all of 5 pollers after ");
-      expect((await haproxy.server("be/s0")).status).toBe("DRAIN (agent)");
+      expect((await haproxy.server("be0/s")).status).toBe("DRAIN (agent)");
     } finally {
       clearInterval(monitor);
     }
@@ -79,23 +63,23 @@ describe.concurrent("wait is ok", () => {
     ["another address", STRANGER],
     ["the load balancer's address", BALANCER],
   ])("after 400 silent connections of %s", async (_, localAddress) => {
-    await using agent = await start({ HAPGENT_POLLERS: BALANCER });
+    await using agent = await startTold({ HAPGENT_POLLERS: BALANCER });
     await using haproxy = await startLines(agent.port);
     await settled(agent, 4);
     const silent = Array.from({ length: 400 }, () =>
-      connect({ port: agent.port, host: QUIET, localAddress, allowHalfOpen: true }),
+      connect({ port: agent.port, host: HOST, localAddress, allowHalfOpen: true }),
     );
     for (const each of silent) each.resume().on("error", () => undefined);
     await Bun.sleep(6000);
     for (const each of silent) each.destroy();
     await tell(agent, "set status DRAIN");
     expect(await tell(agent, "wait 30")).toStartWith("ok served to all of 4 pollers after ");
-    expect((await haproxy.server("be/s2")).status).toBe("DRAIN (agent)");
+    expect((await haproxy.server("be2/s")).status).toBe("DRAIN (agent)");
   });
 });
 
 test("nobody has asked, though the load balancer's address was used for a port scan", async () => {
-  await using agent = await start({ HAPGENT_POLLERS: BALANCER });
+  await using agent = await startTold({ HAPGENT_POLLERS: BALANCER });
   for (let i = 0; i < 3; i += 1) await scan(agent, BALANCER);
   expect(await tell(agent, "wait 1")).toMatch(
     /^error: after 1(\.\d)? s: 1 of 1 load balancer does not know: 127\.6\.0\.1 has never asked/,

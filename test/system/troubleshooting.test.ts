@@ -9,37 +9,6 @@ import { writeServices } from "../contract/driver.ts";
 import { listPollers } from "./client.ts";
 
 describe.concurrent("what HAProxy makes of an agent's word", () => {
-  test.each(["DRAIN", "MAINT"])("%s stays after UP, until READY", async (status) => {
-    await using agent = await startAgent({ state: { status } });
-    await using haproxy = await startHaproxy(proxy(agent.port));
-    const sticking = status === "DRAIN" ? "DRAIN (agent)" : "MAINT";
-    await haproxy.shows({ status: sticking });
-    agent.change({ status: "UP" });
-    await haproxy.shows({ status: sticking, last_agt: "via agent : UP" });
-    agent.change({ status: "READY" });
-    await haproxy.shows({ srv_admin_state: 0, agent_health: 1 });
-  });
-
-  test("DOWN stays after READY, until UP", async () => {
-    await using agent = await startAgent({ state: { status: "DOWN" } });
-    await using haproxy = await startHaproxy(proxy(agent.port));
-    await haproxy.shows({ status: "DOWN (agent)" });
-    agent.change({ status: "READY" });
-    await haproxy.shows({ status: "DOWN (agent)", agent_status: "CHECKED" });
-    agent.signal("SIGUSR1");
-    await haproxy.shows({ status: "UP" });
-  });
-
-  test("a weight and a maxconn that the state no longer has stay", async () => {
-    await using agent = await startAgent({ state: { status: "UP", weight: 50, maxconn: 100 } });
-    await using haproxy = await startHaproxy(proxy(agent.port));
-    await haproxy.shows({ uweight: 50, slim: 100 });
-    agent.change({ status: "UP", reason: "neither" });
-    await haproxy.shows({ last_agt: "via agent : UP (neither)", uweight: 50, slim: 100 });
-    agent.change({ status: "UP", weight: 100, maxconn: 500 });
-    await haproxy.shows({ uweight: 100, slim: 500 });
-  });
-
   test("a server that tracks another follows its status, but neither weight nor maxconn", async () => {
     const env = { HAPGENT_REPLY: "full" };
     await using agent = await startAgent({ state: { status: "UP" }, env });

@@ -1,11 +1,9 @@
 // While a line of a HAProxy may not know, `wait` is an error, and says which: each of these was once
 // ok. What HAProxy itself shows is the judge.
 import { describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { writeServices } from "../contract/driver.ts";
 import { listPollers, settled, tell } from "./client.ts";
 import { configure, served, startTold, statuses } from "./told.ts";
 
@@ -41,46 +39,6 @@ describe.concurrent("wait is an error", () => {
     await tell(next, "set status DRAIN");
     expect(await tell(next, "wait 2")).toMatch(/ 127\.0\.0\.1 has never asked\. If it is gone: /);
     expect(await statuses(haproxy, 1)).toEqual(["UP"]);
-  });
-
-  test("when a signal makes another status of it, which the line shows then", async () => {
-    await using agent = await startTold();
-    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n"], "1s"));
-    await settled(agent, 1);
-    await tell(agent, "set status DRAIN");
-    const waiting = tell(agent, "wait 60");
-    await haproxy.shows({ status: "DRAIN (agent)" }, "be0/s");
-    agent.signal("SIGUSR1");
-    expect(await waiting).toMatch(
-      /^error: after [\d.]+ s: the host's status is not DRAIN any more: it is UP \(SIGUSR1\)$/,
-    );
-    await haproxy.shows({ status: "UP" }, "be0/s");
-  });
-
-  test("for one service when the line of another was forgotten, or it goes and comes back", async () => {
-    using services = temporaryDirectory();
-    writeServices(services.path, { web: '{"status":"UP"}', db: '{"status":"UP"}' });
-    await using agent = await startTold({ HAPGENT_SERVICES: services.path });
-    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n", "db\\n"], "1s"));
-    await settled(agent, 2);
-    await haproxy.command("disable agent be0/s");
-    await haproxy.command("disable agent be1/s");
-    await tell(agent, "set status DRAIN");
-    expect(await tell(agent, "@web forget 127.0.0.1")).toStartWith("ok forgotten: 1 poller ");
-    expect(await tell(agent, "@web wait 4 0")).toStartWith("ok after ");
-    expect(await tell(agent, "@db wait 1")).toMatch(
-      / 127\.0\.0\.1 "db" was told ready up 100% .* If it is gone: hapgent ctl @db forget 127\.0\.0\.1$/,
-    );
-    const waiting = tell(agent, "@db wait 60");
-    rmSync(`${services.path}/db.json`);
-    await tell(agent, "reload");
-    writeServices(services.path, { db: '{"status":"MAINT"}' });
-    await tell(agent, "reload");
-    // It looks ten times a second.
-    expect(await waiting).toMatch(
-      /^error: after [\d.]+ s: ("db" is no service any more|the status of "db" is not UP any more: it is MAINT \(\w+\))$/,
-    );
-    expect(await statuses(haproxy, 2)).toEqual(["UP", "UP"]);
   });
 
   test("while a HAProxy stands still that was told something else", async () => {
