@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
@@ -30,22 +30,16 @@ export async function cloneTree(directory: string, umask = "022"): Promise<void>
   await output(["sh", "-c", clone, await baseTree(), directory]);
 }
 
-/** The directory of a release, and what the script said that made it. */
-interface Made {
-  readonly release: string;
-  readonly said: string;
-}
-
-/** Makes a signed release in a clone of the tree, hardly compressed. */
+/** Makes a signed release in a clone of the tree, hardly compressed, and returns its directory. */
 export async function makeRelease(
   directory: string,
   { umask = "022", env = {} }: { umask?: string; env?: Record<string, string> } = {},
-): Promise<Made> {
+): Promise<string> {
   await cloneTree(directory, umask);
   const { path } = await releaseKey();
   const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
-  const said = await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
-  return { release: join(directory, "dist/release"), said };
+  await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
+  return join(directory, "dist/release");
 }
 
 /** A signed release, made once in a run: by the steps of the workflow. */
@@ -55,11 +49,8 @@ export async function baseRelease(): Promise<string> {
   const directory = join(tmpdir(), "release-jobs");
   const { path } = await releaseKey();
   const key = readFileSync(path, "utf8");
-  const played: string[] = [];
-  const say = (line: string) => played.push(line);
   const tree = await baseTree();
-  const made = await rehearse({ tree, directory, key, isFast: true, say });
-  writeFileSync(join(tmpdir(), "release-played"), played.join("\n"));
+  const made = await rehearse({ tree, directory, key, isFast: true, say: () => undefined });
   renameSync(made, release);
   rmSync(directory, { recursive: true });
   return release;
