@@ -43,6 +43,12 @@ export class PollerMemory {
     return other;
   }
 
+  /** Whether it is remembered, and was not forgotten. */
+  has(poller: Poller): boolean {
+    const key = keyOf(poller.address, poller.sent);
+    return (this.#balancers.get(key) ?? this.#others.get(key)) === poller;
+  }
+
   /** All lines of an address. */
   at(address: string): readonly Poller[] {
     return this.#byAddress.get(address) ?? [];

@@ -96,6 +96,8 @@ export class Wait {
   }
 
   #isHurdle(poller: Poller, now: number): boolean {
+    // It may have been forgotten meanwhile.
+    if (!this.options.pollers.memory.has(poller)) return false;
     if (!counts(this.options, poller, now)) return false;
     if (!knows(this.options, poller, now)) return true;
     return !this.options.count && isRecent(this.options, poller, now);

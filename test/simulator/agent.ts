@@ -12,7 +12,6 @@ export type Files = ReadonlyMap<string | undefined, State>;
 export class Agent {
   readonly host: Host;
   readonly pollers: Pollers;
-  hasForgotten = false;
 
   constructor(
     { services = [], named, forget }: Pick<Plan, "services" | "named" | "forget">,
@@ -31,12 +30,10 @@ export class Agent {
   }
 
   forget(address: string, now: number): void {
-    this.hasForgotten = true;
     forgetAddress(this.scope(), address, now);
   }
 
   forgetSilent(seconds: number, now: number): void {
-    this.hasForgotten = true;
     forgetSilent(this.scope(), seconds, now);
   }
 }

@@ -211,8 +211,7 @@ class World {
 
   /** A wait goes on: something stands in its way. */
   #expectProblem(agent: Agent, name: string | undefined, count: number | undefined, now: number) {
-    // One that is forgotten while a wait looks at it holds that wait up, as long as it lasts.
-    if (this.#endless !== undefined || agent.hasForgotten) return;
+    if (this.#endless !== undefined) return;
     const scope = agent.scope(name);
     const problem = findProblem(scope, count, survey(scope, now), now);
     if (problem === undefined) this.#endless = `at ${now} ms all is known, and a wait goes on`;
