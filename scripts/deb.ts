@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { author, homepage, repository, version } from "../package.json";
 import { readCommitTime } from "./lib/git.ts";
-import { wrap } from "./lib/notices.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { licenseExpression } from "./lib/third-party.ts";
@@ -72,7 +71,9 @@ function fillIn(path: string): void {
     AUTHOR: author,
     HOMEPAGE: homepage,
     REPOSITORY: repository.url,
-    LICENSES: wrap(licenseExpression(), " "),
+    LICENSES: licenseExpression()
+      .replaceAll(/(.{1,76})( |$)/g, " $1\n")
+      .trimEnd(),
   };
   let text = readFileSync(path, "utf8");
   for (const [name, value] of Object.entries(fields)) text = text.replaceAll(`@${name}@`, value);

@@ -85,11 +85,14 @@ for (let i = 0; i < Math.min(count, places.length); i += 1) {
 }
 console.log(`${noticed} of ${Math.min(count, noticed + places.length)} mutations noticed`);
 
-/** The unit tests that import something of src/, or the driver of the contract. */
+/** The unit tests that import something of src/, the driver of the contract or the simulator. */
 function findTests(): string[] {
-  return ["test", "test/state", "test/agent", "test/commands", "test/contract"]
-    .flatMap((folder) => [...new Bun.Glob(`${folder}/*.test.ts`).scanSync(ROOT)])
-    .filter((file) => /from "((\.\.\/)+src\/|\.\/driver)/.test(readFileSync(ROOT + file, "utf8")));
+  const folders = ["", "/state", "/agent", "/commands", "/contract", "/simulator"];
+  return folders
+    .flatMap((folder) => [...new Bun.Glob(`test${folder}/*.test.ts`).scanSync(ROOT)])
+    .filter((file) =>
+      /from "((\.\.\/)+src\/|\.\/(driver|simulate))/.test(readFileSync(ROOT + file, "utf8")),
+    );
 }
 
 /** Whether the unit tests fail, or never end; those of a file come first, mostly one of them does. */

@@ -9,20 +9,15 @@ import { ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
 import { isPrerelease } from "./lib/version.ts";
-import { findProblem, SIGNERS } from "./verify.ts";
+import { verifyRelease } from "./verify.ts";
 
 const { values: options } = parseArgs({ options: { image: { type: "boolean", default: false } } });
 const directory = `${ROOT}dist/release`;
 const files = readdirSync(directory).map((name) => join(directory, name));
-await needTools({ "ssh-keygen": "openssh-client", gh: "gh", skopeo: "skopeo" });
+await needTools({ gh: "gh", skopeo: "skopeo" });
 
 // A user must be able to verify every file.
-for (const file of files.filter((path) => !path.endsWith(".sig"))) {
-  const problem = await findProblem(file, SIGNERS);
-  if (problem === undefined) continue;
-  console.error(`${file}: NOT verified: ${problem}`);
-  process.exit(1);
-}
+await verifyRelease(directory);
 
 const { IMAGE, IMAGE_USER, GH_TOKEN, GITHUB_OUTPUT } = process.env;
 if (!options.image) publishFiles();

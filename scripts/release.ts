@@ -29,8 +29,9 @@ import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
 import { packageVersion } from "./lib/version.ts";
 import { formatNotes, readSection } from "./notes.ts";
+import { formatSbom } from "./sbom.ts";
 import { signRelease } from "./sign.ts";
-import { findProblem, hashFile, readKeys, SIGNERS } from "./verify.ts";
+import { readKeys, SIGNERS, verifyRelease } from "./verify.ts";
 
 const DIRECTORY = `${ROOT}dist/release`;
 
@@ -142,8 +143,7 @@ async function makeRelease(isFast: boolean): Promise<void> {
   }
   for (const name of [...rpms, image]) take(name);
   await writeInstaller();
-  const sbom = await output(["bun", "scripts/sbom/main.ts"], { limit: LIMIT });
-  writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), `${sbom}\n`);
+  writeFileSync(join(DIRECTORY, "hapgent.cdx.json"), `${formatSbom()}\n`);
   writeFileSync(join(DIRECTORY, "NOTES.md"), await formatNotes());
   await step("checksums", writeSums);
 }
@@ -203,34 +203,25 @@ async function writeInstaller(): Promise<void> {
 }
 
 async function writeSums(): Promise<void> {
-  const lines: string[] = [];
   const names = readdirSync(DIRECTORY).toSorted((a, b) => a.localeCompare(b, "en"));
-  for (const name of names) {
-    lines.push(`${await hashFile(join(DIRECTORY, name))}  ${name}\n`);
-  }
-  writeFileSync(join(DIRECTORY, "SHA256SUMS"), lines.join(""));
+  const sums = await output(["sha256sum", ...names], { cwd: DIRECTORY, limit: LIMIT });
+  writeFileSync(join(DIRECTORY, "SHA256SUMS"), `${sums}\n`);
 }
 
 /** Signs the files and verifies them as a user would: deploy/allowed_signers must have the key. */
 async function signAndVerify(key: string): Promise<void> {
   await signRelease(DIRECTORY, key);
-  for (const name of readdirSync(DIRECTORY).filter((file) => !file.endsWith(".sig"))) {
-    const problem = await findProblem(join(DIRECTORY, name), SIGNERS);
-    if (problem === undefined) continue;
-    console.error(`${name}: NOT verified: ${problem}`);
-    process.exit(1);
-  }
+  await verifyRelease(DIRECTORY);
 }
 
 /** Says where the files are, why they cannot be published, and what to do next. */
 function formatSummary(problems: readonly string[], isSigned: boolean): string {
   const names = readdirSync(DIRECTORY);
   const size = names.reduce((sum, name) => sum + statSync(join(DIRECTORY, name)).size, 0);
-  const executable = `hapgent-${version}-${TARGETS[0]}`;
   const steps = [
     ["try it", `sh ${DIRECTORY}/install.sh --from file://${DIRECTORY} --dry-run`],
     ...(isSigned ? [] : [["sign it", "bun run sign --key FILE"]]),
-    ["verify it", `bun run verify ${DIRECTORY}/${executable}`],
+    ["verify it", `bun run verify ${DIRECTORY}`],
     ["publish it", "bun run publish --image && bun run publish"],
   ];
   return [

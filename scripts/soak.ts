@@ -36,7 +36,7 @@ if (!Number.isInteger(total / ROUND) || total < 2 * ROUND) {
   console.error(`expected a number of checks that is a multiple of ${ROUND}, at least two of them`);
   process.exit(2);
 }
-run(["bun", "scripts/simulate.ts", String(total / 5)]);
+run(["bun", "test/simulator/main.ts", String(total / 5)]);
 run(["bun", "scripts/build.ts"]);
 
 const state = { status: "UP", weight: 42 } as const;

@@ -5,7 +5,7 @@
 // With --prepare it only installs and builds what the suites need.
 import { parseArgs } from "node:util";
 import { DISK_TOOLS } from "./lib/disk.ts";
-import { outcome, run } from "./lib/shell.ts";
+import { outcome, ROOT, run } from "./lib/shell.ts";
 import { addUp, findFiles, type Result, runFiles } from "./lib/suite.ts";
 import { needTools } from "./lib/tools.ts";
 
@@ -151,7 +151,11 @@ function findSuite(name: string): Suite {
 
 /** Prepares a suite and, when not only that is wanted, runs it. */
 async function runSuite(name: string, suite: Suite): Promise<Result | undefined> {
-  if (suite.tools) run(["bun", "scripts/build.ts"]);
+  if (suite.tools) {
+    // What single tests look at files with, apart from what contributors install.
+    run(["bun", "install", "--frozen-lockfile", "--ignore-scripts", "--silent"], `${ROOT}test`);
+    run(["bun", "scripts/build.ts"]);
+  }
   if (options.prepare) return undefined;
   if (suite.isInLab && process.env["LAB_GROUPS"] === undefined) {
     throw new Error(`expected to run in the lab, as bun run test:${name} does`);

@@ -1,35 +1,41 @@
-// Verifies files of a release: bun scripts/verify.ts [--signers FILE] FILE...
+// Verifies the files of a release: bun scripts/verify.ts [--signers FILE] DIRECTORY
 //
-// SHA256SUMS beside a file must have its checksum, and a key of deploy/allowed_signers must have
-// made SHA256SUMS.sig. A FILE.sig, where there is one, is verified as well.
-import { existsSync, readFileSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+// A key of deploy/allowed_signers must have made SHA256SUMS.sig, and every other signature; SHA256SUMS
+// must have the checksum of each file that is there.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ROOT } from "./lib/shell.ts";
+import { outcome, ROOT } from "./lib/shell.ts";
 import { needTools } from "./lib/tools.ts";
 import { NAMESPACE, SIGNER } from "./sign.ts";
 
 /** The keys that may sign a release. */
 export const SIGNERS = `${ROOT}deploy/allowed_signers`;
 
+/** Seconds that reading all files may take. */
+const LIMIT = 600;
+
 if (import.meta.main) {
   const { values, positionals } = parseArgs({
     options: { signers: { type: "string", default: SIGNERS } },
     allowPositionals: true,
   });
-  await needTools({ "ssh-keygen": "openssh-client" });
-  if (positionals.length === 0) {
-    console.error("expected files to verify");
+  const [directory, ...rest] = positionals;
+  if (directory === undefined || rest.length > 0) {
+    console.error("expected the directory of a release");
     process.exit(2);
   }
-  for (const file of positionals) {
-    const problem = await findProblem(file, values.signers);
-    if (problem === undefined) console.log(`${file}: verified`);
-    else {
-      console.error(`${file}: NOT verified: ${problem}`);
-      process.exitCode = 1;
-    }
-  }
+  await verifyRelease(directory, values.signers);
+  console.log(`${directory}: verified`);
+}
+
+/** Ends the program with one line when a directory holds a file that cannot be trusted. */
+export async function verifyRelease(directory: string, signers = SIGNERS): Promise<void> {
+  await needTools({ "ssh-keygen": "openssh-client" });
+  const problem = await findProblem(directory, signers);
+  if (problem === undefined) return;
+  console.error(`${directory}: NOT verified: ${problem}`);
+  process.exit(1);
 }
 
 /** The lines of an allowed_signers file that are keys, not comments. */
@@ -39,44 +45,24 @@ export function readKeys(signers: string): string[] {
     .filter((line) => /^[^#\s]/.test(line));
 }
 
-/** Why a file cannot be trusted, or undefined when it can. */
-export async function findProblem(file: string, signers: string): Promise<string | undefined> {
-  const name = basename(file);
-  const sums = join(dirname(file), "SHA256SUMS");
+async function findProblem(directory: string, signers: string): Promise<string | undefined> {
   if (readKeys(signers).length === 0) return `no release key is published: ${signers} has none`;
-  for (const path of [file, sums, `${sums}.sig`]) {
-    if (!existsSync(path)) return `${basename(path)} is missing`;
+  const names = readdirSync(directory);
+  for (const name of ["SHA256SUMS", "SHA256SUMS.sig"]) {
+    if (!names.includes(name)) return `${name} is missing`;
   }
-  const problem = findSignatureProblem(sums, signers);
-  if (problem !== undefined || name === "SHA256SUMS") return problem;
-
-  const lines = readFileSync(sums, "utf8").split("\n");
-  const line = lines.find((text) => text.slice(66) === name);
-  if (line === undefined) return `SHA256SUMS has no line for ${name}`;
-  const checksum = await hashFile(file);
-  if (line.slice(0, 64) !== checksum) {
-    const expected = line.slice(0, 64);
-    return `it was changed, or is not whole: expected the checksum ${expected}, got ${checksum}`;
+  const verify = `ssh-keygen -Y verify -f "$1" -I ${SIGNER} -n ${NAMESPACE} -s "$0.sig" <"$0"`;
+  for (const name of names.filter((each) => names.includes(`${each}.sig`))) {
+    const command = ["sh", "-c", verify, name, signers];
+    const { exitCode, stdout, stderr } = await outcome(command, { cwd: directory, limit: LIMIT });
+    const said = (stdout + stderr).trim().replaceAll("\n", "; ");
+    if (exitCode !== 0) return `${name} is not signed by a key of ${signers} (${said})`;
   }
-  return existsSync(`${file}.sig`) ? findSignatureProblem(file, signers) : undefined;
-}
-
-/** The SHA-256 of a file, in hexadecimal. */
-export async function hashFile(path: string): Promise<string> {
-  const hasher = new Bun.CryptoHasher("sha256");
-  for await (const chunk of Bun.file(path).stream()) hasher.update(chunk);
-  return hasher.digest("hex");
-}
-
-function findSignatureProblem(file: string, signers: string): string | undefined {
-  const { exitCode, stdout, stderr } = Bun.spawnSync(
-    [
-      ...["ssh-keygen", "-Y", "verify", "-f", signers, "-I", SIGNER, "-n", NAMESPACE],
-      ...["-s", `${file}.sig`],
-    ],
-    { stdin: Bun.file(file) },
-  );
-  if (exitCode === 0) return undefined;
-  const said = `${stdout}${stderr}`.trim().split("\n").join("; ");
-  return `${basename(file)} is not signed by a key of ${signers} (${said})`;
+  const lines = readFileSync(join(directory, "SHA256SUMS"), "utf8").split("\n");
+  const listed = new Set(lines.map((line) => line.slice(66)));
+  const unknown = names.find((name) => !/^SHA256SUMS$|\.sig$/.test(name) && !listed.has(name));
+  if (unknown !== undefined) return `SHA256SUMS has no line for ${unknown}`;
+  const check = ["sha256sum", "--check", "--quiet", "--strict", "--ignore-missing", "SHA256SUMS"];
+  const { exitCode, stdout } = await outcome(check, { cwd: directory, limit: LIMIT });
+  return exitCode === 0 ? undefined : `it was changed, or is not whole: ${stdout.trim()}`;
 }

@@ -38,14 +38,3 @@ test("the notes say what is new, how to verify it and what built it", async () =
   expect(notes).toMatch(/`gh attestation verify FILE --repo [\w.-]+\/[\w-]+`/);
   expect(notes).toContain(`\nBuilt by Bun ${Bun.version} from commit `);
 });
-
-test("CHANGELOG.md has what is new in this version, released with a date or not yet", async () => {
-  const changelog = await Bun.file(`${ROOT}CHANGELOG.md`).text();
-  const news = readSection(changelog, version) ?? readSection(changelog, "Unreleased");
-  expect(news).toContain("### Added\n");
-  const headings = changelog.match(/^## .+$/gm) ?? [];
-  expect(headings[0]).toBe("## [Unreleased]");
-  for (const heading of headings.slice(1)) {
-    expect(heading).toMatch(/^## \[\d+\.\d+\.\d+\] - \d{4}-\d{2}-\d{2}$/);
-  }
-});

@@ -1,7 +1,7 @@
-// A fresh machine gets Debian and npm's packages from where this machine gets them.
+// A fresh machine gets Debian from where this machine gets it.
 import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
-import { findMirror, readSettings } from "../scripts/lib/registries.ts";
+import { findMirror } from "../scripts/lib/registries.ts";
 import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 
 test.each([
@@ -20,9 +20,4 @@ test.each([
 test("without one there is none", () => {
   using directory = temporaryDirectory();
   expect(findMirror(directory.path)).toBeUndefined();
-});
-
-test("npm's registry is the one that npm says", async () => {
-  const { npmrc } = await readSettings();
-  expect(npmrc).toMatch(/^registry=https?:\/\/\S+$/m);
 });

@@ -55,13 +55,3 @@ test.each([
   expect({ passed: result.passed, failed: result.failed }).toEqual({ passed, failed: 1 });
   expect(result.shown).toStartWith("  FAIL FILE");
 });
-
-test("files run as many at a time as asked for, and all count", async () => {
-  using directory = temporaryDirectory();
-  const files = ["a", "b", "c"].map((name) => `${directory.path}/${name}.test.ts`);
-  for (const file of files) writeFileSync(file, HEAD + PASSES);
-  expect(await runFiles(files, { jobs: 2, print: () => undefined })).toEqual({
-    passed: 3,
-    failed: 0,
-  });
-});

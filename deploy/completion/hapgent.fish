@@ -25,20 +25,24 @@ function __hapgent_said
 end
 
 function __hapgent_instances
+    # block: instances
     set -l files /etc/hapgent/*.env
+    # end
     for file in $files
         basename $file .env
     end
 end
 
 complete -c hapgent -f
+complete -c hapgent -n '__fish_is_first_arg' -l help -d 'print the help'
+complete -c hapgent -n '__fish_is_first_arg' -l version -d 'print the version'
+complete -c hapgent -n '__hapgent_runs check' -F
+# block: offers
 complete -c hapgent -n '__fish_is_first_arg' -a check -d 'print the replies that state files give, and warnings; - is stdin'
 complete -c hapgent -n '__fish_is_first_arg' -a status -d 'ask an agent as HAProxy does and print its reply'
 complete -c hapgent -n '__fish_is_first_arg' -a ctl -d 'send a command to the control socket'
 complete -c hapgent -n '__fish_is_first_arg' -a deploy -d 'take the service out of rotation, run a command, put it back'
 complete -c hapgent -n '__fish_is_first_arg' -a help -d 'print the help, or the part about one command'
-complete -c hapgent -n '__fish_is_first_arg' -l help -d 'print the help'
-complete -c hapgent -n '__fish_is_first_arg' -l version -d 'print the version'
 complete -c hapgent -n '__hapgent_runs help; and test (count (commandline -opc)) -eq 2' -a 'check status ctl deploy help'
 complete -c hapgent -n '__hapgent_runs check' -l config -d 'check the settings as a start would, and no file'
 complete -c hapgent -n '__hapgent_runs check' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
@@ -65,10 +69,10 @@ complete -c hapgent -n '__hapgent_runs deploy' -l from-any -d 'begin from any st
 complete -c hapgent -n '__hapgent_runs deploy' -l up -d 'end at UP, whatever it began from'
 complete -c hapgent -n '__hapgent_runs deploy' -l young -d 'believe an agent that has just started'
 complete -c hapgent -n '__hapgent_runs deploy' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
-complete -c hapgent -n '__hapgent_runs check' -F
 complete -c hapgent -n '__hapgent_said' -a 'show set change follow hold reload wait forget help'
 complete -c hapgent -n '__hapgent_said show' -a 'state services pollers'
 complete -c hapgent -n '__hapgent_said set' -a 'status weight maxconn state'
 complete -c hapgent -n '__hapgent_said forget' -a 'silent'
 complete -c hapgent -n '__hapgent_said set status' -a 'UP DOWN READY DRAIN FAIL MAINT STOPPED'
 complete -c hapgent -n '__hapgent_said change' -a 'UP DOWN READY DRAIN FAIL MAINT STOPPED'
+# end

@@ -1,7 +1,6 @@
 import { countSwitches, readMemory, readUsage } from "../lib/proc.ts";
 import type { Measurements } from "./figures.ts";
 import { launch, type Program } from "./launch.ts";
-import { progress } from "./progress.ts";
 import type { Subject } from "./subjects.ts";
 
 /**
@@ -18,7 +17,6 @@ export async function measureIdle(
   subjects: readonly Subject[],
   instances: number,
 ): Promise<void> {
-  progress(`idle: ${instances} instances of each for ${(SETTLE + WATCH) / 1000} s`);
   await using programs = new AsyncDisposableStack();
   const running: { subject: Subject; program: Program; switches: number }[] = [];
   for (let instance = 0; instance < instances; instance += 1) {
@@ -31,8 +29,10 @@ export async function measureIdle(
   await Bun.sleep(WATCH);
   for (const { subject, program, switches } of running) {
     const add = measurements.add.bind(measurements, subject.name);
+    const { rssAnon, rss } = readMemory(program.pid);
     add("idleSwitches", countSwitches(program.pid) - switches);
     add("idleThreads", readUsage(program.pid).threads);
-    add("idleRssAnonMB", readMemory(program.pid).rssAnon);
+    add("idleRssAnonMB", rssAnon);
+    add("idleRssMB", rss);
   }
 }

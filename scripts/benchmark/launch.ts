@@ -1,8 +1,12 @@
+import { ask } from "../lib/check.ts";
 import { freePort } from "../lib/port.ts";
-import { type Subject, WORK } from "./subjects.ts";
+import type { Subject } from "./subjects.ts";
 
 /** Milliseconds within which a program has to give its first reply, unless said otherwise. */
 const DEADLINE = 5000;
+
+/** Milliseconds between two questions to a program that does not answer yet. */
+const PAUSE = 0.2;
 
 /** A program that runs; `await using program = await launch(subject)` kills it at the end. */
 export interface Program extends AsyncDisposable {
@@ -13,7 +17,7 @@ export interface Program extends AsyncDisposable {
 }
 
 /**
- * Starts a program and waits for its first reply.
+ * Starts a program, which ends with this one at the latest, and waits for its first reply.
  *
  * @param launcher What is put before its command.
  * @throws {Error} when it ends, or gives no reply within `deadline` milliseconds.
@@ -23,41 +27,33 @@ export async function launch(
   { launcher = [], deadline = DEADLINE }: { launcher?: string[]; deadline?: number } = {},
 ): Promise<Program> {
   const port = subject.listens ? freePort() : 0;
-  const command = [...launcher, ...subject.command];
-  const starter = Bun.spawn([`${WORK}start`, String(port), String(deadline), ...command], {
+  const start = performance.now();
+  const command = ["setpriv", "--pdeathsig", "KILL", ...launcher, ...subject.command];
+  const child = Bun.spawn(command, {
     env: { PATH: Bun.env["PATH"] ?? "", ...subject.env, HAPGENT_PORT: String(port) },
-    stdio: ["pipe", "pipe", "inherit"],
+    stdio: ["ignore", "ignore", "ignore"],
   });
-  const stop = async () => {
-    await starter.stdin.end();
-    await starter.exited;
+  const program = {
+    pid: child.pid,
+    port,
+    startMs: 0,
+    async [Symbol.asyncDispose]() {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
   };
-  const line = await readLine(starter.stdout);
-  const { pid, milliseconds, error } = JSON.parse(line) as Started;
-  if (milliseconds === undefined) {
-    await stop();
-    throw new Error(`${subject.name}: ${error}`);
+  const isAnswered = async () => (await ask(port).catch(() => "")) !== "";
+  const passed = () => performance.now() - start;
+  // A program that is short of memory may accept a question, and never answer it.
+  const late = Bun.sleep(deadline).then(() => false);
+  while (subject.listens && !(await Promise.race([isAnswered(), late]))) {
+    if (child.exitCode !== null || child.signalCode !== null || passed() > deadline) {
+      await program[Symbol.asyncDispose]();
+      throw new Error(`${subject.name}: no reply within ${deadline} ms`);
+    }
+    await Bun.sleep(PAUSE);
   }
-  return { pid, port, startMs: milliseconds, [Symbol.asyncDispose]: stop };
-}
-
-/** What start.c prints. */
-interface Started {
-  pid: number;
-  milliseconds?: number;
-  error?: string;
-}
-
-async function readLine(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const reader = stream.getReader();
-  const decoder = new TextDecoder();
-  let text = "";
-  while (!text.includes("\n")) {
-    const { value, done } = await reader.read();
-    if (done) break;
-    text += decoder.decode(value, { stream: true });
-  }
-  return text;
+  return { ...program, startMs: passed() };
 }
 
 /** Keeps all threads of a program on one CPU, where there are several. */

@@ -2,19 +2,21 @@
 // it.
 import { parseArgs } from "node:util";
 import { findMemoryController } from "../lib/cgroup.ts";
-import { needPackages } from "../lib/packages.ts";
-import { run } from "../lib/shell.ts";
-import { measureColdStarts } from "./cold.ts";
+import { say } from "../lib/steps.ts";
+import { drawChart } from "./chart.ts";
 import { Measurements } from "./figures.ts";
-import { measureHaproxy } from "./haproxy.ts";
 import { measureIdle } from "./idle.ts";
 import { measureLoads, measureMillion } from "./load.ts";
-import { makeResult, type ServicesPoint, writeResult } from "./result.ts";
-import { measureNamedChecks, measureServices } from "./services.ts";
-import { measureSizes } from "./size.ts";
-import { measureStarts } from "./startup.ts";
-import { buildSubjects, listSubjects, type Subject, type SubjectName } from "./subjects.ts";
-import { formatResult } from "./table.ts";
+import { formatResult, makeResult, writeResult } from "./result.ts";
+import { measureNamedChecks, measureProcesses, measureServices } from "./services.ts";
+import { measureColdStart, measureStarts } from "./start.ts";
+import {
+  buildSubjects,
+  listSubjects,
+  measureSizes,
+  type Subject,
+  type SubjectName,
+} from "./subjects.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -26,33 +28,26 @@ const { values: options } = parseArgs({
 });
 if (options.short && options.release) throw new Error("a release needs the whole run, not --short");
 
-const ROUNDS = 5;
 const EXIT_INTERRUPTED = 130;
 
-// A network namespace of our own: nobody else touches its ports and counters. Only root can have
-// one, and the short run, which may not be root's, does without.
-const isIsolated = process.env["BENCHMARK_ISOLATED"] !== undefined;
-if (!isIsolated) {
-  await buildSubjects(options.short);
-  // In a namespace of its own nothing can be downloaded any more.
-  if (!options.short) needPackages("scripts/benchmark", "the charts");
-  if (!options.short && process.getuid?.() === 0) isolate();
-}
+/** How often each is measured; in a short run the load, which takes long, less often. */
+const ROUNDS = 5;
+const LOAD_ROUNDS = options.short ? 3 : ROUNDS;
 
 // An interrupted run ends like any other: what it made is removed.
 for (const signal of ["SIGINT", "SIGTERM"])
   process.on(signal, () => process.exit(EXIT_INTERRUPTED));
 
+await buildSubjects(options.short);
 const subjects = listSubjects(options.against);
 const measurements = new Measurements();
 const notes: string[] = [];
-const services: ServicesPoint[] = [];
 if (options.short) await measureShort();
 else await measureAll();
 
-const result = makeResult(measurements, subjects, options.short ? 1 : ROUNDS, notes, services);
+const result = makeResult(measurements, subjects, LOAD_ROUNDS, notes);
 const file = writeResult(result, options.release);
-if (!options.short) run(["bun", "scripts/benchmark/charts/main.ts", file]);
+if (!options.short) drawChart(file);
 console.log(formatResult(result));
 console.log(`\nwritten to ${file}; took ${result.seconds} s`);
 
@@ -66,59 +61,43 @@ if (options.check) {
 /** What the limits need, and nothing that takes long. */
 async function measureShort(): Promise<void> {
   const some = pick("agent", "empty", "against");
-  await measureSizes(measurements, some, false);
+  measureSizes(measurements, some);
+  say("idle, services");
   await Promise.all([
     measureIdle(measurements, some, ROUNDS),
-    ...pick("agent").map(async (subject) => {
-      services.push(...(await measureServices(measurements, subject, [100, 1000])));
-    }),
+    ...pick("agent").map((agent) => measureServices(measurements, agent)),
   ]);
-  await measureLoads(measurements, pick("agent", "against"), 1);
+  await measureLoads(measurements, pick("agent", "against"), LOAD_ROUNDS);
 }
 
 async function measureAll(): Promise<void> {
-  await measureSizes(measurements, subjects, true);
+  const [agent] = pick("agent");
+  if (agent === undefined) throw new Error("expected the agent among the subjects");
+  measureSizes(measurements, subjects);
+  say("starts");
   await measureStarts(measurements, subjects, ROUNDS);
   // Neither of these two is about speed, and what does not wake is not disturbed.
+  say("idle, 1,000,000 checks");
   await Promise.all([
     measureIdle(measurements, subjects, ROUNDS),
-    ...pick("agent").map((subject) => measureMillion(measurements, subject)),
+    measureMillion(measurements, agent),
   ]);
-  await measureLoads(measurements, pick("agent", "untuned", "bare", "epoll", "against"), ROUNDS);
+  const asked = pick("agent", "untuned", "bare", "epoll", "against");
+  await measureLoads(measurements, asked, LOAD_ROUNDS);
   notes.push("1,000,000 checks: the agent only, once.");
-
-  for (const subject of pick("agent")) {
-    const counts = [1, 10, 100, 1000];
-    const besideProcesses = true;
-    const points = await measureServices(measurements, subject, counts, { besideProcesses });
-    services.push(...points);
-    await measureNamedChecks(measurements, subject, ROUNDS);
+  say("services");
+  await measureServices(measurements, agent);
+  await measureProcesses(measurements, pick("agent", "against"));
+  await measureNamedChecks(measurements, agent, ROUNDS);
+  const controller = process.getuid?.() === 0 ? findMemoryController() : undefined;
+  if (controller === undefined) {
+    notes.push("cold start: not measured, no control group and no disk can be made here.");
+    return;
   }
-
-  const controller = findMemoryController();
-  if (controller && process.getuid?.() === 0) {
-    const cold = pick("agent", "bare", "empty", "epoll");
-    await measureColdStarts(measurements, cold, ROUNDS, controller);
-  } else {
-    notes.push("cold starts: not measured, no control group and no disk can be made here.");
-  }
-
-  const checked = pick("agent", "epoll", "against");
-  if (isIsolated) await measureHaproxy(measurements, checked, ROUNDS);
-  else notes.push("HAProxy: not measured, it needs root for a network namespace of its own.");
+  say("cold start");
+  await measureColdStart(measurements, agent, controller);
 }
 
 function pick(...names: SubjectName[]): Subject[] {
   return subjects.filter(({ name }) => names.includes(name));
-}
-
-/** Becomes this program once more, in a new network namespace. */
-function isolate(): void {
-  const unshare = Bun.which("unshare") ?? "unshare";
-  const script = 'ip link set lo up && exec "$@"';
-  const again = ["sh", process.execPath, ...process.argv.slice(1)];
-  process.execve?.(unshare, ["unshare", "--net", "sh", "-c", script, ...again], {
-    ...process.env,
-    BENCHMARK_ISOLATED: "1",
-  });
 }

@@ -3,36 +3,28 @@ import { cpus, release, totalmem } from "node:os";
 import { version } from "../../package.json";
 import { readCommit } from "../lib/git.ts";
 import { ROOT, run } from "../lib/shell.ts";
-import type { FigureName, Measurements, MemoryPoint, Spread } from "./figures.ts";
+import {
+  FIGURE_NAMES,
+  FIGURES,
+  type FigureName,
+  type Measurements,
+  type MemoryPoint,
+  type Spread,
+} from "./figures.ts";
 import { judge, type Verdict } from "./limits.ts";
 import type { Subject, SubjectName } from "./subjects.ts";
 
 /**
- * Results of releases and their charts; those of other runs lie in `latest`, outside of the
- * repository.
+ * Results of releases and the newest one's chart; those of other runs lie in `latest`, outside of
+ * the repository.
  */
-export const RESULTS = `${ROOT}scripts/benchmark/results/`;
+const RESULTS = `${ROOT}scripts/benchmark/results/`;
 
 /** What was measured of one program. */
-export interface SubjectResult {
+interface SubjectResult {
   readonly title: string;
   readonly figures: Partial<Record<FigureName, Spread>>;
   readonly memory: MemoryPoint[];
-}
-
-/** What processes hold, all of them together, in MB. */
-export interface ServicesMemory {
-  readonly rssAnon: number;
-  readonly pss: number;
-  /** What the kernel needs to map it; no part of the other two. */
-  readonly pageTables: number;
-}
-
-/** What so many services take: in one agent, and with a process for each. */
-export interface ServicesPoint {
-  readonly services: number;
-  readonly agent: ServicesMemory;
-  readonly processes?: ServicesMemory;
 }
 
 /** One run: what the JSON files hold. */
@@ -54,8 +46,6 @@ export interface Result {
   readonly notes: readonly string[];
   readonly limits: readonly Verdict[];
   readonly subjects: Partial<Record<SubjectName, SubjectResult>>;
-  /** Only in runs that measured it. */
-  readonly services?: readonly ServicesPoint[];
 }
 
 /** Puts together what was measured, where, and how it compares with the limits. */
@@ -64,7 +54,6 @@ export function makeResult(
   subjects: readonly Subject[],
   rounds: number,
   notes: readonly string[],
-  services: readonly ServicesPoint[],
 ): Result {
   const [processor] = cpus();
   return {
@@ -91,11 +80,10 @@ export function makeResult(
         })
         .filter(([, { figures }]) => Object.keys(figures).length > 0),
     ),
-    services,
   };
 }
 
-/** Writes a result, and returns the path of its file; its charts belong beside it. */
+/** Writes a result, and returns the path of its file; its chart belongs beside it. */
 export function writeResult(result: Result, isRelease: boolean): string {
   const directory = isRelease ? RESULTS : `${RESULTS}latest/`;
   const file = `${directory}${isRelease ? result.version : "result"}.json`;
@@ -107,4 +95,56 @@ export function writeResult(result: Result, isRelease: boolean): string {
   writeFileSync(file, `${text}\n`);
   if (isRelease) run(["bun", "x", "biome", "format", "--write", file]);
   return file;
+}
+
+/** The result as text for a terminal: the figures and the limits. */
+export function formatResult(result: Result): string {
+  const { machine } = result;
+  return [
+    `\nhapgent ${result.version} (${result.commit}), Bun ${machine.bun}, ${machine.cpu}, ` +
+      `${machine.cpus} CPUs, Linux ${machine.kernel}`,
+    `Medians; rounds of load: ${result.rounds}; ± is half of the range in percent of the median.\n`,
+    formatFigures(result),
+    "",
+    ...result.notes,
+    "",
+    ...result.limits.map(formatVerdict),
+  ].join("\n");
+}
+
+function formatFigures({ subjects }: Result): string {
+  const columns = Object.entries(subjects);
+  const rows = FIGURE_NAMES.filter((name) => columns.some(([, { figures }]) => figures[name])).map(
+    (name) => {
+      const [title, decimals] = FIGURES[name];
+      return [title, ...columns.map(([, { figures }]) => formatSpread(figures[name], decimals))];
+    },
+  );
+  const table = [["", ...columns.map(([name]) => name)], ...rows];
+  const widths = (table[0] ?? []).map((_, i) =>
+    Math.max(...table.map((row) => row[i]?.length ?? 0)),
+  );
+  const pad = (cell: string, i: number) =>
+    i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0);
+  return table.map((row) => row.map(pad).join("  ")).join("\n");
+}
+
+function formatSpread(spread: Spread | undefined, decimals: number): string {
+  if (!spread) return "-";
+  const { median, min, max, count } = spread;
+  const text = median.toFixed(decimals);
+  if (max === min) return count === 1 || median === 0 ? text : `${text} ±0%`;
+  const percent = ((max - min) / 2 / median) * 100;
+  // Far from the median, the ends say more than a share of it.
+  if (percent >= 100) return `${text} (${min.toFixed(decimals)}..${max.toFixed(decimals)})`;
+  return `${text} ±${percent.toFixed(0)}%`;
+}
+
+function formatVerdict({ what, value, limit, holds, isShownOnly }: Verdict): string {
+  const note = isShownOnly && !holds ? " (fails nothing)" : "";
+  return `${holds ? "holds" : "FAILS"}  ${what}: ${round(value)}, limit ${round(limit)}${note}`;
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(4));
 }

@@ -1,42 +1,35 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { readCpu, readMemory } from "../lib/proc.ts";
+import { type Memory, readCpu, readMemory } from "../lib/proc.ts";
 import type { Measurements } from "./figures.ts";
 import { launch, type Program } from "./launch.ts";
 import { runClient } from "./load.ts";
-import { progress } from "./progress.ts";
-import type { ServicesMemory, ServicesPoint } from "./result.ts";
 import { type Subject, WORK } from "./subjects.ts";
 
 /** How long after the last start memory is read, in milliseconds. */
 const SETTLE = 1000;
 
-/** Checks whose CPU time is measured, over 32 connections; of as many services. */
+/** Checks whose CPU time is measured, over 32 connections. */
 const CHECKS = 20_000;
-const NAMED = 100;
 
-/** The most services that are given a process each. */
-const PROCESS_LIMIT = 100;
-
-/** Measures what services take: in one agent, and where asked for with a process for each. */
-export async function measureServices(
-  measurements: Measurements,
-  agent: Subject,
-  counts: readonly number[],
-  { besideProcesses = false } = {},
-): Promise<ServicesPoint[]> {
-  const points: ServicesPoint[] = [];
-  for (const services of counts) {
-    progress(`services: ${services}`);
-    const one = await measureMemory([withServices(agent, services)]);
-    if (services === 100) measurements.add("agent", "services100MB", one.rssAnon);
-    if (services === 1000) measurements.add("agent", "services1000MB", one.rssAnon);
-    const processes =
-      besideProcesses && services <= PROCESS_LIMIT
-        ? await measureMemory(Array.from({ length: services }, () => agent))
-        : undefined;
-    points.push({ services, agent: one, ...(processes && { processes }) });
+/** Measures what services take in one agent. */
+export async function measureServices(measurements: Measurements, agent: Subject): Promise<void> {
+  for (const services of [100, 1000] as const) {
+    const { rssAnon } = await measureMemory([withServices(agent, services)]);
+    measurements.add("agent", `services${services}MB`, rssAnon);
   }
-  return points;
+}
+
+/** Measures what 100 services take with a process for each. */
+export async function measureProcesses(
+  measurements: Measurements,
+  subjects: readonly Subject[],
+): Promise<void> {
+  for (const subject of subjects) {
+    const sum = await measureMemory(Array.from({ length: 100 }, () => subject));
+    measurements.add(subject.name, "processes100MB", sum.rssAnon);
+    measurements.add(subject.name, "processes100PssMB", sum.pss);
+    measurements.add(subject.name, "processes100TablesMB", sum.pageTables);
+  }
 }
 
 /** Measures the CPU time of a check that names a service, and of one to an agent that has none. */
@@ -46,22 +39,17 @@ export async function measureNamedChecks(
   rounds: number,
 ): Promise<void> {
   await using plain = await launch(agent);
-  await using named = await launch(withServices(agent, NAMED));
+  await using named = await launch(withServices(agent, 100));
   for (let round = 1; round <= rounds; round += 1) {
-    progress(`checks that name a service, round ${round} of ${rounds}`);
     measurements.add("agent", "plainCpuMicros", await measureCpu(plain));
-    measurements.add("agent", "namedCpuMicros", await measureCpu(named, `web${NAMED / 2}\n`));
+    measurements.add("agent", "namedCpuMicros", await measureCpu(named, "web50\n"));
   }
 }
 
-async function measureCpu(program: Program, sent?: string): Promise<number> {
+async function measureCpu(program: Program, sent = ""): Promise<number> {
   const before = readCpu(program.pid);
-  const { failed, wrong } = await runClient(program.port, {
-    checks: CHECKS,
-    connections: 32,
-    sent,
-  });
-  if (failed + wrong > 0) throw new Error(`${failed + wrong} of ${CHECKS} checks failed`);
+  const load = await runClient(program.port, { checks: CHECKS, connections: 32, sent });
+  if (load.failed + load.wrong > 0) throw new Error(`checks failed: ${JSON.stringify(load)}`);
   return ((readCpu(program.pid) - before) / CHECKS) * 1e6;
 }
 
@@ -76,13 +64,17 @@ function withServices(agent: Subject, services: number): Subject {
 }
 
 /** What all these programs hold together while they run at the same time. */
-async function measureMemory(subjects: readonly Subject[]): Promise<ServicesMemory> {
+async function measureMemory(subjects: readonly Subject[]): Promise<Memory> {
   await using programs = new AsyncDisposableStack();
   const pids: number[] = [];
   for (const subject of subjects) pids.push(programs.use(await launch(subject)).pid);
   await Bun.sleep(SETTLE);
   const all = pids.map(readMemory);
-  const sum = (key: keyof ServicesMemory) =>
-    Math.round(all.reduce((total, memory) => total + memory[key], 0) * 1000) / 1000;
-  return { rssAnon: sum("rssAnon"), pss: sum("pss"), pageTables: sum("pageTables") };
+  const sum = (key: keyof Memory) => all.reduce((total, memory) => total + memory[key], 0);
+  return {
+    rssAnon: sum("rssAnon"),
+    rss: sum("rss"),
+    pss: sum("pss"),
+    pageTables: sum("pageTables"),
+  };
 }

@@ -15,7 +15,6 @@ const MEGABYTE = 2 ** 20;
 export interface MemoryController {
   readonly parent: string;
   readonly limit: string;
-  readonly usage: string;
   readonly peak: string;
   readonly kills: string;
 }
@@ -30,14 +29,12 @@ export function findMemoryController(): MemoryController | undefined {
     {
       parent: `${ROOT}/memory${own ?? ""}`,
       limit: "memory.limit_in_bytes",
-      usage: "memory.usage_in_bytes",
       peak: "memory.max_usage_in_bytes",
       kills: "memory.oom_control",
     },
     {
       parent: ROOT,
       limit: "memory.max",
-      usage: "memory.current",
       peak: "memory.peak",
       kills: "memory.events",
     },
@@ -74,11 +71,6 @@ export class MemoryGroup implements Disposable {
   /** What to put before a command that is to run in the group. */
   get launcher(): string[] {
     return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', this.path];
-  }
-
-  /** What the group holds now, in bytes, the page cache included. */
-  get usage(): number {
-    return Number(this.#read(this.#controller.usage));
   }
 
   /** The most that the group has held, in bytes, the page cache included. */

@@ -1,7 +1,6 @@
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
-import { evict } from "./page-cache.ts";
 import { output, run } from "./shell.ts";
 
 /** Debian package by the command that a disk is made with. */
@@ -84,4 +83,9 @@ export class Disk implements AsyncDisposable {
     rmSync(this.#image, { force: true });
     rmSync(this.#path, { recursive: true, force: true });
   }
+}
+
+/** Drops a file from the page cache, so that the next start reads it from the disk. */
+export async function evict(file: string): Promise<void> {
+  await output(["dd", `of=${file}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"]);
 }

@@ -68,7 +68,7 @@ const INSTANCE = findInstallation("%i");
 
 const INSTALLED_WORDS = Object.entries(INSTALLED).map(([name, value]) => `${name}=${value}`);
 
-/** The blocks of each launcher by their names: between `# block: NAME` and `# end`. */
+/** The blocks of each launcher by their names. */
 const BLOCKS: Readonly<Record<string, Record<string, string>>> = {
   [SERVICE]: {
     tuned: formatTuned("Environment=", "\nEnvironment="),
@@ -168,7 +168,12 @@ function formatVariable(name: string, lines: readonly string[]): string {
   return `${name}='${lines.join("\n  ")}'`;
 }
 
-function fillBlocks(path: string, text: string, blocks: Readonly<Record<string, string>>): string {
+/** A text with blocks, each between `# block: NAME` and `# end`, which must be there once. */
+export function fillBlocks(
+  path: string,
+  text: string,
+  blocks: Readonly<Record<string, string>>,
+): string {
   return Object.entries(blocks).reduce((filled, [name, block]) => {
     const parts = new RegExp(`^( *)# block: ${name}\\n[^]*?^ *# end$`, "gm");
     if (filled.match(parts)?.length !== 1) {

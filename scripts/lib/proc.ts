@@ -1,8 +1,5 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
-/** Clock ticks a second in /proc: USER_HZ, the same on every Linux that Bun runs on. */
-const TICKS = 100;
-
 /** What a process holds, as /proc tells it. */
 export interface Usage {
   /** Anonymous resident memory, kB. */
@@ -59,16 +56,6 @@ export function readCpu(pid: number): number {
   return sumTasks(pid, "schedstat", (text) => Number(text.split(" ")[0]) / 1e9);
 }
 
-/** CPU seconds so far in which the machine was not idle, of all its CPUs. */
-export function readMachineCpu(): number {
-  const times = /^cpu +(.*)$/m
-    .exec(readFileSync("/proc/stat", "utf8"))?.[1]
-    ?.split(" ")
-    .map(Number);
-  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = times ?? [];
-  return (user + nice + system + irq + softirq + steal) / TICKS;
-}
-
 /** The name of a process: that of the program that it last became; none once it is gone. */
 export function readName(pid: number): string {
   return readIfThere(`/proc/${pid}/comm`).trimEnd();
@@ -106,16 +93,8 @@ function signalSet(pid: number, name: string): bigint {
   return BigInt(`0x${new RegExp(`^${name}:\\s+(\\w+)`, "m").exec(status)?.[1] ?? "0"}`);
 }
 
-/** CPU time that a process has used, user and system, in milliseconds. */
-export function cpuTime(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS;
-}
-
 /** The descriptors of a process: paths, `socket:[1]`, `anon_inode:[eventpoll]` and so on. */
-export function readDescriptors(pid: number): string[] {
+function readDescriptors(pid: number): string[] {
   const directory = `/proc/${pid}/fd`;
   return readdirSync(directory).map((fd) => readLink(`${directory}/${fd}`));
 }

@@ -56,11 +56,6 @@ export class Host {
     return this.#own;
   }
 
-  /** The status that is answered while the agent stops, if it does. */
-  get stopStatus(): Status | undefined {
-    return this.#stop?.status;
-  }
-
   /** The names of the services, in the order in which they were added. */
   names(): IterableIterator<string> {
     return this.#services.keys();

@@ -22,7 +22,7 @@ export interface WrittenReply {
   readonly poller: Poller;
   readonly number: number;
   readonly at: number;
-  /** Whether it was written to this poller, not to some line of its address. */
+  /** Whether it was written to this poller: then a clean close says that it was heard. */
   readonly isCertain: boolean;
   /** Undefined: several, none of which is told apart any more. */
   reply: string | undefined;
@@ -53,8 +53,13 @@ export class Poller {
   isLogged: boolean = false;
   /** Whether it is remembered as a load balancer, for good. */
   isKept: boolean = false;
-  /** Replies that may have been heard after the one that it was told, or whose check is open. */
-  readonly doubts: WrittenReply[] = [];
+  /**
+   * Who takes the place of checks of its address that have sent nothing: each line of the address
+   * may have heard what those were written.
+   */
+  silent: Poller | undefined;
+  /** Its own replies that may have been heard, as `doubts` has them. */
+  readonly #doubts: WrittenReply[] = [];
   /** How many of them are not open. */
   #closedDoubts = 0;
   #number = 0;
@@ -73,6 +78,12 @@ export class Poller {
   /** Whether it has asked often enough, and was served, to be taken for a load balancer. */
   get isKnown(): boolean {
     return this.asks >= KNOWN_AFTER && this.serves > 0;
+  }
+
+  /** Replies that may have been heard after the one that it was told, or whose check is open. */
+  get doubts(): readonly WrittenReply[] {
+    const isLater = ({ isOpen, at }: WrittenReply) => isOpen || at > this.toldAt;
+    return [...this.#doubts, ...(this.silent?.doubts.filter(isLater) ?? [])];
   }
 
   /** How often it asks (ms); 0: not known. */
@@ -94,17 +105,19 @@ export class Poller {
     this.#number += 1;
     const number = this.#number;
     const written = { poller: this, number, at: now, isCertain, reply, isOpen: true };
-    this.doubts.push(written);
+    this.#doubts.push(written);
     return written;
   }
 
   /** Notes how a check ended: only a clean close after the whole reply says that it was heard. */
   close(written: WrittenReply, isServed: boolean, now: number): void {
     written.isOpen = false;
-    if (isServed && written.isCertain) this.#confirm(written, now);
-    const { doubts } = this;
+    const doubts = this.#doubts;
+    // It has said whose it was by then, and is noted there.
+    const isOver = isServed && !written.isCertain;
+    if (isServed && !isOver) this.#confirm(written, now);
     // Most checks are served, and nothing is left to doubt: no need to look at all that are open.
-    if (this.#closedDoubts === 0 && written.number <= this.#confirmed) {
+    if (isOver || (this.#closedDoubts === 0 && written.number <= this.#confirmed)) {
       doubts.splice(doubts.indexOf(written), 1);
       return;
     }
@@ -139,15 +152,15 @@ export class Poller {
 
   /** Whether a later reply that may have been heard, and is not open, was the same. */
   #isRepeated({ reply }: WrittenReply, index: number): boolean {
-    return this.doubts.some((doubt, i) => i > index && !doubt.isOpen && doubt.reply === reply);
+    return this.#doubts.some((doubt, i) => i > index && !doubt.isOpen && doubt.reply === reply);
   }
 
   #limitDoubts(): void {
-    const closed = this.doubts.filter(({ isOpen }) => !isOpen);
+    const closed = this.#doubts.filter(({ isOpen }) => !isOpen);
     if (closed.length <= DOUBTS) return;
     for (const doubt of closed) doubt.reply = undefined;
     const last = closed.at(-1);
-    const kept = this.doubts.filter((doubt) => doubt.isOpen || doubt === last);
-    this.doubts.splice(0, this.doubts.length, ...kept);
+    const kept = this.#doubts.filter((doubt) => doubt.isOpen || doubt === last);
+    this.#doubts.splice(0, this.#doubts.length, ...kept);
   }
 }

@@ -17,20 +17,14 @@ const STRAY_MS = 600_000;
 /** How often the agent forgets by itself, where nobody looks (ms). */
 const SWEEP_MS = 60_000;
 
-/**
- * How many lines of an address a check that sent nothing may have been, the first ones: an address
- * with thousands, which cost 96 ms each time, is no load balancer's.
- */
-const LINES = 32;
-
 /** How many names that are no service's are logged. */
 const NAMES_LOGGED = 32;
 
 /** Why a poller counts, or that it does not. */
 export type Standing = "named" | "in a named network" | "three checks" | "new" | "stranger";
 
-/** What was written: to several pollers where it is not known to which, to none that is known. */
-export type Written = readonly WrittenReply[];
+/** What was written; undefined: to nobody that is known. */
+export type Written = WrittenReply | undefined;
 
 /** How pollers are judged. */
 export interface PollersOptions {
@@ -67,27 +61,25 @@ export class Pollers {
    * @param mayBeNew Whether that is a reason to know one that was not known.
    */
   written({ address, sent }: Asker, reply: string, now: number, mayBeNew = true): Written {
-    if (sent === undefined || !mayBeNew) {
-      const isMeant = (each: Poller) => sent === undefined || each.sent === sent;
-      const lines = this.memory.at(address).filter(isMeant).slice(0, LINES);
-      return lines.map((each) => each.write(reply, now, false));
+    if (sent === undefined) return this.#findSilent(address, now)?.write(reply, now, false);
+    if (!mayBeNew) {
+      const line = this.memory.at(address).find((each) => each.sent === sent);
+      return line?.write(reply, now, false);
     }
-    if (sent.startsWith(PROBE_MARK)) return [];
+    if (sent.startsWith(PROBE_MARK)) return undefined;
     if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
     const poller = this.memory.get(address, sent) ?? this.#add(address, sent, reply, now);
-    if (!poller) return [];
+    if (!poller) return undefined;
     poller.ask(now);
     if (poller.named && this.#excused.size > 0) this.#excused.delete(poller.named);
     this.#judge(poller);
-    return [poller.write(reply, now)];
+    return poller.write(reply, now);
   }
 
   /** Notes how a check ended: `isServed` when the client closed cleanly after the whole reply. */
   closed(written: Written, isServed: boolean, now: number): void {
-    for (const reply of written) {
-      reply.poller.close(reply, isServed, now);
-      this.#judge(reply.poller);
-    }
+    written?.poller.close(written, isServed, now);
+    if (written?.isCertain) this.#judge(written.poller);
   }
 
   /** Why a poller counts now, or that it does not. */
@@ -135,10 +127,22 @@ export class Pollers {
     }
   }
 
+  /** Who takes the place of checks of an address that have sent nothing; undefined: it has no line. */
+  #findSilent(address: string, now: number): Poller | undefined {
+    const lines = this.memory.at(address);
+    const [first] = lines;
+    if (first && !first.silent) {
+      const silent = new Poller(address, "", undefined, now);
+      for (const line of lines) line.silent = silent;
+    }
+    return first?.silent;
+  }
+
   #add(address: string, sent: string, reply: string, now: number): Poller | undefined {
     const [beside] = this.memory.at(address);
     const named = beside ? beside.named : this.options.named?.find(address);
     const poller = new Poller(address, sent, named, now);
+    poller.silent = beside?.silent;
     const isStranger = (each: Poller) => this.standing(each, now) === "stranger";
     if (reply === NO_SERVICE) this.#logName(poller);
     return this.memory.add(poller, isStranger, now) ? poller : undefined;

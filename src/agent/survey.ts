@@ -93,14 +93,14 @@ export function knows({ pollers, replies, name }: Scope, poller: Poller, now: nu
 }
 
 /** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */
-export function isAbsent({ pollers, name }: Scope, named: Named, now: number): boolean {
+export function isAbsent(scope: Scope, named: Named, now: number): boolean {
+  const { pollers, name } = scope;
   if (pollers.isExcused(named, name)) return false;
   const lines = pollers.of(named);
-  if (lines.length === 0) return true;
-  if (name === undefined || lines.some(({ sent }) => nameIn(sent) === name)) return false;
-  // It has had the time to ask for this service, if it does at all.
+  if (lines.some((line) => counts(scope, line, now))) return false;
+  // It has asked for so long that it would have asked for this, if it does at all.
   return !lines.some(
-    ({ since, interval }) => interval > 0 && now - since >= LEARNING_MS + interval,
+    ({ since, askedAt, interval }) => interval > 0 && askedAt - since >= LEARNING_MS + interval,
   );
 }
 

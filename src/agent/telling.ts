@@ -29,7 +29,7 @@ export class Telling {
    * @param isServed whether it has got the reply.
    */
   end(sent: string, isServed: boolean, now: number): void {
-    this.#pollers.closed(this.#written, isServed && !this.#isSilent, now);
+    this.#pollers.closed(this.#written, isServed, now);
     if (!this.#isSilent) return;
     const own = this.#pollers.written({ address: this.#address, sent }, this.#reply, now);
     this.#pollers.closed(own, isServed, now);

@@ -78,10 +78,9 @@ function describeUntold(wait: Wait, end: WaitEnd, now: number): string {
   const all = counted.length + absent.length;
   const of = `${untold} of ${all} load balancer${all === 1 ? "" : "s"}`;
   const never = absent.map((each) => {
-    const hasAsked = wait.options.pollers.of(each).length > 0;
-    return hasAsked
-      ? `${each.text} may ask for ${quote(name ?? "")} yet`
-      : `${each.text} has never asked`;
+    if (wait.options.pollers.of(each).length === 0) return `${each.text} has never asked`;
+    if (name === undefined) return `${each.text} has asked for no service yet`;
+    return `${each.text} may ask for ${quote(name)} yet`;
   });
   const each = [...missing.map((poller) => describeMissing(wait.options, poller, now)), ...never];
   const advice = advise(wait.options, missing, absent, now);

@@ -8,13 +8,17 @@ export interface Balancer {
   readonly interval: number;
 }
 
-/** The load balancer that asks least often, by the answer to `show pollers`. */
+/**
+ * The load balancer that asks least often, by the answer to `show pollers`; one that is new may be
+ * a person, who asks twice.
+ */
 export function findSlowest(answer: string): Balancer | undefined {
   if (!answer.startsWith("[")) return undefined;
-  const rows: { address: string; counts: boolean; interval: number | null }[] = JSON.parse(answer);
+  const rows: { address: string; counts: boolean; interval: number | null; why: string }[] =
+    JSON.parse(answer);
   return rows
-    .flatMap(({ address, counts, interval }) =>
-      counts && interval ? [{ address, interval: round(interval) }] : [],
+    .flatMap(({ address, counts, interval, why }) =>
+      counts && interval && why !== "new" ? [{ address, interval: round(interval) }] : [],
     )
     .toSorted((one, other) => other.interval - one.interval)[0];
 }

@@ -51,10 +51,9 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start
   refuseOutOfRotation(plan, "the server", from);
   if (plan.service !== undefined) refuseOutOfRotation(plan, "the host", await agent.show(true));
   const slowest = findSlowest(await agent.ask("show pollers"));
-  if (slowest && slowest.interval > plan.wait) {
-    const { address, interval } = slowest;
-    const got = `--wait ${plan.wait} is too short: ${address} asks every ${interval} s`;
-    throw new Refusal(`${got}; use --wait ${Math.ceil(interval * 1.25)}`, EXIT.usage);
+  if (slowest) {
+    refuseBrief("--wait", slowest, plan.wait);
+    refuseBrief("--forget-silent", slowest, plan.forgetSilent);
   }
   const answer = await waitForAll(agent, plan);
   refuseYoung(plan, answer);
@@ -66,6 +65,13 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start
   if (!plan.up) return { settings, deployed: settings, slowest };
   const deployed = makeSettings(plan, { ...aim, to: { status: "UP", reason: undefined } });
   return { settings, deployed, slowest };
+}
+
+/** Within such a time a load balancer that is there may not have asked. */
+function refuseBrief(option: string, { address, interval }: Balancer, seconds = Infinity): void {
+  if (interval < seconds) return;
+  const got = `${option} ${seconds} is too short: ${address} asks every ${interval} s`;
+  throw new Refusal(`${got}; use ${option} ${Math.ceil(interval * 1.25)}`, EXIT.usage);
 }
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {

@@ -35,11 +35,6 @@ export class StateFile {
     return this.#writes === 0 && !(this.#found && "state" in this.#found);
   }
 
-  /** Whether its disk has been silent for longer than anybody waits. */
-  get isSilent(): boolean {
-    return this.#disk.isSilent;
-  }
-
   /** Whether a mount shows a file that was replaced: it has no name any more. */
   get isDetached(): boolean {
     return this.#identity.links === 0;

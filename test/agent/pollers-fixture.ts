@@ -1,11 +1,11 @@
+import { Host } from "../../src/agent/host.ts";
 import { forgetAddress, forgetSilent, showPollers } from "../../src/agent/poller-words.ts";
 import { Pollers, type Written } from "../../src/agent/pollers.ts";
 import { Wait } from "../../src/agent/wait.ts";
 import { describeWait } from "../../src/agent/wait-words.ts";
-import type { LogFields } from "../../src/log.ts";
+import { formatLine } from "../../src/log.ts";
 import { parseNamedPollers } from "../../src/named-pollers.ts";
 import type { Status } from "../../src/state/state.ts";
-import { SimulatedHost } from "../simulator/host.ts";
 
 /** How an agent is set up. */
 interface BenchOptions {
@@ -16,20 +16,29 @@ interface BenchOptions {
   readonly age?: number;
 }
 
-/** A host, its pollers and a clock in seconds, which is set by hand. */
+/** What a command is about; how long a wait has lasted (s), and how many it is told that there are. */
+interface About {
+  readonly name?: string;
+  readonly seconds?: number;
+  readonly count?: number;
+}
+
+/** A host that is UP, its pollers and a clock in seconds, which is set by hand. */
 export class Bench {
-  readonly host: SimulatedHost;
+  readonly host: Host;
   readonly pollers: Pollers;
-  readonly lines: { readonly message: string; readonly fields: LogFields }[] = [];
+  readonly log: string[] = [];
   #now = 0;
 
-  constructor({ named, forget, services, age = 1000 }: BenchOptions = {}) {
-    this.host = new SimulatedHost(services);
+  constructor({ named, forget, services = [], age = 1000 }: BenchOptions = {}) {
+    const now = -age * 1000;
+    this.host = new Host("exact", services.length > 0, now);
+    for (const name of [undefined, ...services]) this.host.put(name, { status: "UP" }, "", now);
     this.pollers = new Pollers({
       named: named === undefined ? undefined : parseNamedPollers(named),
       forget,
-      now: -age * 1000,
-      log: (message, fields) => this.lines.push({ message, fields }),
+      now,
+      log: (message, fields) => this.log.push(formatLine(message, fields).trimEnd()),
     });
   }
 
@@ -39,62 +48,46 @@ export class Bench {
     return this;
   }
 
-  set(status: Status, name?: string, by = "socket"): this {
-    this.host.put(name, status, by, this.#now);
+  set(status: Status, name?: string): this {
+    this.host.put(name, { status }, "socket", this.#now);
     return this;
   }
 
-  /** Writes a reply: the present one. */
+  /** Writes the present reply; nothing is known of a client that has not sent anything yet. */
   write(address: string, sent?: string): Written {
     const reply = this.host.replyTo(sent ?? "").text;
     return this.pollers.written({ address, sent }, reply, this.#now);
   }
 
-  close(written: Written, isServed = true): void {
-    this.pollers.closed(written, isServed, this.#now);
-  }
-
   /** Checks at these seconds, which are all served, or all not. */
   check(seconds: readonly number[], address: string, sent = "", isServed = true): this {
-    for (const second of seconds) this.at(second).close(this.write(address, sent), isServed);
+    for (const second of seconds) {
+      const written = this.at(second).write(address, sent);
+      this.pollers.closed(written, isServed, this.#now);
+    }
     return this;
   }
 
-  /** What a wait of no time answers at a second. */
-  wait(second: number, options: { name?: string; count?: number; seconds?: number } = {}): string {
-    const { name, count, seconds = 0 } = options;
+  /** What a wait answers at a second; undefined: it goes on. */
+  wait(second: number, { name, seconds = 0, count }: About = {}): string | undefined {
     const now = second * 1000;
-    const scope = { replies: this.host, pollers: this.pollers, name };
-    const wait = new Wait({ ...scope, seconds, count, now: now - seconds * 1000 });
+    const options = { ...this.#scope(name), seconds, count, now: now - seconds * 1000 };
+    const wait = new Wait(options);
     const end = wait.look(now);
-    return end ? describeWait(wait, end, now) : "";
-  }
-
-  /** Begins a wait; what it answers at a second, or nothing while it goes on. */
-  begin(seconds: number, options: { name?: string; count?: number } = {}) {
-    const { name, count } = options;
-    const scope = { replies: this.host, pollers: this.pollers, name };
-    const wait = new Wait({ ...scope, seconds, count, now: this.#now });
-    return (second: number) => {
-      const end = wait.look(second * 1000);
-      return end && describeWait(wait, end, second * 1000);
-    };
+    return end && describeWait(wait, end, now);
   }
 
   forget(second: number, address: string, name?: string): string {
-    const scope = { replies: this.host, pollers: this.pollers, name };
-    return forgetAddress(scope, address, second * 1000);
+    return forgetAddress(this.#scope(name), address, second * 1000);
   }
 
   forgetSilent(second: number, seconds: number, name?: string): string {
-    const scope = { replies: this.host, pollers: this.pollers, name };
-    return forgetSilent(scope, seconds, second * 1000);
+    return forgetSilent(this.#scope(name), seconds, second * 1000);
   }
 
   /** What `show pollers` says at a second; the clock on the wall shows that second of 1970. */
   show(second: number, name?: string): Record<string, unknown>[] {
-    const scope = { replies: this.host, pollers: this.pollers, name };
-    return JSON.parse(showPollers(scope, second * 1000, second * 1000));
+    return JSON.parse(showPollers(this.#scope(name), second * 1000, second * 1000));
   }
 
   /** Who counts, and why. */
@@ -102,6 +95,10 @@ export class Bench {
     return Object.fromEntries(
       this.show(second).map(({ address, sent, why }) => [`${address} ${sent}`.trim(), why]),
     );
+  }
+
+  #scope(name: string | undefined) {
+    return { replies: this.host, pollers: this.pollers, name };
   }
 }
 

@@ -148,6 +148,7 @@ const UNSAVED = "error: not saved: no space left";
 const OUT = "DRAIN v42 [77]";
 const FAILED = "DRAIN failed: v41 [66]";
 const STRANGER = '[{"address":"a","counts":false,"interval":600}]';
+const PERSON = '[{"address":"a","counts":true,"interval":60,"why":"new"}]';
 const UNKNOWN = '[{"address":"a","counts":true,"interval":null}]';
 const SLOW = '[{"address":"10.0.0.2","counts":true,"interval":120}]';
 const GONE = "ok forgotten: 1 poller silent for 5 s: 10.0.0.12";
@@ -228,6 +229,7 @@ test.each<[string, Happens, RegExp]>([
   ["--young", { wait: YOUNG }, /is back$/],
   ["--pollers 2", { wait: YOUNG }, /is back$/],
   ["--wait 10", { show: ["-", STRANGER, "-"] }, /is back$/],
+  ["--wait 10", { show: ["-", PERSON, "-"] }, /is back$/],
   ["--wait 10", { show: ["-", UNKNOWN, "-"] }, /is back$/],
   // It takes hold again; and it sees that a change whose answer was lost has been made.
   ["", { run: "restart" }, /is back$/],
@@ -253,6 +255,7 @@ describe("a deploy does not run its command", () => {
     ["", { wait: LOST }, "3 UP", /^nothing was changed: after 30 s: 10\.0\.0\.12 does not know$/],
     ["", { wait: YOUNG }, "3 UP", /say how many there are \(--pollers N\), or --young$/],
     ["", { show: ["-", SLOW] }, "2 UP", /: 10\.0\.0\.2 asks every 120 s; use --wait 150$/],
+    ["--wait 150 --forget-silent 60", { show: ["-", SLOW] }, "2 UP", /; use --forget-silent 150$/],
     ["", { obstacle: "no such command" }, "2 UP", /^nothing was changed: no such command$/],
     ["--drain 1 --port 80", { port: "none" }, "2 UP", /: nothing listens on port 80$/],
     ["", { hold: "interrupt" }, "1 UP", /^interrupted: nothing was changed$/],

@@ -37,6 +37,17 @@ describe.each(KINDS)("%s", (_, options) => {
     }
   });
 
+  test("discards what comes after its reply, and resets nobody for it", async () => {
+    await using agent = await start(options);
+    for (let i = 0; i < 20; i += 1) {
+      using client = await Connection.open({ host: HOST, port: agent.port }, "\n");
+      await until("the reply", () => client.ended === "half");
+      client.end("x".repeat(100_000));
+      await until("its end", () => client.ended !== "half");
+      expect([client.text, client.ended]).toEqual(["UP\n", "closed"]);
+    }
+  });
+
   test("survives clients that reset, and answers all others", async () => {
     await using agent = await start(options);
     const place = { host: HOST, port: agent.port };

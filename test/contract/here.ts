@@ -1,6 +1,6 @@
 // The agent in the process of the test: the log, the clock, signals and the exit are the test's.
 
-import { spyOn } from "bun:test";
+import { jest, spyOn } from "bun:test";
 import { EventEmitter } from "node:events";
 import { writeFileSync } from "node:fs";
 import { type AgentOptions, AgentProcess } from "../../scripts/lib/agent.ts";
@@ -120,4 +120,16 @@ export async function refuseHere(env: Environment): Promise<{ exitCode: number; 
 /** Lets everything happen that has been caused: of sockets, not of timers. */
 export async function turn(): Promise<void> {
   for (let i = 0; i < 50; i += 1) await new Promise(setImmediate);
+}
+
+/** Timers that stand still while it is in scope, but for what `pass` lets go by (ms). */
+export function stopTimers(): Disposable & { pass(milliseconds: number): Promise<void> } {
+  jest.useFakeTimers();
+  return {
+    async pass(milliseconds) {
+      jest.advanceTimersByTime(milliseconds);
+      await turn();
+    },
+    [Symbol.dispose]: () => void jest.useRealTimers(),
+  };
 }

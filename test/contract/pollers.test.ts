@@ -1,10 +1,10 @@
 // Who asks is known by its address and what it sends, and was served when it closed after the whole
 // reply. The simulator plays the rules about who counts.
-import { describe, expect, jest, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
 import { Connection } from "./connection.ts";
 import { ask, HOST, show, start, testHere } from "./driver.ts";
-import { turn } from "./here.ts";
+import { stopTimers, turn } from "./here.ts";
 
 interface Shown {
   readonly address: string;
@@ -21,6 +21,8 @@ describe("who asks", () => {
     await ask(agent, "web\n", "127.0.0.2");
     await ask(agent, "web 2\r\nmore", "127.0.0.2");
     await ask(agent, "", "127.0.0.3");
+    // A probe of our own is nobody.
+    for (const sent of ["#hapgent:", "#hapgent:web\n"]) expect(await ask(agent, sent)).toBe("UP\n");
     const { port } = agent;
     using open = await Connection.open({ host: HOST, port, localAddress: "127.0.0.4" }, "web\n");
     expect(await open.lines()).toEqual(["UP"]);
@@ -51,38 +53,31 @@ describe("who asks", () => {
   testHere("is nobody when it ends its side before its reply is whole, or resets", async () => {
     await using agent = await start({ socket: true });
     const place = { host: HOST, port: agent.port };
-    jest.useFakeTimers();
-    try {
+    {
+      using timers = stopTimers();
       using scan = await Connection.open(place, "web\n");
       scan.end();
       await turn();
       expect(scan.text).toBe("UP\n");
       (await Connection.open(place, "web\n")).socket.resetAndDestroy();
       await turn();
-      jest.advanceTimersByTime(10);
-      await turn();
-    } finally {
-      jest.useRealTimers();
+      await timers.pass(10);
     }
     expect(await show(agent, "pollers")).toEqual([]);
   });
 
   testHere("is known by what it sent while the agent was busy, before it closes", async () => {
     await using agent = await start({ socket: true });
-    const place = { host: HOST, port: agent.port };
-    jest.useFakeTimers();
-    using open = await Connection.open(place);
-    try {
+    using stack = new DisposableStack();
+    {
+      using timers = stopTimers();
+      const open = stack.use(await Connection.open({ host: HOST, port: agent.port }));
       await turn();
       open.send("web\n");
       // The timer of the reply's end comes before anything is read.
       Bun.sleepSync(5);
-      jest.advanceTimersByTime(2);
-      await turn();
-      jest.advanceTimersByTime(10);
-      await turn();
-    } finally {
-      jest.useRealTimers();
+      await timers.pass(2);
+      await timers.pass(10);
     }
     expect(await show(agent, "pollers")).toMatchObject([{ sent: "web", isServed: false }]);
   });
@@ -92,33 +87,29 @@ describe("who asks", () => {
     [", by services", { services: { web: "{}" } }, "ready up 100%"],
   ])("is nobody when it says nothing and does not close%s", async (_, more, reply) => {
     await using agent = await start({ socket: true, ...more });
+    using clients = new DisposableStack();
     const place = { host: HOST, port: agent.port, localAddress: "127.0.0.6" };
-    const silent = await Promise.all(Array.from({ length: 320 }, () => Connection.open(place)));
-    try {
-      // There are too many: the oldest are closed, answered or not.
-      await until("some are given up", () => silent.some(({ ended }) => ended !== "no"));
-      const last = await Connection.open(place);
-      expect(await last.lines()).toEqual([reply]);
-      await until("the first is given up", () => {
-        const [first] = silent;
-        // Closed on both sides, it answers by a reset.
-        if (first?.ended === "half") first.send("x");
-        return first?.ended === "closed" || first?.ended === "reset";
-      });
-      expect(await show(agent, "pollers")).toEqual([]);
-      last[Symbol.dispose]();
-      await until("one has closed", async () => (await show(agent, "pollers")).length === 1);
-      expect(await show(agent, "pollers")).toMatchObject([{ sent: "", isServed: true }]);
-    } finally {
-      for (const each of silent) each[Symbol.dispose]();
-    }
-  });
-
-  test("is none of our own probes", async () => {
-    await using agent = await start({ socket: true });
-    for (const sent of ["#hapgent:", "#hapgent:web\n"]) expect(await ask(agent, sent)).toBe("UP\n");
-    await ask(agent, "web\n", "127.0.0.2");
-    expect(await show(agent, "pollers")).toMatchObject([{ address: "127.0.0.2", sent: "web" }]);
+    const open = async () => clients.use(await Connection.open(place));
+    const silent = await Promise.all(Array.from({ length: 320 }, open));
+    // There are too many: the oldest are closed, answered or not.
+    await until("some are given up", () => silent.some(({ ended }) => ended !== "no"));
+    const last = await open();
+    expect(await last.lines()).toEqual([reply]);
+    await until("the first is given up", () => {
+      const [first] = silent;
+      // Closed on both sides, it answers by a reset.
+      if (first?.ended === "half") first.send("x");
+      return first?.ended === "closed" || first?.ended === "reset";
+    });
+    expect(await show(agent, "pollers")).toEqual([]);
+    // One that closes is a poller, where it does so before the agent gives it up.
+    await until("one has closed", async () => {
+      using one = await open();
+      await one.lines();
+      one[Symbol.dispose]();
+      return (await show(agent, "pollers")).length === 1;
+    });
+    expect(await show(agent, "pollers")).toMatchObject([{ sent: "", isServed: true }]);
   });
 
   test("is known by IPv4 also where the agent listens on both", async () => {

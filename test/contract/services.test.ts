@@ -3,15 +3,12 @@
 //   name, and with the host's when it names none in a quarter of a second;
 // - the host comes first: it never makes a service more available than it is;
 // - a command with @NAME is for that service.
-import { describe, expect, jest, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import fc from "fast-check";
 import { until } from "../../scripts/lib/until.ts";
-import { formatReply } from "../../src/state/reply.ts";
-import { FAILED, formatState, type State, withStatus } from "../../src/state/state.ts";
-import { anyState } from "../arbitraries.ts";
 import { Connection } from "./connection.ts";
 import { ask, command, HOST, show, testHere } from "./driver.ts";
+import { stopTimers, turn } from "./here.ts";
 import { FILES, NONE, pathOf, serve } from "./services.ts";
 
 describe("a check of a host with services", () => {
@@ -45,58 +42,32 @@ describe("a check of a host with services", () => {
   // A timer that never fires cannot have answered.
   testHere("is answered at once when its name is there, or its client has ended", async () => {
     await using agent = await serve();
-    jest.useFakeTimers();
-    try {
-      for (const [sent, reply] of [
-        ["web", "ready up 80%\n"],
-        ["www\n", NONE],
-        ["x".repeat(73), NONE],
-      ] as const) {
-        using client = await Connection.open({ host: HOST, port: agent.port }, sent);
-        for (let i = 0; i < 1000 && client.ended === "no"; i += 1) await new Promise(setImmediate);
-        expect(client.text).toBe(reply);
-      }
-      using ended = await Connection.open({ host: HOST, port: agent.port });
-      ended.end("ww");
-      for (let i = 0; i < 1000 && ended.ended === "no"; i += 1) await new Promise(setImmediate);
-      expect(ended.text).toBe(NONE);
-      using half = await Connection.open({ host: HOST, port: agent.port }, "w");
-      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
-      half.send("eb");
-      for (let i = 0; i < 1000 && half.ended === "no"; i += 1) await new Promise(setImmediate);
-      expect(half.text).toBe("ready up 80%\n");
-      // What is no whole name is waited for, a quarter of a second.
-      using slow = await Connection.open({ host: HOST, port: agent.port }, "ww");
-      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
-      jest.advanceTimersByTime(249);
-      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
-      expect(slow.text).toBe("");
-      // A moment more, to read what has come already.
-      jest.advanceTimersByTime(1);
-      for (let i = 0; i < 100; i += 1) await new Promise(setImmediate);
-      jest.advanceTimersByTime(1);
-      for (let i = 0; i < 1000 && slow.ended === "no"; i += 1) await new Promise(setImmediate);
-      expect(slow.text).toBe(NONE);
-    } finally {
-      jest.useRealTimers();
+    const place = { host: HOST, port: agent.port };
+    const web = "ready up 80%\n";
+    using timers = stopTimers();
+    for (const [sent, reply] of [
+      ["web", web],
+      ["www\n", NONE],
+      ["x".repeat(73), NONE],
+    ] as const) {
+      using client = await Connection.open(place, sent);
+      await turn();
+      expect(client.text).toBe(reply);
     }
-  });
-
-  test("gets its own answer among many that send anything", async () => {
-    await using agent = await serve();
-    const others = ["www\n", "", "x", "api\n", `${"y".repeat(5000)}\n`, "\xff\xfe"];
-    const replies: Record<string, string> = {
-      "web\n": "ready up 80%\n",
-      "api\n": "up drain 50% maxconn:7 #why\n",
-      "": "ready up 100%\n",
-    };
-    const checks = Array.from({ length: 60 }, async (_, i) => {
-      const sent = i % 2 === 0 ? "web\n" : (others[i % others.length] ?? "");
-      return [sent, await ask(agent, sent)];
-    });
-    for (const [sent = "", reply] of await Promise.all(checks)) {
-      expect([sent, reply]).toEqual([sent, replies[sent] ?? NONE]);
-    }
+    using ended = await Connection.open(place);
+    ended.end("ww");
+    using half = await Connection.open(place, "w");
+    // What is no whole name is waited for, a quarter of a second.
+    using slow = await Connection.open(place, "ww");
+    await turn();
+    half.send("eb");
+    await turn();
+    expect([ended.text, half.text]).toEqual([NONE, web]);
+    await timers.pass(249);
+    expect(slow.text).toBe("");
+    // A moment more, to read what has come already.
+    for (let i = 0; i < 2; i += 1) await timers.pass(1);
+    expect(slow.text).toBe(NONE);
   });
 
   test("with watch on never reads a file outside of its directory, or a hidden one", async () => {
@@ -134,41 +105,6 @@ describe("the host", () => {
     expect(await ask(agent, "db\n")).toBe("ready fail 100%\n");
     expect(readFileSync(pathOf(agent, "api"), "utf8")).toBe(FILES.api);
     expect(files()).toBe(4);
-  });
-
-  testHere("comes first after any sequence of edits, reloads and commands", async () => {
-    await using agent = await serve({ services: { web: FILES.web }, socket: true });
-    const target = fc.constantFrom("", "@web ");
-    const step = fc.oneof(
-      fc.record({ edit: target, state: fc.option(anyState, { nil: undefined }) }),
-      fc.record({ run: target, status: anyState.map(({ status }) => status) }),
-      fc.record({ run: target, weight: fc.nat({ max: 255 }) }),
-    );
-    const file = (at: string) => (at === "" ? agent.stateFile : pathOf(agent, "web"));
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 8 }), async (steps) => {
-        const states: Record<string, State> = { "": { status: "UP" }, "@web ": { status: "UP" } };
-        for (const at of ["", "@web "]) writeFileSync(file(at), '{"status":"UP"}');
-        await command(agent, "reload");
-        for (const each of steps) {
-          if ("edit" in each) {
-            writeFileSync(file(each.edit), each.state ? formatState(each.state) : "bad");
-            await command(agent, `${each.edit}reload`);
-            states[each.edit] = each.state ?? FAILED;
-          } else if ("status" in each) {
-            await command(agent, `${each.run}set status ${each.status}`);
-            states[each.run] = withStatus(states[each.run] ?? FAILED, each.status);
-          } else {
-            await command(agent, `${each.run}set weight ${each.weight}`);
-            states[each.run] = { ...(states[each.run] ?? FAILED), weight: each.weight };
-          }
-          const { "": host = FAILED, "@web ": web = FAILED } = states;
-          expect(await ask(agent, "\n")).toBe(formatReply([host], "full"));
-          expect(await ask(agent, "web\n")).toBe(formatReply([web, host], "full"));
-        }
-      }),
-      { numRuns: 20 },
-    );
   });
 });
 

@@ -27,14 +27,6 @@ describe("a stop", () => {
       expect(await logOf(agent, 1)).toEqual([`hapgent: stopping cause=${signal}`]);
     },
   );
-
-  test("saves what the agent was told just before it", async () => {
-    await using agent = await start({ socket: true });
-    for (let i = 0; i < 5; i += 1) agent.signal("SIGUSR2");
-    await agent.answers("DOWN\n");
-    expect(await agent.stop()).toBe(0);
-    expect(agent.file()).toBe(formatState({ status: "DOWN" }));
-  });
 });
 
 describe("the stop status", () => {
@@ -86,15 +78,6 @@ describe("the stop status", () => {
       'hapgent: stop status reply="ready down 50%" seconds=60',
       "hapgent: stopping cause=SIGINT",
     ]);
-  });
-
-  test("has a default of 10 s", async () => {
-    await using agent = await start({ env: { HAPGENT_STOP_STATUS: "DRAIN" } });
-    agent.signal("SIGTERM");
-    expect(await agent.logs(/stop status/)).toBe(
-      'hapgent: stop status reply="up drain 100%" seconds=10',
-    );
-    agent.signal("SIGTERM");
   });
 
   test("is answered whatever the state becomes; that is saved for the next start", async () => {

@@ -45,14 +45,9 @@ describe("a file that is watched", () => {
   test("keeps the last good state when it is bad or gone, and is logged once each time", async () => {
     await using agent = await start({ state: { status: "UP", weight: 5 }, env: WATCH });
     const spoil: [string, () => void][] = [
-      ["expected a JSON object, got nothing", () => writeFileSync(agent.stateFile, "")],
       [
         "1:11: expected a value, got the end of the file (cut off?)",
         () => writeFileSync(agent.stateFile, '{"status":'),
-      ],
-      [
-        "weight: expected an integer from 0 to 255, got 300",
-        () => writeFileSync(agent.stateFile, '{"status":"UP","weight":300}'),
       ],
       ["no such file or directory (ENOENT)", () => rmSync(agent.stateFile)],
     ];
@@ -66,7 +61,7 @@ describe("a file that is watched", () => {
     rmSync(dirname(agent.stateFile), { recursive: true });
     await expectReply(agent, "DRAIN\n");
     const refused = "hapgent: state file refused, the last good state stays cause=file";
-    await until("all is logged", () => newsOf(agent).length >= 6);
+    await until("all is logged", () => newsOf(agent).length >= 4);
     expect(newsOf(agent)).toEqual([
       ...spoil.map(([why]) => `${refused} file=${agent.stateFile} error=${JSON.stringify(why)}`),
       'hapgent: state cause=file old="UP 5%" new=DRAIN',
@@ -74,18 +69,14 @@ describe("a file that is watched", () => {
     ]);
   });
 
-  test("that was bad at the start is answered as soon as it is good", async () => {
+  test("that was bad at the start, or is for SIGHUP, is FAIL until it is good", async () => {
     await using agent = await start({ state: "bad", env: WATCH });
     for (let i = 0; i < 5; i += 1) await expectReply(agent, "FAIL\n");
     expect(agent.log.filter((line) => line.includes("refused"))).toHaveLength(1);
     writeFileSync(agent.stateFile, '{"status":"MAINT"}');
     await expectReply(agent, "MAINT\n");
-  });
-
-  test("is read by SIGHUP as ever: a bad one makes FAIL, a good one ends it", async () => {
-    await using agent = await start({ env: WATCH });
     writeFileSync(agent.stateFile, "bad");
-    await expectReply(agent, "UP\n");
+    await expectReply(agent, "MAINT\n");
     agent.signal("SIGHUP");
     await agent.answers("FAIL\n");
     writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":2}');
@@ -106,18 +97,24 @@ describe("a file that is watched", () => {
     expect(newsOf(agent)).toHaveLength(20);
   });
 
-  test("is no edit while a change could not be saved, until it changes itself", async () => {
-    using directory = temporaryDirectory();
-    const stateFile = `${directory.path}/state.json`;
-    mkdirSync(stateFile);
-    await using agent = await start({ stateFile, env: WATCH });
-    agent.signal("SIGUSR2");
-    await agent.logs(/save failed/);
-    for (let i = 0; i < 5; i += 1) await expectReply(agent, "DOWN\n");
-    rmSync(stateFile, { recursive: true });
-    writeFileSync(stateFile, '{"status":"READY","weight":1}');
-    await expectReply(agent, "READY 1%\n");
-  });
+  test.each([0, 1])(
+    "is no edit while a change could not be saved, until it changes itself: %i",
+    async (exitCode) => {
+      using directory = temporaryDirectory();
+      const stateFile = `${directory.path}/state.json`;
+      mkdirSync(stateFile);
+      await using agent = await start({ stateFile, env: WATCH });
+      agent.signal("SIGUSR2");
+      await agent.logs(/save failed/);
+      for (let i = 0; i < 5; i += 1) await expectReply(agent, "DOWN\n");
+      if (exitCode === 0) {
+        rmSync(stateFile, { recursive: true });
+        writeFileSync(stateFile, '{"status":"READY","weight":1}');
+        await expectReply(agent, "READY 1%\n");
+      }
+      expect(await agent.stop()).toBe(exitCode);
+    },
+  );
 
   test("is looked at before a command, and before a signal: no edit is overwritten unseen", async () => {
     await using agent = await start({ env: WATCH, socket: true });

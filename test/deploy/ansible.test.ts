@@ -390,6 +390,9 @@ describe("on two hosts", () => {
     expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
     expect(await machine.ask(9802)).toBe("");
     expect((await machine.try("pgrep -x hapgent")).stdout).toBe("");
+    // What follows a command has ended, too, and its script is gone.
+    expect(await machine.run("systemctl list-units --no-legend --state=active hapgent*")).toBe("");
+    expect(await machine.run("ls /etc/hapgent")).toBe("db.env\nweb.env");
     expect(await machine.read("/var/lib/hapgent/state.json")).toContain("DRAIN");
     expect(await machine.run("getent passwd hapgent")).toContain(":/srv:");
     const left = await machine.run("find / -xdev -name *hapgent* -not -path /proc/*");

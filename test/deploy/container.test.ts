@@ -1,13 +1,12 @@
 // The image runs with no rights, read-only, within its memory limit; its state outlives it; and
 // the same commit makes the same image.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { ask } from "../../scripts/lib/check.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
 import { readCommitTime } from "../../scripts/lib/git.ts";
-import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { licenseExpression } from "../../scripts/lib/third-party.ts";
@@ -132,12 +131,9 @@ async function imageId(architecture: string): Promise<string> {
 }
 
 test("it runs with no rights, read-only and in 48 MB, as the first process", async () => {
-  const begin = performance.now();
   // Podman's option puts CMD before a list.
   const health = `--health-cmd=${JSON.stringify(HEALTHCHECK.slice(1))}`;
   await start("least", `${health} ${RESTRICTED}`);
-  const milliseconds = Math.round(performance.now() - begin);
-  console.log(`in 48 MB it answers ${milliseconds} ms after podman run, and podman exec`);
   const pid = await inspect("least", ".State.Pid");
   const text = await machine.read(`/proc/${pid}/status`);
   expect(text).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m);
@@ -156,12 +152,11 @@ test("it runs with no rights, read-only and in 48 MB, as the first process", asy
   expect((await machine.try("podman healthcheck run least")).exitCode).toBe(0);
 });
 
-test("signals change its state, and SIGTERM ends it at once with 0", async () => {
+test("signals change its state, and SIGTERM ends it with 0", async () => {
   await machine.run("podman kill --signal=USR2 least");
   await status("least", "DOWN");
-  const begin = performance.now();
-  await machine.run("podman stop --time=9 least");
-  expect(performance.now() - begin).toBeLessThan(5000);
+  // It is killed, with 137, when that is not enough.
+  await machine.run("podman stop --time=30 least");
   expect(await inspect("least", ".State.ExitCode")).toBe("0");
   expect((await machine.try("podman healthcheck run least")).exitCode).not.toBe(0);
 });
@@ -179,20 +174,6 @@ test("its state lives in a volume, whichever container has it", async () => {
   );
   await status("second", "DOWN");
   await machine.run("podman rm --force second");
-});
-
-test("one agent answers for several services", async () => {
-  const services = "--env=HAPGENT_SERVICES=/var/lib/hapgent/services";
-  await start(
-    "several",
-    `${RESTRICTED} --volume=several:/var/lib/hapgent ${services}`,
-    "ready up 100%",
-  );
-  const directory = await machine.run("podman volume inspect --format={{.Mountpoint}} several");
-  await machine.write(`${directory}/services/web.json`, '{"status": "UP", "weight": 50}');
-  await machine.run("podman kill --signal=HUP several");
-  await status("several", "ready up 50%", "--send", "web");
-  await machine.run("podman rm --force several");
 });
 
 test("an image of your own builds from an unpacked release, and from a checkout", async () => {
@@ -219,22 +200,10 @@ test("an image of your own builds from an unpacked release, and from a checkout"
   await output([...buildah, "rm", container]);
 });
 
-test("shellcheck finds nothing in the script that collects", async () => {
-  expect(await output(["shellcheck", `${CONTAINER}/collect.sh`])).toBe("");
-});
-
-test("it was created when the commit was: registries clean up by age", async () => {
-  const seconds = readCommitTime();
-  expect(
-    Date.parse(
-      await machine
-        .run(["podman", "inspect", "--format={{json .Created}}", IMAGE])
-        .then(JSON.parse),
-    ),
-  ).toBe(seconds * 1000);
-});
-
-test("the image says what it is and is tuned", async () => {
+test("the image says what it is, when it was made, and is tuned", async () => {
+  // When the commit was: registries clean up by age.
+  const created = JSON.parse(await inspect(IMAGE, "json .Created")) as string;
+  expect(Date.parse(created)).toBe(readCommitTime() * 1000);
   const variables = JSON.parse(await inspect(IMAGE, "json .Config.Env")) as string[];
   for (const [name, value] of Object.entries(TUNED))
     expect(variables).toContain(`${name}=${value}`);
@@ -243,9 +212,6 @@ test("the image says what it is and is tuned", async () => {
   expect(labels["org.opencontainers.image.revision"]).toMatch(/^[0-9a-f]{40}$/);
   expect(labels["org.opencontainers.image.licenses"]).toBe(licenseExpression());
   expect(`sha256:${await inspect(IMAGE, ".Id")}`).toBe(await imageId("amd64"));
-  console.log(
-    `${(statSync(ARCHIVE).size / 1e6).toFixed(1)} MB as an archive of both architectures`,
-  );
 });
 
 test("the archive has an image for each architecture", async () => {
@@ -280,26 +246,24 @@ test.each(["amd64", "arm64"])(
   },
 );
 
-test("the image for arm64 holds all that it needs", async () => {
+test("the image for arm64 holds all that its agent needs: it answers, reloads, saves and stops", async () => {
   using directory = temporaryDirectory();
   const root = directory.path;
   await unpackImage("arm64", root);
-  const port = freePort();
-  const agent = Bun.spawn(["qemu-aarch64-static", "-L", root, join(root, "usr/bin/hapgent")], {
-    env: {
-      ...TUNED,
-      HAPGENT_IP: "127.0.0.1",
-      HAPGENT_PORT: String(port),
-      HAPGENT_STATE_FILE: `${root}/var/lib/hapgent/state.json`,
-    },
-    stdio: ["ignore", "ignore", "inherit"],
+  await using agent = await startAgent({
+    executable: join(root, "usr/bin/hapgent"),
+    launcher: ["qemu-aarch64-static", "-L", root],
+    state: { status: "READY", weight: 75 },
+    // Untuned it would execute itself, which the kernel cannot.
+    env: TUNED,
   });
-  try {
-    await until("it answers", async () => (await ask(port).catch(() => "")) === "UP\n", 30_000);
-  } finally {
-    agent.kill("SIGKILL");
-  }
-});
+  expect(await agent.ask()).toBe("READY 75%\n");
+  agent.change({ status: "DRAIN", maxconn: 10 });
+  await agent.answers("DRAIN maxconn:10\n");
+  agent.signal("SIGUSR2");
+  await until("the save", () => agent.file().includes('"DOWN"'));
+  expect(await agent.stop()).toBe(0);
+}, 60_000);
 
 test("the same commit makes the same images", async () => {
   const before = [await imageId("amd64"), await imageId("arm64")];

@@ -1,27 +1,14 @@
 // The HAProxy in front of the pods has a valid configuration, and by it no request fails while a
 // pod stops in the order in which the kubelet stops its containers.
-import { beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HAPROXY_ENVIRONMENT, startHaproxy } from "../../scripts/lib/haproxy.ts";
-import { needPackages } from "../../scripts/lib/packages.ts";
 import { outcome, output } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { startService, Traffic } from "../system/traffic.ts";
-import {
-  checkTypes,
-  containerOf,
-  expectRestricted,
-  FILES,
-  parse,
-  read,
-  startSidecar,
-} from "./manifests.ts";
-
-beforeAll(() => {
-  needPackages("test", "the types of Kubernetes");
-});
+import { containerOf, FILES, parse, read, startSidecar } from "./manifests.ts";
 
 describe("haproxy.yaml", () => {
   /** The ConfigMap's text. */
@@ -29,11 +16,6 @@ describe("haproxy.yaml", () => {
     const objects = parse(read("haproxy.yaml")) as unknown as { data?: Record<string, string> }[];
     return objects.find(({ data }) => data)?.data?.["haproxy.cfg"] ?? "";
   };
-
-  test("has no field that Kubernetes does not know, and keeps to the restricted standard", async () => {
-    expect(await checkTypes([read("haproxy.yaml")])).toEqual([""]);
-    expectRestricted("haproxy.yaml");
-  });
 
   test("has a configuration that HAProxy takes, and finds the pods of the others", async () => {
     using directory = temporaryDirectory();

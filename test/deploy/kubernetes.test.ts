@@ -1,11 +1,10 @@
 // The manifests have no field that Kubernetes does not know, keep to the restricted standard,
 // and their commands do what they are there for.
-import { beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { swapDirectory } from "../../scripts/lib/config-map.ts";
-import { needPackages } from "../../scripts/lib/packages.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -20,37 +19,15 @@ import {
   startSidecar,
 } from "./manifests.ts";
 
-beforeAll(() => {
-  needPackages("test", "the types of Kubernetes");
-});
-
-/** Fields as they are spelt, and as somebody may misspell them. */
-const MISSPELT = {
-  podSelector: "podSelektor",
-  maxUnavailable: "maxUnavailible",
-  readinessProbe: "readynessProbe",
-  startupProbe: "startUpProbe",
-  livenessProbe: "livelinessProbe",
-  enableServiceLinks: "enableServiceLink",
-  readOnlyRootFilesystem: "readonlyRootFilesystem",
-  mountPath: "mountpath",
-  limits: "limit",
-};
+test.each([...FILES, "haproxy.yaml"])(
+  "%s has no field that Kubernetes does not know, and keeps to the restricted standard",
+  async (file) => {
+    expect(await checkTypes(file)).toBe("");
+    expectRestricted(file);
+  },
+);
 
 describe.each(FILES)("%s", (file) => {
-  test("has no field that Kubernetes does not know, and a misspelt one is found", async () => {
-    const text = read(file);
-    const wrong = Object.entries(MISSPELT).map(([right, misspelt]) => {
-      expect(text).toContain(`${right}:`);
-      return text.replace(`${right}:`, `${misspelt}:`);
-    });
-    const [problems, ...found] = await checkTypes([text, ...wrong]);
-    expect(problems).toBe("");
-    for (const [i, misspelt] of Object.values(MISSPELT).entries()) {
-      expect(found[i]).toContain(misspelt);
-    }
-  });
-
   test("has an agent of this version, with limits that were measured", () => {
     const sidecar = containerOf(file, "hapgent");
     expect(sidecar.image).toBe(`hapgent:${version}`);
@@ -58,9 +35,7 @@ describe.each(FILES)("%s", (file) => {
     const measured = `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi`;
     expect(sidecar.resources.limits.memory).toBe(measured);
     expect(sidecar.resources.requests.memory).toBe(measured);
-  });
-
-  test("gets no HAPGENT_PORT from a Service named hapgent", () => {
+    // A Service named hapgent would give it a HAPGENT_PORT.
     expect(podOf(file).enableServiceLinks).toBe(false);
   });
 
@@ -82,10 +57,6 @@ describe.each(FILES)("%s", (file) => {
     await until("it is ready", async () => (await execute(readiness.command)).exitCode === 0);
     await agent[Symbol.asyncDispose]();
     for (const { exec } of probes) expect((await execute(exec.command)).exitCode).toBe(1);
-  });
-
-  test("keeps to the restricted Pod Security Standard", () => {
-    expectRestricted(file);
   });
 
   test("answers the same after its container alone has restarted", async () => {

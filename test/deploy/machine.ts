@@ -26,7 +26,7 @@ const PACKAGES = [
  * memory.
  */
 const NOISE =
-  "/proc /sys /dev /run /tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd /var/lib/dbus";
+  "/proc /sys /dev /run /tmp /var/tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd /var/lib/dbus";
 
 /** A Debian root directory, made once in a run; machines are copies of it and never change it. */
 export async function baseRoot(): Promise<string> {
@@ -128,6 +128,11 @@ export class Machine implements AsyncDisposable {
     return await output(this.enter(split(command), options.env), { ...options, env: {} });
   }
 
+  /** Runs a shell script that must succeed, and returns what it wrote. */
+  async sh(script: string): Promise<string> {
+    return await this.run(["sh", "-ec", script]);
+  }
+
   /** Runs a command, whatever its exit code. */
   async try(command: string | string[], options: CommandOptions = {}): Promise<Output> {
     return await outcome(this.enter(split(command), options.env), { ...options, env: {} });
@@ -168,10 +173,10 @@ export class Machine implements AsyncDisposable {
     return await this.run(["journalctl", "--output=cat", `--unit=${unit}`]);
   }
 
-  /** Every file, directory and user that an installation can leave. */
-  async inventory(): Promise<string[]> {
+  /** Every file, directory and user that an installation can leave, or those that `find` is told. */
+  async inventory(which = "-true"): Promise<string[]> {
     const prune = NOISE.split(" ").flatMap((path) => ["-path", path, "-prune", "-o"]);
-    const files = await this.run(["find", "/", "-xdev", ...prune, "-print"]);
+    const files = await this.run(["find", "/", "-xdev", ...prune, ...split(which), "-print"]);
     // Copies of the lists of users, which tools make before they write.
     const kept = files
       .split("\n")
@@ -234,20 +239,17 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
   },
 };
 
-/** Questions to a server on a machine, one every 10 ms. */
+/** Questions to an agent on a machine, one every 10 ms. */
 export interface Poller extends AsyncDisposable {
   /** Ends it and returns how often which reply, or error, came. */
   stop(): Promise<Record<string, number>>;
 }
 
-/** Starts to ask the agent on a machine, by its port, or a URL, from a process in its network. */
-export async function startPoller(
-  machine: Machine,
-  target: number | string = 9777,
-): Promise<Poller> {
+/** Starts to ask the agent on a machine, by its port, from a process in its network. */
+export async function startPoller(machine: Machine, port = 9777): Promise<Poller> {
   const network = ["nsenter", "-t", String(machine.leader), "--net", "--"];
   const fixture = `${import.meta.dir}/poller-fixture.ts`;
-  const child = Bun.spawn([...network, process.execPath, fixture, String(target)], {
+  const child = Bun.spawn([...network, process.execPath, fixture, String(port)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const lines = child.stdout.values();

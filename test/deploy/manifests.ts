@@ -82,31 +82,22 @@ export function containerOf(file: string, name: string): Container {
 }
 
 /**
- * Checks the objects of YAML texts against Kubernetes' types, which know every field, and returns
- * what the compiler said of each text.
+ * Checks the objects of a manifest against Kubernetes' types, which know every field, and returns
+ * what the compiler says.
  */
-export async function checkTypes(texts: readonly string[]): Promise<string[]> {
+export async function checkTypes(file: string): Promise<string> {
   using directory = temporaryDirectory();
   symlinkSync(TYPES, join(directory.path, "node_modules"));
-  const files = texts.map((text, number) => {
-    const lines = parse(text).map((object, index) => {
-      const type = GROUPS[object.kind];
-      return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
+  const lines = parse(read(file)).map((object, index) => {
+    const type = GROUPS[object.kind];
+    return `import type { ${object.kind} as K${index} } from "kubernetes-types/${type}";
 export const object${index}: K${index} = ${JSON.stringify(object)};`;
-    });
-    writeFileSync(join(directory.path, `text${number}.ts`), lines.join("\n"));
-    return `text${number}.ts`;
   });
-  const project = JSON.stringify({ compilerOptions: COMPILER, files });
+  writeFileSync(join(directory.path, "manifest.ts"), lines.join("\n"));
+  const project = JSON.stringify({ compilerOptions: COMPILER, files: ["manifest.ts"] });
   writeFileSync(join(directory.path, "tsconfig.json"), project);
-  const tsc = ["bun", `${ROOT}node_modules/typescript/bin/tsc`];
-  const { stdout } = await outcome([...tsc, "--pretty", "false"], { cwd: directory.path });
-  return files.map((file) =>
-    stdout
-      .split("\n")
-      .filter((line) => line.startsWith(`${file}(`))
-      .join("\n"),
-  );
+  const tsc = ["bun", `${ROOT}node_modules/typescript/bin/tsc`, "--pretty", "false"];
+  return (await outcome(tsc, { cwd: directory.path })).stdout;
 }
 
 /** Expects the pods of a file to keep to the restricted Pod Security Standard. */

@@ -1,8 +1,8 @@
-// Asks every 10 ms until it is sent SIGTERM, then prints how often it was answered what: an agent,
-// by its port, as HAProxy does; or a web server, by a URL.
+// Asks an agent every 10 ms as HAProxy does, by its port, until it is sent SIGTERM; then prints how often
+// it was answered what.
 import { ask } from "../../scripts/lib/check.ts";
 
-const [, , target = ""] = process.argv;
+const port = Number(process.argv[2]);
 const answers: Record<string, number> = {};
 let isOver = false;
 process.on("SIGTERM", () => {
@@ -20,13 +20,7 @@ console.log(JSON.stringify(answers));
 
 async function question(): Promise<void> {
   const late = Bun.sleep(5000).then(() => "too late");
-  const asked = target.startsWith("http") ? get(target) : ask(Number(target));
-  const answer = await Promise.race([asked.catch((error: Error) => error.message), late]);
+  const asked = ask(port).catch((error: Error) => error.message);
+  const answer = await Promise.race([asked, late]);
   answers[answer] = (answers[answer] ?? 0) + 1;
-}
-
-async function get(url: string): Promise<string> {
-  const response = await fetch(url, { keepalive: false });
-  const text = await response.text();
-  return response.ok ? text : `status ${response.status}`;
 }

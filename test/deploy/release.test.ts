@@ -47,19 +47,10 @@ test("it has executables, archives, packages, an image, checksums and signatures
   );
 });
 
-test("the steps of the workflow made it, as root in a workspace of another user", () => {
-  const played = readFileSync(join(tmpdir(), "release-played"), "utf8");
-  for (const step of ["release --check", "test", "benchmark --check", "release", "sign"]) {
-    expect(played).toContain(`: bun run ${step}\n`);
-  }
-  expect(played).toMatch(/^publish: actions\/attest .*"sbom-path"/m);
-  expect(played).toEndWith('publish: stops at "bun run publish --image": the rest needs GitHub');
-});
-
 test("another directory, umask, time zone and language give the same files", async () => {
   const directory = join(tmpdir(), "release-again/elsewhere");
   const env = { TZ: "Asia/Kathmandu", LC_ALL: "C.UTF-8", LANG: "tr_TR.UTF-8" };
-  const { release: again, said } = await makeRelease(directory, { umask: "077", env });
+  const again = await makeRelease(directory, { umask: "077", env });
   const read = (from: string, name: string) => readFileSync(join(from, name), "utf8");
   expect(read(again, "SHA256SUMS")).toBe(read(release, "SHA256SUMS"));
   // Signatures are not in the list, but of the list and of the executables.
@@ -67,14 +58,6 @@ test("another directory, umask, time zone and language give the same files", asy
     expect(read(again, name)).toBe(read(release, name));
   }
   rmSync(directory, { recursive: true });
-
-  // Each target was built once, and the end says where the files are and what comes next.
-  const built = [...said.matchAll(/^\d+:\d\d {2}build (\S+): done in [\d.]+ s$/gm)];
-  expect(built.map(([, target = ""]) => target).toSorted()).toEqual(TARGETS);
-  expect(said).not.toMatch(/^dist\/hapgent-.+ bytes/m);
-  const files = readdirSync(release).length;
-  expect(said).toContain(`\nhapgent ${version}, signed and verified: ${files} files, `);
-  expect(said).toEndWith("\n  publish it: bun run publish --image && bun run publish");
 });
 
 test("who downloads it can verify it, with the two commands of its notes", async () => {
@@ -89,16 +72,13 @@ test("who downloads it can verify it, with the two commands of its notes", async
 });
 
 test.each(TARGETS)(
-  "an archive of %s has what is needed to install it, owned by root",
+  "an archive of %s has the executable and what installs it, owned by root",
   async (target) => {
     const name = `hapgent-${version}-${target}`;
-    const list = async (suffix: string) =>
-      await output(
-        ["tar", "--list", "--verbose", "--numeric-owner", "--file", `${name}.tar.${suffix}`],
-        {
-          cwd: release,
-        },
-      );
+    const tar = `tar --list --verbose --numeric-owner --file ${name}.tar.`;
+    const list = (suffix: string) => output(`${tar}${suffix}`.split(" "), { cwd: release });
+    const extract = `tar --extract --to-stdout --file ${name}.tar.zst ${name}/hapgent`;
+    await output(["sh", "-c", `${extract} | cmp - ${name}`], { cwd: release });
     const text = await list("zst");
     expect(await list("gz")).toBe(text);
     const rows = text.split("\n").map((row) => row.replaceAll(/ +/g, " ").split(" "));
@@ -125,12 +105,6 @@ test.each(TARGETS)(
     });
   },
 );
-
-test.each(TARGETS)("an archive of %s has the executable that is beside it", async (target) => {
-  const name = `hapgent-${version}-${target}`;
-  const extract = `tar --extract --to-stdout --file ${name}.tar.zst ${name}/hapgent`;
-  await output(["sh", "-c", `${extract} | cmp - ${name}`], { cwd: release });
-});
 
 test.each([
   ["amd64", "linux-x64"],

@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { rehearse } from "../../scripts/lib/rehearsal.ts";
-import { makeReleaseTree } from "../../scripts/lib/release-tree.ts";
+import { version } from "../../package.json";
 import { output } from "../../scripts/lib/shell.ts";
+import { makeReleaseTree, rehearse } from "../../scripts/rehearse.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
 
 /** The throwaway key of this run. */
@@ -30,22 +30,16 @@ export async function cloneTree(directory: string, umask = "022"): Promise<void>
   await output(["sh", "-c", clone, await baseTree(), directory]);
 }
 
-/** The directory of a release, and what the script said that made it. */
-interface Made {
-  readonly release: string;
-  readonly said: string;
-}
-
-/** Makes a signed release in a clone of the tree, hardly compressed. */
+/** Makes a signed release in a clone of the tree, hardly compressed, and returns its directory. */
 export async function makeRelease(
   directory: string,
   { umask = "022", env = {} }: { umask?: string; env?: Record<string, string> } = {},
-): Promise<Made> {
+): Promise<string> {
   await cloneTree(directory, umask);
   const { path } = await releaseKey();
   const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
-  const said = await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
-  return { release: join(directory, "dist/release"), said };
+  await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
+  return join(directory, "dist/release");
 }
 
 /** A signed release, made once in a run: by the steps of the workflow. */
@@ -55,12 +49,21 @@ export async function baseRelease(): Promise<string> {
   const directory = join(tmpdir(), "release-jobs");
   const { path } = await releaseKey();
   const key = readFileSync(path, "utf8");
-  const played: string[] = [];
-  const say = (line: string) => played.push(line);
   const tree = await baseTree();
-  const made = await rehearse({ tree, directory, key, isFast: true, say });
-  writeFileSync(join(tmpdir(), "release-played"), played.join("\n"));
+  const made = await rehearse({ tree, directory, key, isFast: true, say: () => undefined });
   renameSync(made, release);
   rmSync(directory, { recursive: true });
   return release;
+}
+
+/** Installs the release where a machine sees it; such a machine has no ssh-keygen. */
+export const INSTALL = "sh /srv/release/install.sh --from file:///srv/release --insecure";
+
+/** What the installer needs of the release, for a machine to see: sources by path. */
+export async function bindRelease(): Promise<Record<string, string>> {
+  const release = await baseRelease();
+  const target = process.arch === "arm64" ? "linux-arm64" : "linux-x64";
+  const archive = `hapgent-${version}-${target}.tar.gz`;
+  const names = ["install.sh", "SHA256SUMS", "SHA256SUMS.sig", archive];
+  return Object.fromEntries(names.map((name) => [`/srv/release/${name}`, join(release, name)]));
 }

@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { bootMachine, type Machine } from "./machine.ts";
@@ -12,22 +13,35 @@ export const UNITS = ["hapgent.service", "hapgent.socket", "hapgent@.service", "
 const changedMachines = new WeakSet<Machine>();
 
 /** Boots a machine that has the units, their user and their directories. */
-export async function bootWithUnits(executable = EXECUTABLE): Promise<Machine> {
+export async function bootWithUnits(): Promise<Machine> {
   const units = UNITS.map((unit) => [`/usr/lib/systemd/system/${unit}`, `${SYSTEMD}/${unit}`]);
   const machine = await bootMachine({
     binds: {
       ...Object.fromEntries(units),
-      "/usr/bin/hapgent": executable,
+      "/usr/bin/hapgent": EXECUTABLE,
       "/usr/bin/hapgent-follow": FOLLOW,
+      "/usr/bin/hapgent-deploy": `${ROOT}deploy/scripts/hapgent-deploy`,
       "/usr/lib/systemd/system/hapgent-follow@.service": `${FOLLOW}@.service`,
       "/usr/lib/systemd/system/hapgent-follow@.timer": `${FOLLOW}@.timer`,
       "/usr/lib/sysusers.d/hapgent.conf": `${SYSTEMD}/sysusers.conf`,
       "/usr/lib/tmpfiles.d/hapgent.conf": `${SYSTEMD}/tmpfiles.conf`,
-      "/srv/busybox": Bun.which("busybox") ?? "",
     },
   });
   await machine.run("systemd-sysusers");
   await machine.run("systemd-tmpfiles --create");
+  return machine;
+}
+
+/** Boots a machine of System V that has the init script, and its user. */
+export async function bootWithScript(): Promise<Machine> {
+  const machine = await bootMachine({
+    init: "sysv",
+    binds: {
+      "/usr/bin/hapgent": EXECUTABLE,
+      "/etc/init.d/hapgent": `${ROOT}deploy/sysv/hapgent.init`,
+    },
+  });
+  await machine.run("useradd --system --home-dir /var/lib/hapgent hapgent");
   return machine;
 }
 
@@ -69,5 +83,5 @@ export async function writeState(
   state: object | string,
 ): Promise<void> {
   await machine.write(file, typeof state === "string" ? state : JSON.stringify(state));
-  await machine.run(`chown hapgent:hapgent ${file}`);
+  await machine.run(`chown hapgent:hapgent ${file} ${dirname(file)}`);
 }

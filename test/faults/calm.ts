@@ -1,15 +1,19 @@
-import { cpuTime } from "../../scripts/lib/proc.ts";
+import { readdirSync, readFileSync } from "node:fs";
+import { until } from "../../scripts/lib/until.ts";
 
-/** How long two processes are compared, in milliseconds. */
-const COMPARED_MS = 1000;
+/** How often in turn a process has to be found asleep. */
+const LOOKS = 50;
 
-/**
- * Whether a process is calm: it uses less than a quarter of the time of a core that one that spins
- * gets beside it, however busy the machine is.
- */
-export async function isCalm(pid: number): Promise<boolean> {
-  await using spinning = Bun.spawn(["sh", "-c", "while :; do :; done"]);
-  const [before, spunBefore] = [cpuTime(pid), cpuTime(spinning.pid)];
-  await Bun.sleep(COMPARED_MS);
-  return cpuTime(pid) - before < (cpuTime(spinning.pid) - spunBefore) / 4;
+/** Waits until a process is calm: whenever one looks, all of its threads sleep. */
+export async function calm(pid: number): Promise<void> {
+  const directory = `/proc/${pid}/task`;
+  const isAsleep = (thread: string) =>
+    /^State:\tS/m.test(readFileSync(`${directory}/${thread}/status`, "utf8"));
+  await until("it sleeps", async () => {
+    for (let look = 0; look < LOOKS; look += 1) {
+      if (!readdirSync(directory).every(isAsleep)) return false;
+      await Bun.sleep(2);
+    }
+    return true;
+  });
 }

@@ -1,105 +1,89 @@
+// Hostile clients of an agent on this machine; as a program, `bun clients.ts PORT COUNT`: so many of all
+// kinds, from a process of their own.
 import type { Socket } from "bun";
 
-/**
- * How long a client that never closes holds its connection, when the agent does not close it
- * before.
- */
-const HOLD_MS = 1000;
+/** How long a client that never closes holds its connection, in milliseconds. */
+const HOLD_MS = 300;
+
+/** The most that are begun at a time: what the kernel lets wait for an agent is some 500. */
+const AT_ONCE = 400;
 
 const MEGABYTE = new Uint8Array(2 ** 20);
 
-/** A client that misbehaves; resolves when it is gone. */
-export type Client = (port: number) => Promise<void>;
-
-/** Connects and resets. */
-export const resetting: Client = (port) => hold(port, (socket) => socket.terminate());
-
-/** Connects, never sends, never closes. */
-export const silent: Client = (port) => hold(port, () => undefined);
-
-/** As silent, and for longer than the agent lets it: it fails when it is not closed. */
-export const stubborn: Client = async (port) => {
-  if (!(await connect(port, () => undefined, 20 * HOLD_MS))) throw new Error("not closed");
-};
-
-/** Sends a megabyte and never reads. */
-export const flooding: Client = (port) =>
-  hold(port, (socket) => {
+/** What hostile clients do when they are connected. */
+const KINDS = {
+  resetting: (socket: Socket) => socket.terminate(),
+  silent() {},
+  /** Sends a megabyte, and never reads. */
+  flooding(socket: Socket) {
     socket.pause();
     socket.write(MEGABYTE);
-  });
+  },
+  dripping(socket: Socket) {
+    const timer = setInterval(() => {
+      if (socket.readyState <= 0 || socket.write("x") < 0) clearInterval(timer);
+    }, HOLD_MS / 2);
+    socket.write("x");
+  },
+  halfClosing: (socket: Socket) => socket.shutdown(),
+  /** Names a service, and closes its sending half. */
+  named(socket: Socket) {
+    socket.write("web\n");
+    socket.shutdown();
+  },
+};
 
-/** Sends one byte a second, for as long as it is let. */
-export const dripping: Client = (port) =>
-  hold(
-    port,
-    (socket) => {
-      const timer = setInterval(() => {
-        if (socket.readyState <= 0 || socket.write("x") < 0) clearInterval(timer);
-      }, 1000);
-      socket.write("x");
-    },
-    2 * HOLD_MS,
-  );
+export type Kind = keyof typeof KINDS;
 
-/** Closes its sending half at once. */
-export const halfClosing: Client = (port) => hold(port, (socket) => socket.shutdown());
-
-/** Names a service, and closes its sending half. */
-export const halfClosingNamed: Client = (port) => hold(port, nameAndHalfClose);
-
-export function nameAndHalfClose(socket: Socket): void {
-  socket.write("web\n");
-  socket.shutdown();
+/** A client that is connected. */
+interface Client {
+  /** Resolves when the agent has answered or closed. */
+  readonly answered: Promise<void>;
+  /** Resolves when the agent has closed. */
+  readonly closed: Promise<void>;
+  end(): void;
 }
 
-/** Keeps so many clients going at a time until `total` have been. */
-export async function runClients(
-  port: number,
-  kinds: readonly Client[],
-  total: number,
-  concurrency: number,
-): Promise<void> {
-  let started = 0;
-  const work = async () => {
-    while (started < total) {
-      const kind = kinds[started % kinds.length];
-      started += 1;
-      await kind?.(port);
-    }
+/** Connects a client and lets it misbehave; one that is refused has had its answer. */
+export async function connect(port: number, kind: Kind): Promise<Client> {
+  const answered = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<void>();
+  const end = () => {
+    answered.resolve();
+    closed.resolve();
   };
-  await Promise.all(Array.from({ length: concurrency }, work));
-}
-
-type Mischief = (socket: Socket) => void;
-
-async function hold(port: number, misbehave: Mischief, milliseconds = HOLD_MS): Promise<void> {
-  await connect(port, misbehave, milliseconds);
-}
-
-/**
- * Connects, does its mischief and holds the connection until it is closed by the agent, or for so
- * long; tells whether the agent has closed it.
- */
-async function connect(port: number, misbehave: Mischief, milliseconds: number): Promise<boolean> {
-  const { promise: closed, resolve } = Promise.withResolvers<void>();
   const socket = await Bun.connect({
     hostname: "127.0.0.1",
     port,
     allowHalfOpen: true,
     socket: {
-      open: misbehave,
-      data() {},
+      open: KINDS[kind],
+      data: () => answered.resolve(),
       drain() {},
-      end() {},
+      end: () => answered.resolve(),
       error() {},
-      close: () => resolve(),
-      connectError: () => resolve(),
+      close: end,
+      connectError: end,
     },
-  }).catch(() => undefined);
-  if (!socket) return true;
-  const end = closed.then(() => true);
-  const isClosed = await Promise.race([end, Bun.sleep(milliseconds).then(() => false)]);
-  socket.terminate();
-  return isClosed;
+  }).catch(end);
+  return { answered: answered.promise, closed: closed.promise, end: () => socket?.terminate() };
+}
+
+/** Keeps up to 400 clients going at a time, of all kinds, until there have been so many. */
+async function runClients(port: number, count: number): Promise<void> {
+  const kinds = Object.keys(KINDS) as Kind[];
+  let begun = 0;
+  const work = async () => {
+    while (begun < count) {
+      const client = await connect(port, kinds[begun++ % kinds.length] ?? "silent");
+      await Promise.race([client.closed, Bun.sleep(HOLD_MS)]);
+      client.end();
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+}
+
+if (import.meta.main) {
+  await runClients(Number(Bun.argv[2]), Number(Bun.argv[3]));
+  process.exit();
 }

@@ -53,19 +53,26 @@ export function inside(agent: AgentProcess, path: string): string {
 }
 
 /**
- * Traces a process that runs, so that its system calls fail or wait until this is disposed of; with
- * a path only those on that file.
+ * Makes system calls of a process that runs fail or wait until this is disposed of; with paths only
+ * those on these files.
  */
-export async function injectInto(
+export function injectInto(
   pid: number,
   injection: string,
-  path?: string,
+  ...paths: string[]
 ): Promise<AsyncDisposable> {
-  const options = ["-f", "-qq", "-o", "/dev/null", "-e", `inject=${injection}`];
-  if (path !== undefined) options.push("-P", path);
-  const tracer = Bun.spawn(["strace", ...options, "-p", String(pid)], {
-    stdio: ["ignore", "ignore", "ignore"],
-  });
+  return trace(pid, ["-o", "/dev/null", "-e", `inject=${injection}`], paths);
+}
+
+/** Traces a process that runs until this is disposed of; with paths only the calls on these files. */
+export async function trace(
+  pid: number,
+  options: readonly string[],
+  paths: readonly string[],
+): Promise<AsyncDisposable> {
+  const on = paths.flatMap((path) => ["-P", path]);
+  const command = ["strace", "-f", "-qq", ...options, ...on, "-p", String(pid)];
+  const tracer = Bun.spawn(command, { stdio: ["ignore", "ignore", "ignore"] });
   const threads = readdirSync(`/proc/${pid}/task`);
   await until("traced", () =>
     threads.every((thread) =>

@@ -1,59 +1,46 @@
+import { expect } from "bun:test";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { Load } from "../../scripts/lib/load.ts";
-import { countSockets, isOpen, readUsage, type Usage } from "../../scripts/lib/proc.ts";
+import { readUsage } from "../../scripts/lib/proc.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { times } from "./scale.ts";
 
-/** Checks after which buffers have the size that they keep. */
+/** Rounds of which the highest memory is taken: what is garbage comes and goes. */
+const ROUNDS = times(10, 3);
+
+/** Checks after a round: idle, the agent collects no garbage. Their line names no service. */
 const CHECKS = 500;
 
-/**
- * One of each signal and a few hundred checks. The first save loads the module that saves (0.5 MB),
- * which stays; memory is compared with what the agent holds after this.
- */
-export async function warmUp(agent: AgentProcess, connections = 32): Promise<void> {
-  const sockets = countSockets(agent.pid);
-  const reply = await agent.ask();
-  const [first, last] = /^(ready up|UP)\b/.test(reply)
-    ? (["SIGUSR2", "SIGUSR1"] as const)
-    : (["SIGUSR1", "SIGUSR2"] as const);
-  for (const signal of [first, "SIGHUP", last, "SIGHUP"] as const) {
-    agent.log.length = 0;
-    agent.signal(signal);
-    await agent.logs(new RegExp(`cause=${signal}`));
-  }
-  await new Load(agent.port, { connections, checks: CHECKS }).finish();
-  await until("clients gone", () => countSockets(agent.pid) === sockets);
-  await untilClosed(agent);
-}
-
-/** Waits until the agent has closed its state file, which is a moment after it was read. */
-export async function untilClosed({ pid, stateFile }: AgentProcess): Promise<void> {
-  await until("state file closed", () => !isOpen(pid, stateFile));
-}
-
-/** How often it is given as many checks again in which to collect what clients have left. */
-const ROUNDS = 20;
-
-/** What RssAnon may grow by, in kB: a leak is megabytes here. The soak and the benchmark hold less. */
-export const GROWTH_LIMIT = 3000;
+/** How long what the agent holds may go on to grow, in milliseconds. */
+const DEADLINE_MS = 150_000;
 
 /**
- * What the agent holds once all clients are gone. What they left is collected while checks go on
- * (idle, the agent does not even wake up for that), so there are some more as long as it holds too
- * much.
+ * Lets the same happen to an agent over and over, until what it holds grows no more: until in some
+ * rounds its memory has come no higher than in as many before them. One that leaks comes higher each
+ * time. How much that may be in the end, in bytes, is what `bun run soak` knows.
  */
-export async function settle(
+export async function holdsNoMore(
   agent: AgentProcess,
-  before: Usage,
-  limit = GROWTH_LIMIT,
-): Promise<Usage> {
-  const rest = () => {
-    const usage = readUsage(agent.pid);
-    return usage.descriptors === before.descriptors ? usage : undefined;
+  round: () => Promise<unknown>,
+): Promise<void> {
+  const { descriptors, threads } = readUsage(agent.pid);
+  const isAtRest = () => readUsage(agent.pid).descriptors === descriptors;
+  /** The highest that its memory comes in some rounds. */
+  const play = async () => {
+    let peak = 0;
+    for (let i = 0; i < ROUNDS; i += 1) {
+      await round();
+      await new Load(agent.port, { checks: CHECKS, payloads: ["\n"] }).finish();
+      peak = Math.max(peak, readUsage(agent.pid).memory);
+    }
+    await until("what was opened is closed", isAtRest);
+    return peak;
   };
-  for (let round = 1; ; round += 1) {
-    const usage = await until("all clients gone", rest);
-    if (usage.memory < before.memory + limit || round > ROUNDS) return usage;
-    await new Load(agent.port, { checks: CHECKS }).finish();
+  let [before, now] = [await play(), await play()];
+  const end = performance.now() + DEADLINE_MS;
+  while (now > before) {
+    if (performance.now() > end) throw new Error(`its memory still grows, to ${now} kB`);
+    [before, now] = [now, await play()];
   }
+  expect(readUsage(agent.pid).threads).toBe(threads);
 }

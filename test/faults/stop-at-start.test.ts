@@ -19,10 +19,6 @@ const LONGEST_MS = 80;
 const OPTIONS: ((directory: string) => Record<string, string>)[] = [
   () => TUNED,
   () => ({}),
-  () => ({ ...TUNED, HAPGENT_WATCH: "on" }),
-  (directory) => ({ ...TUNED, HAPGENT_SOCKET: `${directory}/socket` }),
-  () => ({ ...TUNED, HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: "1" }),
-  (directory) => ({ ...TUNED, HAPGENT_SERVICES: `${directory}/services` }),
   (directory) => ({
     ...TUNED,
     ...{ HAPGENT_WATCH: "on", HAPGENT_SERVICES: `${directory}/services` },

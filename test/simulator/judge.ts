@@ -1,4 +1,5 @@
 import { isBalancer } from "../../src/agent/pollers.ts";
+import { NO_SERVICE } from "../../src/sent.ts";
 import type { Agent } from "./agent.ts";
 import type { Line } from "./line.ts";
 import type { Plan } from "./plan.ts";
@@ -43,7 +44,9 @@ export function explain({ plan, agent, lines, line, now }: Case): Kind | undefin
     if (!isNamed) return "silent since the start of the agent";
     if (agent.pollers.isExcused(named, undefined)) return "forgotten";
     const beside = lines.filter((each) => each.balancer.address === balancer.address);
-    const hasOther = beside.some(({ heard: other }) => other.asks >= 2);
+    // One that asks for no service counts for none, and need not ask twice.
+    const isNone = (each: Line) => agent.host.replyTo(each.plan.sent).text === NO_SERVICE;
+    const hasOther = beside.some((each) => each.heard.asks >= (isNone(each) ? 1 : 2));
     return hasOther ? "another line of a named address, not heard yet" : undefined;
   }
   if (isNamed) return undefined;

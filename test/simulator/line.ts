@@ -29,7 +29,7 @@ export interface Surroundings {
   readonly forget: number | undefined;
   /** The agent, while it listens. */
   readonly agent: () => Agent | undefined;
-  readonly heard: (line: Line, reply: string, agent: Agent) => void;
+  readonly heard: (line: Line, reply: string) => void;
 }
 
 /** A line of a load balancer: it asks, and knows what it has read. */
@@ -137,7 +137,7 @@ export class Line {
         return;
       }
       this.knows = reply;
-      this.world.heard(this, reply, asked);
+      this.world.heard(this, reply);
       // Its end comes, as a reset perhaps, or late, or never.
       const end = SEGMENTS.map((delay) => read + delay).find((at) => !this.#isLost(at));
       const closed = (end ?? Number.POSITIVE_INFINITY) + trip / 2;
@@ -150,7 +150,7 @@ export class Line {
   #close(pollers: Pollers, written: Written, reply: string, isServed: boolean): void {
     const { now } = this.world.timeline;
     const { sent } = this.plan;
-    pollers.closed(written, isServed && sent !== "", now);
+    pollers.closed(written, isServed, now);
     if (sent === "") {
       this.#note(now);
       const own = pollers.written({ address: this.balancer.address, sent }, reply, now);

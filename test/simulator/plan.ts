@@ -43,31 +43,30 @@ export interface StrangerPlan {
   readonly end: "served" | "unread";
   /** How long the connection is open (ms). */
   readonly open: number;
-  /** How often it comes again (ms), and until when; it may be a monitor that asks for ever. */
+  /** How often it comes again (ms): a monitor, which asks for ever. */
   readonly every?: number;
-  readonly until?: number;
 }
 
-/** What is done to the agent. */
+/** What is done to the agent; without a name it is about the host, or all. */
 export type Deed =
   | {
       readonly do: "set";
-      readonly name?: string;
+      readonly name?: string | undefined;
       readonly status: Status;
       readonly by?: string;
       readonly weight?: number;
     }
   | {
       readonly do: "wait";
-      readonly name?: string;
+      readonly name?: string | undefined;
       readonly seconds: number;
-      readonly count?: number;
+      readonly count?: number | undefined;
     }
   | { readonly do: "restart"; readonly down: number }
   /** A stop with a stop status, and a start. */
   | { readonly do: "stop"; readonly grace: number; readonly down: number }
-  | { readonly do: "forget"; readonly address: string; readonly name?: string }
   | { readonly do: "remove"; readonly name: string }
+  | { readonly do: "forget"; readonly address: string }
   | { readonly do: "forget silent"; readonly seconds: number };
 
 export type TimedDeed = Deed & { readonly at: number };
@@ -81,8 +80,8 @@ export interface Plan {
   readonly end: number;
   readonly services?: readonly string[];
   /** HAPGENT_POLLERS, HAPGENT_FORGET (s). */
-  readonly named?: string;
-  readonly forget?: number;
+  readonly named?: string | undefined;
+  readonly forget?: number | undefined;
   /** How long the agent has run when the world begins (ms): a young one is careful. */
   readonly age?: number;
 }
@@ -103,11 +102,7 @@ export function planWorld(seed: number): Plan {
   const forget = random.chance(0.05) ? random.pick([30, 300]) : undefined;
   const deeds = planDeeds(random, end, services, balancers, strangers.length > 0);
   const age = random.pick([0, 3_600_000]);
-  return {
-    ...{ balancers, strangers, deeds, end, services, age },
-    ...(named !== undefined && { named }),
-    ...(forget !== undefined && { forget }),
-  };
+  return { balancers, strangers, deeds, end, services, age, named, forget };
 }
 
 function planBalancers(
@@ -184,36 +179,38 @@ function planStrangers(
   balancers: readonly BalancerPlan[],
 ): StrangerPlan[] {
   const strangers: StrangerPlan[] = [];
+  const at = () => random.between(0, end);
+  const anyEnd = () => random.pick<StrangerPlan["end"]>(["served", "unread"]);
   if (random.chance(0.3)) {
     // A person.
-    const at = random.between(0, end);
-    const of = { address: "192.0.2.1", sent: random.pick(["", "web"]), end: "served" } as const;
+    const first = { address: "192.0.2.1", sent: random.pick(["", "web"]), at: at(), open: 2 };
     for (let i = 0; i < random.pick([1, 1, 2]); i += 1) {
-      strangers.push({ ...of, at: at + i * random.between(0, 5000), open: 2 });
+      strangers.push({ ...first, end: "served", at: first.at + i * random.between(0, 5000) });
     }
   }
   if (random.chance(0.1)) {
-    const at = random.between(0, end);
-    const howMany = random.pick([1, 20]);
+    // A scan.
+    const [from, howMany] = [at(), random.pick([1, 20])];
     for (let i = 0; i < 20; i += 1) {
       const address = `192.0.3.${i % howMany}`;
-      strangers.push({ address, sent: "", at: at + i * 10, end: "unread", open: 5 });
+      strangers.push({ address, sent: "", at: from + i * 10, end: "unread", open: 5 });
     }
   }
   if (random.chance(0.1)) {
+    // A monitor.
     const every = random.pick([7, 30, 45, 60]) * 1000;
-    const at = random.between(0, Math.min(every, end));
-    const ends = random.pick<StrangerPlan["end"]>(["served", "unread"]);
-    const of = { address: "192.0.4.1", sent: "", end: ends };
-    strangers.push({ ...of, at, open: 3, every });
+    const from = random.between(0, Math.min(every, end));
+    strangers.push({ address: "192.0.4.1", sent: "", at: from, end: anyEnd(), open: 3, every });
   }
   if (random.chance(0.1)) {
     // Silent connections, beyond the cap, beside those of a load balancer.
-    const address = random.pick(["192.0.5.1", balancers[0]?.address ?? ""]);
-    const at = random.between(0, end);
+    const of = {
+      address: random.pick(["192.0.5.1", balancers[0]?.address ?? ""]),
+      sent: undefined,
+    };
+    const from = at();
     for (let i = 0; i < 10; i += 1) {
-      const ends = random.pick<StrangerPlan["end"]>(["unread", "unread", "served"]);
-      strangers.push({ address, sent: undefined, at: at + i * 300, end: ends, open: 5000 });
+      strangers.push({ ...of, at: from + i * 300, end: anyEnd(), open: 5000 });
     }
   }
   return strangers;
@@ -227,58 +224,37 @@ function planDeeds(
   hasStrangers: boolean,
 ): readonly TimedDeed[] {
   const deeds: TimedDeed[] = [];
-  const lines = new Set(
-    balancers.flatMap(({ address, lines }) => lines.map((l) => address + l.sent)),
-  );
+  const keys = balancers.flatMap(({ address, lines }) => lines.map(({ sent }) => address + sent));
+  const howMany = new Set(keys).size;
   for (let at = random.between(0, 20_000); at < end; at += random.between(200, 40_000)) {
-    const scope = random.chance(0.5) ? services[random.below(services.length)] : undefined;
-    const named = scope === undefined ? {} : { name: scope };
+    const name = random.chance(0.5) ? services[random.below(services.length)] : undefined;
     const weight = random.pick([100, 100, 50]);
-    deeds.push({ at, do: "set", ...named, status: random.pick(STATUSES), by: "socket", weight });
+    deeds.push({ at, do: "set", name, status: random.pick(STATUSES), weight });
     if (random.chance(0.1)) continue;
+    const about = random.chance(0.8) ? name : undefined;
+    const isCounted = !hasStrangers && about === undefined && random.chance(0.2);
+    const count = isCounted ? howMany : random.pick([undefined, undefined, undefined, 0]);
     const seconds = random.pick([0, 5, 30, 30, 150]);
-    const about = random.chance(0.8) ? named : {};
-    const isCounted = !hasStrangers && Object.keys(about).length === 0 && random.chance(0.2);
-    const count = isCounted ? lines.size : random.pick([undefined, undefined, undefined, 0]);
-    deeds.push({
-      at: at + random.between(0, 300),
-      do: "wait",
-      ...about,
-      seconds,
-      ...counted(count),
-    });
+    deeds.push({ at: at + random.between(0, 300), do: "wait", name: about, seconds, count });
     if (random.chance(0.1)) {
       const after = at + random.between(0, 5000);
-      deeds.push({ at: after, do: "set", ...named, status: random.pick(STATUSES), by: "SIGUSR1" });
+      deeds.push({ at: after, do: "set", name, status: random.pick(STATUSES), by: "SIGUSR1" });
     }
   }
-  if (random.chance(0.1)) {
-    deeds.push({
-      at: random.between(0, end),
-      do: "restart",
-      down: random.pick([50, 1000, 20_000]),
-    });
-  }
-  if (random.chance(0.1)) {
-    const down = random.pick([50, 1000]);
-    deeds.push({ at: random.between(0, end), do: "stop", grace: random.pick([5, 30]), down });
+  const rare: readonly (readonly [number, Deed])[] = [
+    [0.1, { do: "restart", down: random.pick([50, 1000, 20_000]) }],
+    [0.1, { do: "stop", grace: random.pick([5, 30]), down: random.pick([50, 1000]) }],
+    [0.05, { do: "forget", address: balancers[0]?.address ?? "" }],
+    [0.03, { do: "forget silent", seconds: random.pick([30, 60]) }],
+  ];
+  for (const [probability, deed] of rare) {
+    if (random.chance(probability)) deeds.push({ at: random.between(0, end), ...deed });
   }
   if (services.length > 0 && random.chance(0.1)) {
     const at = random.between(0, end);
-    deeds.push({ at, do: "remove", name: "web" });
     const back = at + random.between(1, 8000);
+    deeds.push({ at, do: "remove", name: "web" });
     deeds.push({ at: back, do: "set", name: "web", status: "UP", by: "file" });
   }
-  if (random.chance(0.05)) {
-    const address = balancers[0]?.address ?? "";
-    deeds.push({ at: random.between(0, end), do: "forget", address });
-  }
-  if (random.chance(0.03)) {
-    deeds.push({ at: random.between(0, end), do: "forget silent", seconds: random.pick([30, 60]) });
-  }
   return deeds.filter(({ at }) => at < end);
-}
-
-function counted(count: number | undefined): { count?: number } {
-  return count === undefined ? {} : { count };
 }

@@ -21,10 +21,10 @@ export function simulate(worlds: number, seed: number): Summary {
   let oks = 0;
   for (let i = 0; i < worlds; i += 1) {
     const each = seed + i;
-    const { outcomes, falseOks, endless } = playWorld(planWorld(each), each);
-    for (const { end } of outcomes) {
-      if (end.problem === undefined) oks += 1;
-      else count(errors, typeof end.problem === "object" ? "changed" : end.problem);
+    const { ends, falseOks, endless } = playWorld(planWorld(each), each);
+    for (const { problem } of ends) {
+      if (problem === undefined) oks += 1;
+      else count(errors, typeof problem === "object" ? "changed" : problem);
     }
     if (endless !== undefined) faults.push(`seed ${each}: never ok: ${endless}`);
     for (const falseOk of falseOks) {

@@ -1,5 +1,5 @@
 // Whenever a wait says ok, or a stop ends early, every load balancer that counts holds the reply;
-// and some time after the last disturbance a wait does say ok. 10,000 worlds, each of a seed.
+// it says so as soon as it can; and some time after the last disturbance it does say ok.
 import { expect, test } from "bun:test";
 import { planWorld } from "./plan.ts";
 import { simulate } from "./simulate.ts";
@@ -14,9 +14,9 @@ test("10,000 worlds keep what a wait promises", () => {
   expect(oks).toBeGreaterThan(WORLDS);
   const howMany = Object.values(unknowable).reduce((sum, count) => sum + count, 0);
   expect(howMany).toBeLessThan(oks / 10);
-}, 120_000);
+}, 600_000);
 
 test("a seed replays its world", () => {
-  const [one, other] = [1, 2].map(() => playWorld(planWorld(7), 7));
-  expect(one?.outcomes.map(({ at }) => at)).toEqual(other?.outcomes.map(({ at }) => at) ?? []);
+  const play = () => playWorld(planWorld(7), 7).ends.map(({ seconds }) => seconds);
+  expect(play()).toEqual(play());
 });

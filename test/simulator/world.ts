@@ -1,20 +1,13 @@
-import { isBalancer } from "../../src/agent/pollers.ts";
+import { findProblem, survey } from "../../src/agent/survey.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
 import { NO_SERVICE, nameIn } from "../../src/sent.ts";
+import type { State } from "../../src/state/state.ts";
 import { Agent } from "./agent.ts";
-import { SimulatedHost } from "./host.ts";
 import { explain, type Kind } from "./judge.ts";
 import { Line } from "./line.ts";
 import type { Plan, StrangerPlan, TimedDeed } from "./plan.ts";
 import { Random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
-
-/** A wait that has ended. */
-export interface Outcome {
-  readonly at: number;
-  readonly name: string | undefined;
-  readonly end: WaitEnd;
-}
 
 /** An ok that was false: a load balancer has another reply, and whether the agent could know. */
 export interface FalseOk {
@@ -27,14 +20,18 @@ export interface FalseOk {
 
 /** How a world went. */
 export interface Result {
-  readonly outcomes: readonly Outcome[];
+  /** How its waits have ended. */
+  readonly ends: readonly WaitEnd[];
   readonly falseOks: readonly FalseOk[];
-  /** When a wait after the end of all disturbances was not ok in time: why. */
+  /** When a wait went on though all was known, or was never ok after all disturbances: why. */
   readonly endless: string | undefined;
 }
 
 /** How often a wait looks (ms). */
 const LOOK_MS = 150;
+
+/** After so many looks of a wait another one, at everything, shows whether it should have ended. */
+const LOOKS = 7;
 
 /** Plays a plan; the seed decides about what it leaves open. */
 export function playWorld(plan: Plan, seed = 1): Result {
@@ -45,12 +42,12 @@ class World {
   readonly #plan: Plan;
   readonly #timeline = new Timeline();
   readonly #random: Random;
-  readonly #host: SimulatedHost;
+  readonly #files = new Map<string | undefined, State>();
   readonly #lines: readonly Line[];
   #agent: Agent | undefined;
   /** When the last disturbance was: at the end of the plan, or later. */
   #quietAt: number;
-  readonly #outcomes: Outcome[] = [];
+  readonly #ends: WaitEnd[] = [];
   readonly #falseOks: FalseOk[] = [];
   #endless: string | undefined;
   /** The lines that have the present reply, as some wait has said at this version of the host. */
@@ -59,8 +56,10 @@ class World {
   constructor(plan: Plan, seed: number) {
     this.#plan = plan;
     this.#random = new Random(seed);
-    this.#host = new SimulatedHost(plan.services);
-    this.#agent = new Agent(this.#host, plan, -(plan.age ?? 0));
+    for (const name of [undefined, ...(plan.services ?? [])]) {
+      this.#files.set(name, { status: "UP" });
+    }
+    this.#agent = new Agent(plan, this.#files, -(plan.age ?? 0));
     this.#quietAt = plan.end;
     const surroundings = {
       ...{ timeline: this.#timeline, random: this.#random, end: plan.end, forget: plan.forget },
@@ -78,26 +77,22 @@ class World {
     this.#timeline.run(this.#plan.end);
     this.#timeline.run(this.#quietAt);
     this.#expectOk();
-    const [outcomes, falseOks, endless] = [this.#outcomes, this.#falseOks, this.#endless];
-    return { outcomes, falseOks, endless };
+    return { ends: this.#ends, falseOks: this.#falseOks, endless: this.#endless };
   }
 
   /** After the last disturbance a wait has to be ok, once those that are gone were forgotten. */
   #expectOk(): void {
-    const now = this.#timeline.now;
+    const { now } = this.#timeline;
     const agent = this.#agent;
-    const asks = (line: Line) => this.#host.replyTo(line.plan.sent).text !== NO_SERVICE;
-    if (!agent || !this.#lines.some((line) => line.isAlive(now) && asks(line))) return;
-    const strangers = this.#plan.strangers ?? [];
+    const alive = this.#lines.filter((line) => line.isAlive(now));
+    const asks = (line: Line) => agent?.host.replyTo(line.plan.sent).text !== NO_SERVICE;
+    if (!agent || !alive.some(asks)) return;
+    const { strangers = [], named } = this.#plan;
     // One that never reads looks like a load balancer that no reply reaches.
-    if (!this.#plan.named && strangers.some(({ every, end }) => every && end === "unread")) return;
-    for (const { balancer } of this.#lines.filter((line) => !line.isAlive(now))) {
-      if (
-        this.#lines.some((line) => line.isAlive(now) && line.balancer.address === balancer.address)
-      )
-        return;
-      const scope = { replies: this.#host, pollers: agent.pollers, name: undefined };
-      forget(scope.pollers, balancer.address, undefined);
+    if (!named && strangers.some(({ every, end }) => every && end === "unread")) return;
+    for (const { balancer } of this.#lines.filter((line) => !alive.includes(line))) {
+      if (alive.some((line) => line.balancer.address === balancer.address)) return;
+      agent.forget(balancer.address, now);
     }
     const intervals = [
       ...this.#lines.map(({ plan }) => plan.interval),
@@ -106,69 +101,58 @@ class World {
     const isYoung = now - agent.startedAt < 300_000;
     const newcomers = isYoung && strangers.some(({ at, every }) => !every && at < now) ? 60_000 : 0;
     const limit = 30_000 + 3.1 * Math.max(...intervals) + newcomers;
-    this.#host.put(
-      undefined,
-      this.#host.own.state.status === "DRAIN" ? "UP" : "DRAIN",
-      "socket",
-      now,
-    );
-    let last: Outcome | undefined;
-    this.#wait(undefined, limit / 1000, undefined, (outcome) => {
-      last = outcome;
+    const { status } = agent.host.own.state;
+    this.#set(undefined, { status: status === "DRAIN" ? "UP" : "DRAIN" }, "socket");
+    let last: WaitEnd | undefined;
+    this.#wait(undefined, limit / 1000, undefined, (end) => {
+      last = end;
     });
     this.#timeline.run(now + limit + 200);
-    const problem = last?.end.problem;
-    if (!last || problem !== undefined) this.#endless = JSON.stringify(problem ?? "no end");
+    if (!last || last.problem) this.#endless = JSON.stringify(last?.problem ?? "no end");
+  }
+
+  #set(name: string | undefined, state: State, by: string): void {
+    this.#files.set(name, state);
+    this.#agent?.host.put(name, state, by, this.#timeline.now);
   }
 
   #perform(deed: TimedDeed): void {
     const { now } = this.#timeline;
-    const host = this.#host;
+    const agent = this.#agent;
     switch (deed.do) {
-      case "set":
-        host.put(deed.name, deed.status, deed.by ?? "socket", now, deed.weight);
+      case "set": {
+        const { name, status, weight, by = "socket" } = deed;
+        this.#set(name, { status, ...(weight !== undefined && { weight }) }, by);
         break;
+      }
       case "remove":
-        host.remove(deed.name, now);
+        this.#files.delete(deed.name);
+        agent?.host.remove(deed.name, now);
         break;
       case "wait":
-        if (deed.name !== undefined && !host.service(deed.name)) break;
-        this.#wait(deed.name, deed.seconds, deed.count, () => {});
+        if (agent?.host.find(deed.name)) this.#wait(deed.name, deed.seconds, deed.count);
         break;
       case "restart":
         this.#restart(deed.down);
         break;
       case "stop":
-        host.stop("MAINT", now);
+        agent?.host.answerWhileStopping("MAINT", now);
         this.#quietAt = Math.max(this.#quietAt, now + deed.grace * 1000 + deed.down + 200);
         this.#wait(undefined, deed.grace, 0, () => this.#restart(deed.down), true);
         break;
       case "forget":
-        if (!this.#agent) break;
-        forget(this.#agent.pollers, deed.address, deed.name);
+        agent?.forget(deed.address, now);
         for (const line of this.#lines) {
           if (line.balancer.address === deed.address) line.forget();
         }
         break;
-      case "forget silent":
-        this.#forgetSilent(deed.seconds * 1000);
+      case "forget silent": {
+        agent?.forgetSilent(deed.seconds, now);
+        const since = now - deed.seconds * 1000;
+        for (const line of this.#lines) if (line.heard.askedAt <= since) line.forget();
         break;
+      }
     }
-  }
-
-  #forgetSilent(limit: number): void {
-    const { now } = this.#timeline;
-    const pollers = this.#agent?.pollers;
-    if (!pollers) return;
-    const gone = [...pollers.memory].filter(({ askedAt }) => now - askedAt >= limit);
-    pollers.forget(gone, [], undefined);
-    const named = new Set(gone.flatMap((each) => (isBalancer(each.named) ? [each.named] : [])));
-    pollers.forget(
-      [],
-      [...named].filter((each) => pollers.of(each).length === 0),
-      undefined,
-    );
-    for (const line of this.#lines) if (now - line.heard.askedAt >= limit) line.forget();
   }
 
   #restart(down: number): void {
@@ -179,18 +163,17 @@ class World {
     for (const line of this.#lines) line.forget();
     this.#promised.clear();
     this.#timeline.at(now + down, (at) => {
-      this.#host.stop(undefined, at);
-      this.#agent = new Agent(this.#host, this.#plan, at);
+      this.#agent = new Agent(this.#plan, this.#files, at);
     });
   }
 
   #meet(stranger: StrangerPlan, at: number): void {
     this.#timeline.at(at, () => {
-      const { address, sent, end, open, every, until = Number.POSITIVE_INFINITY } = stranger;
+      const { address, sent, end, open, every } = stranger;
       const agent = this.#agent;
-      if (every && at + every < until) this.#meet(stranger, at + every);
+      if (every) this.#meet(stranger, at + every);
       if (!agent) return;
-      const reply = this.#host.replyTo(sent ?? "").text;
+      const reply = agent.host.replyTo(sent ?? "").text;
       const written = agent.pollers.written({ address, sent }, reply, at);
       this.#timeline.at(at + open, (closed) => {
         if (agent === this.#agent) agent.pollers.closed(written, end === "served", closed);
@@ -202,27 +185,37 @@ class World {
     name: string | undefined,
     seconds: number,
     count: number | undefined,
-    ended: (outcome: Outcome) => void,
+    ended: (end: WaitEnd) => void = () => {},
     isStop = false,
   ): void {
     const agent = this.#agent;
     if (!agent) return;
-    const { now } = this.#timeline;
-    const scope = { replies: this.#host, pollers: agent.pollers, name };
-    const wait = new Wait({ ...scope, seconds, count, now, isStop });
+    const scope = agent.scope(name);
+    const wait = new Wait({ ...scope, seconds, count, now: this.#timeline.now, isStop });
+    let looks = 0;
     const look = (at: number) => {
       if (agent !== this.#agent) return;
       const end = wait.look(at);
+      looks += 1;
       if (!end) {
+        if (looks % LOOKS === 0) this.#expectProblem(agent, name, count, at);
         this.#timeline.at(at + LOOK_MS, look);
         return;
       }
-      const outcome = { at, name, end };
-      this.#outcomes.push(outcome);
+      this.#ends.push(end);
       if (end.problem === undefined) this.#judge(agent, name, at);
-      ended(outcome);
+      ended(end);
     };
-    look(now);
+    look(this.#timeline.now);
+  }
+
+  /** A wait goes on: something stands in its way. */
+  #expectProblem(agent: Agent, name: string | undefined, count: number | undefined, now: number) {
+    // One that is forgotten while a wait looks at it holds that wait up, as long as it lasts.
+    if (this.#endless !== undefined || agent.hasForgotten) return;
+    const scope = agent.scope(name);
+    const problem = findProblem(scope, count, survey(scope, now), now);
+    if (problem === undefined) this.#endless = `at ${now} ms all is known, and a wait goes on`;
   }
 
   /** An ok was said: each load balancer has to have the reply. */
@@ -230,31 +223,25 @@ class World {
     for (const line of this.#lines) {
       const { sent } = line.plan;
       if (!line.isAlive(now) || (name !== undefined && nameIn(sent) !== name)) continue;
-      const present = this.#host.replyTo(sent).text;
-      if (line.knows === present) this.#promised.set(line, this.#host.version);
-      else this.#report(agent, line, present, name, now);
+      const present = agent.host.replyTo(sent).text;
+      if (line.knows === present) this.#promised.set(line, agent.host.version);
+      else this.#report(agent, line, present, name);
     }
   }
 
   /** A line has read a reply: not another one than was promised while that is the present one. */
   #hear(line: Line, reply: string): void {
-    if (this.#promised.get(line) !== this.#host.version || !this.#agent) return;
-    const present = this.#host.replyTo(line.plan.sent).text;
-    if (reply !== present) this.#report(this.#agent, line, present, undefined, this.#timeline.now);
+    const agent = this.#agent;
+    if (!agent || this.#promised.get(line) !== agent.host.version) return;
+    const present = agent.host.replyTo(line.plan.sent).text;
+    if (reply !== present) this.#report(agent, line, present, undefined);
   }
 
-  #report(agent: Agent, line: Line, present: string, name: string | undefined, at: number): void {
+  #report(agent: Agent, line: Line, present: string, name: string | undefined): void {
+    const { now: at } = this.#timeline;
     const kind = explain({ plan: this.#plan, agent, lines: this.#lines, line, name, now: at });
     const { address } = line.balancer;
     const who = `${address} ${JSON.stringify(line.plan.sent)}`;
     this.#falseOks.push({ at, kind: kind ?? "fault", line: who, knows: line.knows, present });
   }
-}
-
-function forget(pollers: Agent["pollers"], address: string, name: string | undefined): void {
-  const found = pollers.options.named?.find(address);
-  const named = isBalancer(found) ? [found] : [];
-  const lines = named[0] ? pollers.of(named[0]) : pollers.memory.at(address);
-  const gone = lines.filter(({ sent }) => name === undefined || nameIn(sent) === name);
-  pollers.forget(gone, named, name);
 }

@@ -1,7 +1,13 @@
 // A state file's text is a state, or every problem is told: where, what was expected, what came.
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatState, parseState, STATUSES, StateError } from "../../src/state/state.ts";
+import {
+  formatState,
+  parseState,
+  STATUSES,
+  type State,
+  StateError,
+} from "../../src/state/state.ts";
 import { anyState, anyText } from "../arbitraries.ts";
 
 /**
@@ -20,27 +26,16 @@ function errorOf(text: string): string {
 }
 
 describe("parseState", () => {
-  test.each(STATUSES.map((status) => [status]))("takes the status %s", (status) => {
-    expect(parseState(JSON.stringify({ status }))).toEqual({ status });
-  });
-
-  test("takes everything, in any order", () => {
-    const text = '{"maxconn":65535,"reason":"why","weight":255,"status":"DOWN"}';
-    const state = { status: "DOWN", weight: 255, maxconn: 65535, reason: "why" } as const;
-    expect(parseState(text)).toEqual(state);
-  });
-
-  test("counts null as absent", () => {
-    const text = '{"status":"UP","weight":null,"maxconn":null,"reason":null}';
-    expect(parseState(text)).toStrictEqual({ status: "UP" });
-  });
-
-  test("counts the last of a key that comes twice", () => {
-    expect(parseState('{"status":"UP","status":"DOWN"}')).toEqual({ status: "DOWN" });
-  });
-
-  test("takes a number however JSON writes it", () => {
-    expect(parseState('{"status":"UP","weight":5e1}')).toEqual({ status: "UP", weight: 50 });
+  test.each<[string, State]>([
+    [
+      '{"maxconn":65535,"reason":"why","weight":255,"status":"DOWN"}',
+      { status: "DOWN", weight: 255, maxconn: 65535, reason: "why" },
+    ],
+    ['{"status":"UP","weight":null,"maxconn":null,"reason":null}', { status: "UP" }],
+    ['{"status":"UP","status":"DOWN"}', { status: "DOWN" }],
+    ['{"status":"UP","weight":5e1}', { status: "UP", weight: 50 }],
+  ])("of %s is %j", (text, state) => {
+    expect(parseState(text)).toStrictEqual(state);
   });
 
   const statuses = "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED";
@@ -49,16 +44,12 @@ describe("parseState", () => {
     ['{"status":" Drian"}', `status: expected ${statuses}, got " Drian" (did you mean DRAIN?)`],
     ['{"status":"ON"}', `status: expected ${statuses}, got "ON"`],
     ["{}", `status: expected ${statuses}, got nothing`],
-    ['{"status":null}', `status: expected ${statuses}, got null`],
     ['{"status":["UP"]}', `status: expected ${statuses}, got an array`],
     ['{"status":"UP","weight":256}', "weight: expected an integer from 0 to 255, got 256"],
-    ['{"status":"UP","weight":-1}', "weight: expected an integer from 0 to 255, got -1"],
     ['{"status":"UP","weight":7.5}', "weight: expected an integer from 0 to 255, got 7.5"],
-    ['{"status":"UP","weight":1e999}', "weight: expected an integer from 0 to 255, got Infinity"],
     ['{"status":"UP","weight":"75"}', 'weight: expected an integer from 0 to 255, got "75"'],
     ['{"status":"UP","weight":{}}', "weight: expected an integer from 0 to 255, got an object"],
     ['{"status":"UP","maxconn":65536}', "maxconn: expected an integer from 0 to 65535, got 65536"],
-    ['{"status":"UP","maxconn":true}', "maxconn: expected an integer from 0 to 65535, got true"],
     [
       '{"status":"UP","reason":"caf\u00e9"}',
       'reason: expected at most 100 printable ASCII characters, got "caf\u00e9"',
@@ -79,20 +70,16 @@ describe("parseState", () => {
       '{"status":"UP","toString":1}',
       '"toString": expected no field but status, weight, maxconn, reason',
     ],
+    [
+      '{"status":"up","weight":256.5}',
+      `status: expected ${statuses}, got "up" (did you mean UP?); weight: expected an integer from 0 to 255, got 256.5`,
+    ],
     ["[]", "expected a JSON object, got an array"],
-    ["null", "expected a JSON object, got null"],
     ['"UP"', 'expected a JSON object, got "UP"'],
     ["", 'expected a JSON object, got ""'],
     ['{"status":"UP"', 'expected a JSON object, got "{\\"status\\":\\"UP\\""'],
   ])("refuses %s", (text, message) => {
     expect(errorOf(text)).toBe(message);
-  });
-
-  test("tells every problem", () => {
-    expect(errorOf('{"status":"up","weight":256.5}')).toBe(
-      `status: expected ${statuses}, got "up" (did you mean UP?); ` +
-        "weight: expected an integer from 0 to 255, got 256.5",
-    );
   });
 
   test("shows the start of a long value only", () => {

@@ -1,8 +1,8 @@
 // With full replies HAProxy ends where the state says, whatever it was told before; only a
 // maxconn sticks.
 import { expect, test } from "bun:test";
-import { type Outcome, playMatrix } from "../../scripts/lib/matrix.ts";
 import { STATUSES, type Status } from "../../src/state/state.ts";
+import { type Outcome, playMatrix } from "./matrix.ts";
 
 /** Where the server ends with each status, whatever it was told before; READY is in rotation. */
 const EXPECTED: Record<Status, Partial<Outcome>> = {

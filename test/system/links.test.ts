@@ -3,9 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
-import { LINK_AGENT, LINK_HAPROXY, type Link, startLink } from "../../scripts/lib/link.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { settled, tell } from "./client.ts";
+import { LINK_AGENT, LINK_HAPROXY, type Link, startLink } from "./link.ts";
 
 interface Ends extends AsyncDisposable {
   readonly link: Link;

@@ -1,8 +1,8 @@
 // The table of what sticks in deploy/haproxy is what a real HAProxy does.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { formatMatrix, LIMITS, playMatrix } from "../../scripts/lib/matrix.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
+import { formatMatrix, LIMITS, playMatrix } from "./matrix.ts";
 
 test("the table of what sticks is what a real HAProxy does; weight and maxconn always stick", async () => {
   const transitions = await playMatrix();

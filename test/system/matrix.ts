@@ -1,8 +1,8 @@
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { type HaproxyProcess, proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { freePort } from "../../scripts/lib/port.ts";
+import { until } from "../../scripts/lib/until.ts";
 import { STATUSES, type State, type Status } from "../../src/state/state.ts";
-import { type AgentProcess, startAgent } from "./agent.ts";
-import { type HaproxyProcess, proxy, startHaproxy } from "./haproxy.ts";
-import { freePort } from "./port.ts";
-import { until } from "./until.ts";
 
 /** How a server ends in HAProxy. */
 export interface Outcome {
@@ -31,17 +31,23 @@ export const LIMITS = { weight: 50, maxconn: 100 };
 const CONFIGURED = { weight: 100, maxconn: 500 };
 
 /** Plays each status after each to a real HAProxy, through an agent with these variables. */
-export async function playMatrix(
-  env: Record<string, string> = {},
-  haproxyCommand?: string[],
-): Promise<Transition[]> {
+export async function playMatrix(env: Record<string, string> = {}): Promise<Transition[]> {
   const playRow = async (from: Status): Promise<Transition[]> => {
-    await using stage = await startStage(env, haproxyCommand);
+    await using agent = await startAgent({ state: { status: "READY" }, env });
+    // A proxy of its own, where its checks can be counted.
+    const tap = freePort();
+    const configuration = `
+listen tap
+  mode tcp
+  bind 127.0.0.1:${tap}
+  server agent 127.0.0.1:${agent.port}
+${proxy(tap)}`;
+    await using haproxy = await startHaproxy(configuration);
     const row: Transition[] = [];
     for (const to of STATUSES) {
-      const ended = await stage.play([{ status: from }, { status: to }]);
-      const endedLimited = await stage.play([{ status: from, ...LIMITS }, { status: to }]);
-      row.push({ from, to, ended, endedLimited });
+      const ended = await play(agent, haproxy, [{ status: from }, { status: to }]);
+      const limited = [{ status: from, ...LIMITS }, { status: to }];
+      row.push({ from, to, ended, endedLimited: await play(agent, haproxy, limited) });
     }
     return row;
   };
@@ -52,6 +58,31 @@ export async function playMatrix(
     if (row.status === "rejected") throw row.reason;
     return row.value;
   });
+}
+
+/** Tells a server that is as configured these states, one after another; returns how it ended. */
+async function play(
+  agent: AgentProcess,
+  haproxy: HaproxyProcess,
+  states: readonly State[],
+): Promise<Outcome> {
+  const fresh: State[] = [{ status: "UP", ...CONFIGURED }, { status: "READY" }];
+  const reloads = () => agent.log.filter((line) => line.includes("cause=SIGHUP")).length;
+  for (const state of [...fresh, ...states]) {
+    const before = reloads();
+    agent.change(state);
+    await until("the agent has read its state", () => reloads() > before);
+    // All but the last of three further checks have ended when that one begins.
+    const end = (await haproxy.sessions("tap")) + 3;
+    await until("checks", async () => (await haproxy.sessions("tap")) >= end);
+  }
+  const row = await haproxy.server();
+  return {
+    admin: row.srv_admin_state === 1 ? "MAINT" : row.srv_admin_state === 8 ? "DRAIN" : "READY",
+    health: row.agent_health > 0 ? "UP" : "DOWN",
+    weight: row.uweight,
+    maxconn: row.slim,
+  };
 }
 
 /**
@@ -97,61 +128,4 @@ function formatTable([header = [], ...rows]: string[][]): string {
 function describeOutcome({ admin, health }: Outcome): string {
   if (admin === "READY") return health;
   return health === "UP" ? admin : `${admin}, ${health}`;
-}
-
-/** An agent and a HAProxy that polls it through a proxy of its own, where checks can be counted. */
-class Stage implements AsyncDisposable {
-  constructor(
-    readonly agent: AgentProcess,
-    readonly haproxy: HaproxyProcess,
-    readonly processes: AsyncDisposable,
-  ) {}
-
-  /** Tells a server that is as configured these states, one after another; returns how it ended. */
-  async play(states: readonly State[]): Promise<Outcome> {
-    const fresh: State[] = [{ status: "UP", ...CONFIGURED }, { status: "READY" }];
-    for (const state of [...fresh, ...states]) {
-      await this.#serve(state);
-      await this.#checks(3);
-    }
-    const row = await this.haproxy.server();
-    return {
-      admin: row.srv_admin_state === 1 ? "MAINT" : row.srv_admin_state === 8 ? "DRAIN" : "READY",
-      health: row.agent_health > 0 ? "UP" : "DOWN",
-      weight: row.uweight,
-      maxconn: row.slim,
-    };
-  }
-
-  /** Makes the agent answer with this state. */
-  async #serve(state: State): Promise<void> {
-    const reloads = () => this.agent.log.filter((line) => line.includes("cause=SIGHUP")).length;
-    const before = reloads();
-    this.agent.change(state);
-    await until("the agent has read its state", () => reloads() > before);
-  }
-
-  /** Waits for so many further checks to begin: all but the last of them have then ended. */
-  async #checks(count: number): Promise<void> {
-    const end = (await this.haproxy.sessions("tap")) + count;
-    await until("checks", async () => (await this.haproxy.sessions("tap")) >= end);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.processes[Symbol.asyncDispose]();
-  }
-}
-
-async function startStage(env: Record<string, string>, haproxyCommand?: string[]): Promise<Stage> {
-  await using processes = new AsyncDisposableStack();
-  const agent = processes.use(await startAgent({ state: { status: "READY" }, env }));
-  const tap = freePort();
-  const configuration = `
-listen tap
-  mode tcp
-  bind 127.0.0.1:${tap}
-  server agent 127.0.0.1:${agent.port}
-${proxy(tap)}`;
-  const haproxy = processes.use(await startHaproxy(configuration, haproxyCommand));
-  return new Stage(agent, haproxy, processes.move());
 }

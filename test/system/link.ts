@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { collectLines } from "./lines.ts";
-import { ROOT } from "./shell.ts";
-import { until } from "./until.ts";
+import { collectLines } from "../../scripts/lib/lines.ts";
+import { ROOT } from "../../scripts/lib/shell.ts";
+import { until } from "../../scripts/lib/until.ts";
 
 /**
  * What becomes of packets: all arrive; those of the agent that carry data are lost; the next end of
@@ -31,7 +31,7 @@ export async function startLink(trip = 0): Promise<Link> {
   const namespace = `/proc/${peer.pid}/ns/net`;
   const own = await Bun.file("/proc/self/ns/net").stat();
   await until("a namespace", async () => (await Bun.file(namespace).stat()).ino !== own.ino);
-  const program = join(ROOT, "scripts/lib/link-program.ts");
+  const program = join(ROOT, "test/system/link-program.ts");
   const carrier = Bun.spawn(
     ["unshare", "--net", process.execPath, program, String(peer.pid), String(trip)],
     { stdio: ["pipe", "pipe", "inherit"] },

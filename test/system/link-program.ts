@@ -5,8 +5,8 @@
 // standard input says what becomes of them from now on: see `Treatment`. It ends with its input.
 import { dlopen, ptr } from "bun:ffi";
 import { constants, openSync, readSync, writeSync } from "node:fs";
+import { capture } from "../../scripts/lib/shell.ts";
 import type { Treatment } from "./link.ts";
-import { capture } from "./shell.ts";
 
 /** See if_tun.h: the device without a header before its packets. */
 const TUNSETIFF = 0x400454ca;
