@@ -51,6 +51,12 @@ test("at a port only the load balancers' connections count, where they are named
   server.stop(true);
 });
 
+test("where no agent answers, the path that was asked is named", async () => {
+  await expect(start({}).world.send("show state", 1)).rejects.toThrow(
+    "no answer from /nowhere: no such file or directory (ENOENT)",
+  );
+});
+
 describe("a probe", () => {
   test.each([
     [200, undefined],
@@ -109,10 +115,12 @@ describe("an interruption", () => {
   );
 
   test("ends all that waits, until it goes on", async () => {
-    const { world } = start({});
+    const { world, said } = start({});
+    await world.run();
     const sleeps = world.sleep(60_000);
     world.interrupt();
     await expect(sleeps).rejects.toThrow(Interruption);
+    expect(said).toEqual([]);
     await expect(world.sleep(0)).rejects.toThrow(Interruption);
     world.resume();
     await world.sleep(0);

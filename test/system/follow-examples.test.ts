@@ -1,43 +1,19 @@
 // Each example of deploy/scripts/follow does what its first lines say; a database's client is a stub that
 // answers as the client does.
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { unlinkSync, writeFileSync } from "node:fs";
-import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
-import { Follower } from "./follow.ts";
+import { useFollower } from "./follow.ts";
 
-const services = temporaryDirectory();
-let agent: AgentProcess;
-let follower: Follower;
-
-beforeAll(async () => {
-  for (const name of ["web", "db", "db-read", "cache"]) {
-    writeFileSync(`${services.path}/${name}.json`, '{"status":"UP"}');
-  }
-  const env = { ...TUNED, HAPGENT_SERVICES: services.path };
-  agent = await startAgent({ state: { status: "UP" }, socket: true, env });
-  follower = new Follower(agent);
-});
-
-afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  follower[Symbol.dispose]();
-  services[Symbol.dispose]();
-});
-
-async function state(service: string) {
-  return JSON.parse((await agent.ctl(service, "show state")).stdout).state;
-}
+const world = useFollower("web", "db", "db-read", "cache");
 
 /** Runs it twice, and returns what its service is set to. */
 async function run(name: string, service: string, replaced: Record<string, string> = {}) {
-  await agent.ctl(service, "set state", '{"status":"UP"}');
+  await world.set(service, { status: "UP" });
   for (let i = 0; i < 2; i += 1) {
-    const { exitCode, stderr } = await follower.runExample(name, replaced);
+    const { exitCode, stderr } = await world.follower.runExample(name, replaced);
     if (exitCode !== 0) return stderr;
   }
-  const { status, weight, reason } = await state(service);
+  const { status, weight, reason } = await world.state(service);
   return [status, weight, reason?.replace("follow: ", "#")].filter(Boolean).join(" ");
 }
 
@@ -47,22 +23,22 @@ test.each([
   [50, "UP 50"],
   [730, "UP 10"],
 ])("load: %i% of each core to do is %s", async (load, expected) => {
-  const file = `${follower.path}/loadavg`;
-  follower.stub("nproc", "echo 4");
+  const file = `${world.follower.path}/loadavg`;
+  world.follower.stub("nproc", "echo 4");
   writeFileSync(file, `${((load * 4) / 100).toFixed(2)} 0.00 0.00 1/100 12345\n`);
   const replaced = { "/proc/loadavg": file, "hapgent-follow sh": "hapgent-follow @web sh" };
   expect(await run("load", "@web", replaced)).toBe(expected);
 });
 
 test("switch: a file drains, and says why", async () => {
-  const file = `${follower.path}/drain`;
+  const file = `${world.follower.path}/drain`;
   const replaced = { "/srv/web/drain": file };
   expect(await run("switch", "@web", replaced)).toBe("UP");
   writeFileSync(file, "new disk\n");
   expect(await run("switch", "@web", replaced)).toBe("DRAIN #new disk");
   unlinkSync(file);
-  await follower.runExample("switch", replaced);
-  expect((await state("@web")).status).toBe("UP");
+  await world.follower.runExample("switch", replaced);
+  expect((await world.state("@web")).status).toBe("UP");
 });
 
 test.each([
@@ -82,7 +58,7 @@ test.each([
   ["mysql-lag", "mysql", "@db-read", "exit 1", "ended with exit code 2"],
 ])("%s: where %s for %s does %j: %s", async (name, client, service, script, expected) => {
   // A client that is not asked does not answer.
-  follower.stub(client, `[ $# -gt 0 ] || exit 9\n${script}`);
+  world.follower.stub(client, `[ $# -gt 0 ] || exit 9\n${script}`);
   expect(await run(name, service)).toContain(expected);
 });
 
@@ -96,8 +72,8 @@ test.each([
   ["NULL", "DRAIN #replication has stopped"],
 ])("mysql-lag: a replica that is %s s behind is %s", async (lag, expected) => {
   const rows = `*** 1. row ***\\n  Source_Host: db\\n  Seconds_Behind_Source: ${lag}\\n`;
-  follower.stub("mysql", `printf '${rows}'`);
+  world.follower.stub("mysql", `printf '${rows}'`);
   expect(await run("mysql-lag", "@db-read")).toBe(expected);
-  follower.stub("mysql", `printf '${rows.replace("Source:", "Master:")}'`);
+  world.follower.stub("mysql", `printf '${rows.replace("Source:", "Master:")}'`);
   expect(await run("mysql-lag", "@db-read")).toBe(expected);
 });

@@ -1,47 +1,22 @@
 // hapgent-follow sets what a command says, once it has said so often enough in a row; it refuses
 // nonsense, leaves the state when the command fails, and gives way to people.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { beforeEach, describe, expect, test } from "bun:test";
 import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
-import { Follower } from "./follow.ts";
+import { Follower, useFollower } from "./follow.ts";
 
-const services = temporaryDirectory();
-let agent: AgentProcess;
-let follower: Follower;
-
-beforeAll(async () => {
-  writeFileSync(`${services.path}/web.json`, '{"status":"UP"}');
-  const env = { ...TUNED, HAPGENT_SERVICES: services.path };
-  agent = await startAgent({ state: { status: "UP" }, socket: true, env });
-  follower = new Follower(agent);
-});
+const world = useFollower("web");
+const state = () => world.state("@web");
+const set = (to: object) => world.set("@web", to);
 
 beforeEach(async () => {
   await set({ status: "UP" });
 });
 
-afterAll(async () => {
-  await agent[Symbol.asyncDispose]();
-  follower[Symbol.dispose]();
-  services[Symbol.dispose]();
-});
-
-/** What the service is set to now. */
-async function state() {
-  return JSON.parse((await agent.ctl("@web", "show state")).stdout).state;
-}
-
-async function set(to: object): Promise<void> {
-  await agent.ctl("@web", "set state", JSON.stringify(to));
-}
-
 /** Runs it so that the first time counts. */
 function once(...command: string[]) {
-  return follower.run("--rise", "1", "--fall", "1", "@web", ...command);
+  return world.follower.run("--rise", "1", "--fall", "1", "@web", ...command);
 }
 
 test("shellcheck finds nothing in the script and its examples", async () => {
@@ -115,7 +90,7 @@ describe("the exit code of a command", () => {
     ["yes", "the command took more than 1 s, or was killed"],
   ])("leaves the state when it is another, or none comes: %s", async (script, message) => {
     const options = ["--fall", "1", "--timeout", "1", "@web"];
-    const { exitCode, stderr } = await follower.run(...options, "sh", "-c", script);
+    const { exitCode, stderr } = await world.follower.run(...options, "sh", "-c", script);
     expect(exitCode).toBe(1);
     expect(stderr).toEndWith(`hapgent-follow @web: the state stays: ${message}\n`);
     expect(await state()).toEqual({ status: "UP" });
@@ -124,12 +99,12 @@ describe("the exit code of a command", () => {
 
 describe("--rise and --fall", () => {
   test("count how often in a row, in all runs; a failure begins a new row", async () => {
-    writeFileSync(`${follower.path}/says`, "");
+    writeFileSync(`${world.follower.path}/says`, "");
     const run = async (...words: string[]) => {
       const seen: string[] = [];
       for (const word of words) {
-        writeFileSync(`${follower.path}/says`, word);
-        await follower.run("--rise", "2", "--fall", "3", "@web", "cat", "says");
+        writeFileSync(`${world.follower.path}/says`, word);
+        await world.follower.run("--rise", "2", "--fall", "3", "@web", "cat", "says");
         const { status, weight } = await state();
         seen.push(`${status}${weight ?? ""}`);
       }
@@ -149,7 +124,7 @@ describe("--rise and --fall", () => {
       ["/never", "UP"],
       ["/nowhere", "DOWN"],
     ] as const) {
-      await follower.run("@web", "test", "-e", file);
+      await world.follower.run("@web", "test", "-e", file);
       expect((await state()).status).toBe(status);
     }
   });
@@ -185,11 +160,11 @@ test("it says what it has set, and nothing when nothing changes", async () => {
 
 test("busybox is enough", async () => {
   const applets = "sh timeout tr awk sed sha256sum cut mktemp mv rm printf echo";
-  using other = new Follower(agent);
+  using other = new Follower(world.agent);
   for (const applet of applets.split(" ")) {
     symlinkSync(Bun.which("busybox") ?? "", `${other.path}/${applet}`);
   }
-  const options = { env: { PATH: other.path, HAPGENT_SOCKET: agent.socket }, isClean: true };
+  const options = { env: { PATH: other.path, HAPGENT_SOCKET: world.agent.socket }, isClean: true };
   const script = ["sh", `${ROOT}deploy/scripts/hapgent-follow`, "--timeout", "1", "@web"];
   for (let run = 1; run <= 2; run += 1) {
     const ended = await outcome([...script, "echo", 'drain 50% #a "b" \\ c'], options);
@@ -201,7 +176,7 @@ test("busybox is enough", async () => {
 });
 
 test("without an agent it fails, and says why", async () => {
-  using lonely = new Follower({ socket: `${follower.path}/none.sock` });
+  using lonely = new Follower({ socket: `${world.follower.path}/none.sock` });
   const { exitCode, stderr } = await lonely.run("--rise", "1", "true");
   expect(exitCode).toBe(1);
   expect(stderr).toStartWith("hapgent-follow: the state stays: hapgent ctl: no answer from ");
@@ -210,7 +185,7 @@ test("without an agent it fails, and says why", async () => {
 test.each([[], ["@web"], ["--rise", "two", "true"], ["--rise"], ["--nope", "true"], ["--help"]])(
   "with %j it tells how it is used",
   async (...args) => {
-    const { exitCode, stderr } = await follower.run(...args);
+    const { exitCode, stderr } = await world.follower.run(...args);
     expect(exitCode).toBe(2);
     expect(stderr).toStartWith("usage: hapgent-follow [--rise N] [--fall N] [--timeout S] ");
   },
@@ -218,7 +193,7 @@ test.each([[], ["@web"], ["--rise", "two", "true"], ["--rise"], ["--nope", "true
 
 test("nothing is left beside the control socket but one file for each command", async () => {
   await once("echo", "up");
-  const before = readdirSync(dirname(agent.socket));
+  const before = readdirSync(dirname(world.agent.socket));
   await once("echo", "up");
-  expect(readdirSync(dirname(agent.socket))).toEqual(before);
+  expect(readdirSync(dirname(world.agent.socket))).toEqual(before);
 });

@@ -1,8 +1,43 @@
+import { afterAll, beforeAll } from "bun:test";
 import { chmodSync, symlinkSync, writeFileSync } from "node:fs";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { type Output, outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { writeServices } from "../contract/driver.ts";
+
+/** Starts an agent with services, and a follower of it, for all tests of a file. */
+export function useFollower(...names: string[]) {
+  const services = temporaryDirectory();
+  const stack = new AsyncDisposableStack();
+  stack.use(services);
+  let agent: AgentProcess;
+  let follower: Follower;
+  beforeAll(async () => {
+    writeServices(services.path, Object.fromEntries(names.map((name) => [name, UP])));
+    const env = { ...TUNED, HAPGENT_SERVICES: services.path };
+    agent = stack.use(await startAgent({ state: { status: "UP" }, socket: true, env }));
+    follower = stack.use(new Follower(agent));
+  });
+  afterAll(() => stack.disposeAsync());
+  return {
+    get agent() {
+      return agent;
+    },
+    get follower() {
+      return follower;
+    },
+    /** What a service, `@web`, is set to now. */
+    state: async (service: string) =>
+      JSON.parse((await agent.ctl(service, "show state")).stdout).state,
+    set: async (service: string, state: object) => {
+      await agent.ctl(service, "set state", JSON.stringify(state));
+    },
+  };
+}
+
+const UP = '{"status":"UP"}';
 
 const SCRIPTS = `${ROOT}deploy/scripts`;
 
