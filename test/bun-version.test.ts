@@ -3,8 +3,8 @@
 // - it is started in one way everywhere, which works with every npm from 9 on.
 import { expect, test } from "bun:test";
 import { devDependencies, packageManager } from "../package.json";
-import { listFiles } from "../scripts/lib/repository.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
+import { listFiles } from "./repository.ts";
 
 /** What tells of the past, and may name another version. */
 const HISTORY = /^CHANGELOG\.md$|^scripts\/benchmark\/results\/|(^|\/)bun\.lock$/;

@@ -1,8 +1,8 @@
 // Dependabot looks after every lockfile of the repository, and after the workflows.
 import { expect, test } from "bun:test";
 import { basename, dirname } from "node:path";
-import { listFiles } from "../scripts/lib/repository.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
+import { listFiles } from "./repository.ts";
 
 interface Update {
   readonly "package-ecosystem": string;

@@ -1,9 +1,9 @@
 // The version stands in package.json; what names it elsewhere names the same one. As packages write it.
 import { expect, test } from "bun:test";
 import { version } from "../package.json";
-import { listFiles } from "../scripts/lib/repository.ts";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { isPrerelease, packageVersion } from "../scripts/lib/version.ts";
+import { listFiles } from "./repository.ts";
 
 test.each([
   ["1.0.0", "1.0.0", false],

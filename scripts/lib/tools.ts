@@ -1,6 +1,20 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename } from "node:path";
 import { outcome } from "./shell.ts";
+
+/** Debian's names of packages (those of 12 and 13 are alike), where Fedora has another one. */
+const FEDORA: Record<string, string> = {
+  bsdutils: "util-linux-script",
+  faketime: "libfaketime",
+  iproute2: "iproute",
+  iptables: "iptables-nft",
+  mount: "util-linux",
+  "openssh-client": "openssh",
+  prometheus: "golang-github-prometheus",
+  "qemu-user-static": "qemu-user-static-aarch64",
+  shellcheck: "ShellCheck",
+  "util-linux-extra": "util-linux",
+};
 
 /** Debian keeps commands of the system where not every user's PATH looks. */
 const SYSTEM = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
@@ -22,7 +36,8 @@ export async function needTools(
   const packages = packagesOf(missing, tools);
   const problem = `missing for ${purpose}: ${missing.join(", ")}`;
   if (process.getuid?.() !== 0 || !isThere("apt-get")) {
-    refuse(`${problem}; Debian has them in ${packages.join(", ")}`);
+    const release = existsSync(RELEASE) ? readFileSync(RELEASE, "utf8") : "";
+    refuse(`${problem}; ${advise(packages, release)}`);
   }
   console.log(`installing ${packages.join(", ")} for ${purpose}`);
   const failure = await install(packages);
@@ -31,6 +46,27 @@ export async function needTools(
   if (left.length > 0) {
     refuse(`still missing for ${purpose}: ${left.join(", ")}; not in ${packages.join(", ")}`);
   }
+}
+
+/** Says of which distribution a machine is. */
+const RELEASE = "/etc/os-release";
+
+/**
+ * What to type for packages that are missing, by the names that this distribution gives them.
+ *
+ * @param packages Debian's names.
+ * @param release The text of /etc/os-release.
+ */
+export function advise(packages: readonly string[], release: string): string {
+  const ids = [...release.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)/gm)].flatMap(([, words = ""]) =>
+    words.split(" "),
+  );
+  if (ids.includes("debian")) return `as root: apt-get install ${packages.join(" ")}`;
+  if (ids.includes("fedora")) {
+    const names = new Set(packages.map((name) => FEDORA[name] ?? name));
+    return `as root: dnf install ${[...names].join(" ")}`;
+  }
+  return `Debian's names of the packages: ${packages.join(" ")}`;
 }
 
 /** The commands that are not there. */

@@ -5,10 +5,10 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
-import { swapDirectory } from "../../scripts/lib/config-map.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { formatState } from "../../src/state/state.ts";
+import { swapDirectory } from "../config-map.ts";
 import { ask, command, start } from "./driver.ts";
 
 const WATCH = { HAPGENT_WATCH: "on" };

@@ -3,10 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { HAPROXY_ENVIRONMENT, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { outcome, output } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { HAPROXY_ENVIRONMENT, startHaproxy } from "../haproxy.ts";
 import { startService, Traffic } from "../system/traffic.ts";
 import { containerOf, FILES, parse, read, startSidecar } from "./manifests.ts";
 

@@ -4,10 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { swapDirectory } from "../../scripts/lib/config-map.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { swapDirectory } from "../config-map.ts";
 import {
   checkTypes,
   containerOf,

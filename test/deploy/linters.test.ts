@@ -3,9 +3,9 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { git } from "../../scripts/lib/git.ts";
-import { listFiles } from "../../scripts/lib/repository.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { listFiles } from "../repository.ts";
 import { unpackPackages } from "./unpack.ts";
 
 const FILES = listFiles();

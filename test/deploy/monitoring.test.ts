@@ -4,11 +4,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { type HaproxyProcess, proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { type HaproxyProcess, proxy, startHaproxy } from "../haproxy.ts";
 
 const MONITORING = `${ROOT}deploy/monitoring`;
 const EXPORTER = `

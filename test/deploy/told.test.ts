@@ -1,8 +1,8 @@
 // What takes a real HAProxy minutes to show of `wait`: a long silence, a slow line, and who is
 // forgotten again. The simulator plays the same, and much more, in no time.
 import { describe, expect, test } from "bun:test";
-import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 import { checkFrom, listPollers, settled, tell } from "../system/client.ts";
 import { configure, startLearning, startTold, statuses } from "../system/told.ts";
 

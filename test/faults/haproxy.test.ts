@@ -2,9 +2,9 @@
 // account.
 import { expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 import { times } from "./scale.ts";
 
 const SERVERS = 50;

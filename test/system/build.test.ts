@@ -7,9 +7,9 @@ import { version } from "../../package.json";
 import { runAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { readCommit } from "../../scripts/lib/git.ts";
-import { listFiles } from "../../scripts/lib/repository.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { listFiles } from "../repository.ts";
 
 /**
  * Builds a copy of the sources in a directory of its own, and returns the sha256 of what came out.

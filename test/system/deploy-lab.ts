@@ -1,11 +1,11 @@
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { ask } from "../../src/commands/conversation.ts";
 import { HOST } from "../contract/driver.ts";
+import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 import { startService } from "./traffic.ts";
 
 /** How many labs there were: each has addresses of its own, and with them ports. */

@@ -3,14 +3,10 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import {
-  HAPROXY_ENVIRONMENT,
-  type HaproxyProcess,
-  startHaproxy,
-} from "../../scripts/lib/haproxy.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { HAPROXY_ENVIRONMENT, type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 
 const SAMPLES = `${ROOT}deploy/haproxy/`;
 

@@ -2,8 +2,8 @@
 // at 10 ms, across a reload.
 import { describe, expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { proxy, type ServerRow, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import type { State } from "../../src/state/state.ts";
+import { proxy, type ServerRow, startHaproxy } from "../haproxy.ts";
 
 /** States in turn, and what HAProxy shows after each; `via agent` is for health words only. */
 const STATES: [State, Partial<ServerRow>][] = [

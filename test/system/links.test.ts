@@ -2,8 +2,8 @@
 // reply: each of these was once told wrong. What HAProxy itself shows is the judge.
 import { describe, expect, test } from "bun:test";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 import { settled, tell } from "./client.ts";
 import { LINK_AGENT, LINK_HAPROXY, type Link, startLink } from "./link.ts";
 

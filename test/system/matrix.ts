@@ -1,8 +1,8 @@
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { type HaproxyProcess, proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { STATUSES, type State, type Status } from "../../src/state/state.ts";
+import { type HaproxyProcess, proxy, startHaproxy } from "../haproxy.ts";
 
 /** How a server ends in HAProxy. */
 export interface Outcome {

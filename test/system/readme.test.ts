@@ -5,10 +5,10 @@ import { describe, expect, test } from "bun:test";
 import { appendFileSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { startHaproxy } from "../haproxy.ts";
 import { startLab } from "./deploy-lab.ts";
 import { startService, Traffic } from "./traffic.ts";
 

@@ -2,12 +2,12 @@
 // a session that sticks by its cookie goes on, or out.
 import { expect, test } from "bun:test";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import type { Status } from "../../src/state/state.ts";
 import { writeServices } from "../contract/driver.ts";
+import { startHaproxy } from "../haproxy.ts";
 import { startService } from "./traffic.ts";
 
 /** A host, a service on it, what HAProxy shows, and who answers a session that sticks to it. */

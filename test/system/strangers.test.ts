@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
-import { startHaproxy } from "../../scripts/lib/haproxy.ts";
+import { startHaproxy } from "../haproxy.ts";
 import { checkFrom, listPollers, settled, tell } from "./client.ts";
 import { configure, HOST, startLearning, startTold } from "./told.ts";
 

@@ -3,10 +3,10 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { writeServices } from "../contract/driver.ts";
+import { startHaproxy } from "../haproxy.ts";
 import { configure, HOST, served, startTold, statuses } from "./told.ts";
 
 describe.concurrent("when wait is ok", () => {

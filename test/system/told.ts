@@ -1,7 +1,7 @@
 import { type AgentOptions, type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import type { HaproxyProcess } from "../../scripts/lib/haproxy.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import type { HaproxyProcess } from "../haproxy.ts";
 import { listPollers } from "./client.ts";
 
 /** An address that only these agents have: nobody else asks them. */

@@ -1,5 +1,5 @@
-import type { HaproxyProcess } from "../../scripts/lib/haproxy.ts";
 import { until } from "../../scripts/lib/until.ts";
+import type { HaproxyProcess } from "../haproxy.ts";
 
 /** How long a service that stops waits for its clients, in milliseconds. */
 const STOP_MS = 5000;

@@ -1,11 +1,11 @@
 // What deploy/haproxy/README.md says of HAProxy under troubleshooting.
 import { describe, expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { proxy, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { writeServices } from "../contract/driver.ts";
+import { proxy, startHaproxy } from "../haproxy.ts";
 import { listPollers } from "./client.ts";
 
 describe.concurrent("what HAProxy makes of an agent's word", () => {

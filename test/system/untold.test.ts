@@ -2,8 +2,8 @@
 // ok. What HAProxy itself shows is the judge.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { type HaproxyProcess, startHaproxy } from "../../scripts/lib/haproxy.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 import { listPollers, settled, tell } from "./client.ts";
 import { configure, served, startTold, statuses } from "./told.ts";
 

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { collectLines } from "./lines.ts";
-import { temporaryDirectory } from "./temporary.ts";
-import { until } from "./until.ts";
+import { collectLines } from "../scripts/lib/lines.ts";
+import { temporaryDirectory } from "../scripts/lib/temporary.ts";
+import { until } from "../scripts/lib/until.ts";
 
 /** After so long (ms) a signal that has no effect was lost. */
 const SIGNAL_LOST_MS = 1000;

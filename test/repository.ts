@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "./shell.ts";
+import { ROOT } from "../scripts/lib/shell.ts";
 
 /** What is no source: git's own, what is installed, what is built. */
 const SKIPPED = new Set([".git", "node_modules", "dist"]);
