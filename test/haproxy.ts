@@ -147,7 +147,7 @@ defaults
   timeout client 30s
   timeout server 30s
   # In place of agent-inter: a stall of this machine must not count as the agent's failure.
-  timeout check 1s
+  timeout check 10s
   # To the log, when a check goes otherwise than the one before; an agent's too.
   option log-health-checks
 frontend service
