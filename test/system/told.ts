@@ -52,7 +52,12 @@ export async function startTold(
 
 /** Waits until so many lines were served: HAProxy closes cleanly after the reply. */
 export async function served(agent: AgentProcess, count: number): Promise<void> {
+  let all: unknown;
   await until(`${count} pollers`, async () => {
-    return (await listPollers(agent)).filter(({ isServed }) => isServed).length === count;
+    const pollers = await listPollers(agent);
+    all = pollers;
+    return pollers.filter(({ isServed }) => isServed).length === count;
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}; the last were ${JSON.stringify(all)}`);
   });
 }
