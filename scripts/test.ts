@@ -100,7 +100,7 @@ const SUITES: Record<string, Suite> = {
   deploy: {
     directories: ["test/deploy"],
     timeout: 900_000,
-    beside: ["test/deploy/ansible.test.ts", "test/deploy/told.test.ts"],
+    beside: ["ansible", "told", "rolling-deploy"].map((name) => `test/deploy/${name}.test.ts`),
     tools: DEPLOY_TOOLS,
     isInLab: true,
   },
