@@ -153,7 +153,6 @@ const EXTRAS = `mkdir -p /etc/hapgent/follow
 
 /** What stays of that. */
 const OPERATORS = [
-  "/etc/systemd/system/timers.target.wants/hapgent-follow@web.timer",
   "/etc/hapgent/web.env",
   "/etc/hapgent/follow/web",
   "/var/lib/hapgent/web/state.json",
