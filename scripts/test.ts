@@ -29,7 +29,6 @@ const SYSTEM_TOOLS = {
 const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,
   setfacl: "acl",
-  setfattr: "attr",
   faketime: "faketime",
   ...DISK_TOOLS,
   fincore: "util-linux-extra",

@@ -78,19 +78,10 @@ function readIfThere(path: string): string {
   }
 }
 
-/** The set of signals that were sent to a process and not yet delivered. */
-export function readPendingSignals(pid: number): bigint {
-  return signalSet(pid, "ShdPnd");
-}
-
 /** The set of signals that a process does not take now; bit 0 is signal 1. */
 export function readBlockedSignals(pid: number): bigint {
-  return signalSet(pid, "SigBlk");
-}
-
-function signalSet(pid: number, name: string): bigint {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return BigInt(`0x${new RegExp(`^${name}:\\s+(\\w+)`, "m").exec(status)?.[1] ?? "0"}`);
+  return BigInt(`0x${/^SigBlk:\s+(\w+)/m.exec(status)?.[1] ?? "0"}`);
 }
 
 /** The descriptors of a process: paths, `socket:[1]`, `anon_inode:[eventpoll]` and so on. */

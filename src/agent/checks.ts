@@ -70,7 +70,7 @@ export interface Check {
   isExpired: boolean;
   naming: Timer | undefined;
   reply: Reply | undefined;
-  /** Whether all of it was taken by the kernel. */
+  /** Whether the kernel took all of it that was written so far. */
   isWhole: boolean;
   /** Who may have heard it; undefined: nobody, or nobody wants to know. */
   telling: Telling | undefined;
@@ -221,9 +221,9 @@ export class Checks {
     const name = host.nameIn(check.sent);
     const look = watched?.look(name);
     // While there are too many, a look holds none up: the next one sees what it found.
-    const mayWait = !this.#isBusy || host.find(name) === undefined;
-    if (look === undefined || !mayWait) this.#reply(client);
-    else void look.then(() => this.#reply(client));
+    const waits = !this.#isBusy || host.find(name) === undefined;
+    if (look && waits) void look.then(() => this.#reply(client));
+    else this.#reply(client);
   }
 
   #reply(client: Client): void {

@@ -7,7 +7,7 @@ import { type Change, Keeper, type Outcome, type Surroundings } from "./keeper.t
 import { Queue, Shared } from "./queue.ts";
 
 /** The most services of one agent; a directory that has more files is read up to here. */
-export const SERVICE_LIMIT = 4096;
+const SERVICE_LIMIT = 4096;
 
 /** Where the files are. */
 export interface FilesOptions extends Surroundings {

@@ -93,7 +93,7 @@ export function knows({ pollers, replies, name }: Scope, poller: Poller, now: nu
 }
 
 /** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */
-export function isAbsent(scope: Scope, named: Named, now: number): boolean {
+function isAbsent(scope: Scope, named: Named, now: number): boolean {
   const { pollers, name } = scope;
   if (pollers.isExcused(named, name)) return false;
   const lines = pollers.of(named);

@@ -69,7 +69,7 @@ export function podOf(file: string): Deployment["spec"]["template"]["spec"] {
 }
 
 /** The containers of a file's pods: native sidecars and the others. */
-export function containersOf(file: string): Container[] {
+function containersOf(file: string): Container[] {
   const { initContainers = [], containers } = podOf(file);
   return [...initContainers, ...containers];
 }
