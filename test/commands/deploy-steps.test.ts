@@ -193,6 +193,8 @@ test.each<[string, Happens, string[]]>([
   ["", { start: "full" }, ["UP", OUT, "UP"]],
   ["", { start: ["full", "UP all well"] }, ["UP all well", OUT, "UP all well"]],
   ["--status MAINT", {}, ["UP", "MAINT v42 [77]", "READY v42 [77]", "UP"]],
+  // A file may hold a reason with blanks around it, a line of the socket holds none.
+  ["", { start: ["full", "UP  all  well "] }, ["UP all  well", OUT, "UP all  well"]],
   // The server never gets more traffic.
   ["--from-any", { start: "DOWN bad" }, ["DOWN bad", "DOWN v42 [77]", "DOWN bad"]],
   ["--from-any", { start: "MAINT bad" }, ["MAINT bad", "MAINT v42 [77]", "MAINT bad"]],
