@@ -49,7 +49,7 @@ export class Line {
     readonly world: Surroundings,
   ) {
     const { timeline, random } = world;
-    this.#begin(random.between(0, plan.interval) + (balancer.from ?? 0));
+    this.#begin(random.between(0, plan.within ?? plan.interval) + (balancer.from ?? 0));
     for (const at of balancer.restarts ?? []) {
       timeline.at(at, () => {
         this.startedAt = at;
