@@ -1,7 +1,7 @@
 // hapgent-follow sets what a command says, once it has said so often enough in a row; it refuses
 // nonsense, leaves the state when the command fails, and gives way to people.
 import { beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { Follower, useFollower } from "./follow.ts";
@@ -155,6 +155,18 @@ test("what a person has set stays for ten runs, and it says so once", async () =
     ),
     ...Array(9).fill(""),
   ]);
+});
+
+test("a deploy under way is said once, too", async () => {
+  using other = new Follower(world.agent);
+  rmSync(`${other.path}/hapgent`);
+  const said: string[] = [];
+  for (const seconds of [3, 13, 23]) {
+    const answer = `error: not followed: held by hapgent deploy (pid 7, v42) for ${seconds} s`;
+    other.stub("hapgent", `echo '${answer}'; exit 1`);
+    said.push((await other.run("--fall", "1", "@web", "echo", "down")).stdout);
+  }
+  expect(said).toEqual([expect.stringContaining("v42) for 3 s\n"), "", ""]);
 });
 
 test("it says what it has set, and nothing when nothing changes", async () => {
