@@ -54,6 +54,8 @@ export class DeployAgent {
   readonly #line: Line;
   readonly #options: AgentOptions;
   #hold: Conversation | undefined;
+  /** Until when it may take hold again; undefined: it has not lost it. */
+  #end: number | undefined;
 
   constructor(line: Line, options: AgentOptions) {
     this.#line = line;
@@ -136,12 +138,14 @@ export class DeployAgent {
     }
   }
 
-  /** Takes hold of the service again when the agent has restarted. */
+  /** Takes hold of the service again when the agent has restarted; for that it has its time once. */
   async #keep(): Promise<void> {
-    const end = this.#line.now() + this.#options.patience * 1000;
     while (this.#hold?.isClosed()) {
+      const end = this.#end ?? this.#line.now() + this.#options.patience * 1000;
+      this.#end = end;
       try {
         await this.hold();
+        this.#end = undefined;
       } catch (error) {
         if (!(error instanceof NoAnswerError) || this.#line.now() > end) throw error;
         await this.#line.sleep(PAUSE_MS);

@@ -137,7 +137,8 @@ async function play(options: string, happens: Happens = {}) {
   // What the agent was told to do, without what only asks.
   const changes = agent.heard.filter((each) => /^(@\S+ )?(change|wait|hold) /.test(each));
   const hasRun = world.said.includes("runs");
-  return { agent, changes, said: world.said, line, hasRun, ending: `${code} ${agent.get()}` };
+  const ending = `${code} ${agent.get()}`;
+  return { agent, changes, said: world.said, line, hasRun, ending, seconds: world.now() / 1000 };
 }
 
 type Row = [options: string, happens: Happens, ending: string, line: RegExp];
@@ -330,3 +331,12 @@ test.each<Row>([
   expect(played.line).toMatch(text);
   expect(played.ending).toBe(ending);
 });
+
+test.each<Happens>([{ run: "end" }, { wait: ["-", "end"] }])(
+  "an agent that is gone for good, %j, is waited for once",
+  async (happens) => {
+    const { line, seconds } = await play("", happens);
+    expect(line).toMatch(/; its state is not known; .*; to put it back: /);
+    expect(seconds).toBeWithin(30, 40);
+  },
+);
