@@ -13,6 +13,8 @@ import { ScriptedAgent } from "./scripted-agent.ts";
 class FakeWorld implements World {
   readonly pid = 77;
   readonly said: string[] = [];
+  /** Whether the deploy held the service when its command ended. */
+  isHeld: boolean | undefined;
   interruptions = 0;
   #time = 0;
 
@@ -32,6 +34,8 @@ class FakeWorld implements World {
 
   async sleep(ms: number): Promise<void> {
     this.#time += ms;
+    // The command, which may run meanwhile, has its turn.
+    await Bun.sleep(0);
     this.#look(undefined);
   }
 
@@ -45,7 +49,10 @@ class FakeWorld implements World {
 
   async run(): Promise<string | undefined> {
     this.said.push("runs");
-    return this.#look(this.act("run"));
+    const failed = this.act("run");
+    await Bun.sleep(0);
+    this.isHeld = this.agent.isHeld;
+    return this.#look(failed);
   }
 
   async probe(): Promise<string | undefined> {
@@ -138,7 +145,8 @@ async function play(options: string, happens: Happens = {}) {
   const changes = agent.heard.filter((each) => /^(@\S+ )?(change|wait|hold) /.test(each));
   const hasRun = world.said.includes("runs");
   const ending = `${code} ${agent.get()}`;
-  return { agent, changes, said: world.said, line, hasRun, ending, seconds: world.now() / 1000 };
+  const { said, isHeld } = world;
+  return { agent, changes, said, line, hasRun, ending, isHeld, seconds: world.now() / 1000 };
 }
 
 type Row = [options: string, happens: Happens, ending: string, line: RegExp];
@@ -215,6 +223,12 @@ test.each<[string, Happens, string[]]>([
   expect(ending).toBe(`0 ${states.at(-1)}`);
   const isBack = ["UP", "READY"].some((word) => states.at(-1)?.startsWith(word));
   expect(line).toEndWith(`knows that the server is ${isBack ? "back" : "out"}`);
+});
+
+// Else a second deploy would not be refused, while the first one's command runs.
+test("it takes hold again at once when the agent restarts while its command runs", async () => {
+  const { isHeld, ending } = await play("", { run: "restart" });
+  expect({ isHeld, ending }).toEqual({ isHeld: true, ending: "0 UP" });
 });
 
 test("of one service nothing else is set", async () => {
