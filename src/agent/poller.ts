@@ -126,7 +126,7 @@ export class Poller {
 
   /** Whether this reply, and none other since, is all that it can have heard. */
   isTold(reply: string): boolean {
-    return this.told === reply && this.doubts.every((doubt) => doubt.reply === reply);
+    return this.told === reply && this.hasHeardOnly(reply);
   }
 
   /** Whether it can have heard nothing but this reply. */

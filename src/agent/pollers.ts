@@ -69,10 +69,7 @@ export class Pollers {
     at = now,
   ): Written {
     if (sent === undefined) return this.#findSilent(address, now)?.write(reply, now, false);
-    if (!mayBeNew) {
-      const line = this.memory.at(address).find((each) => each.sent === sent);
-      return line?.write(reply, now, false);
-    }
+    if (!mayBeNew) return this.memory.get(address, sent)?.write(reply, now, false);
     if (sent.startsWith(PROBE_MARK)) return undefined;
     if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
     const poller = this.memory.get(address, sent) ?? this.#add(address, sent, reply, now);
