@@ -9,7 +9,7 @@ import { unpackPackages } from "./unpack.ts";
 const FILES = [
   ...["haproxy-samples", "haproxy", "sticking", "troubleshooting"],
   // When `wait` is ok, and when it is an error.
-  ...["told", "untold", "links"],
+  ...["told", "links"],
 ].map((name) => `./test/system/${name}.test.ts`);
 
 describe.concurrent.each(["trixie", "forky", "experimental"])("HAProxy of Debian's %s", (suite) => {

@@ -1,8 +1,8 @@
-// One end of a link, and what carries its packets: bun link-program.ts PID MILLISECONDS
+// One end of a link, and what carries its packets: bun link-program.ts PID
 //
 // Runs in the network namespace of the agent, makes a TUN device there and one in the namespace of
-// the process PID, and carries packets between them, each after so many milliseconds. A line on
-// standard input says what becomes of them from now on: see `Treatment`. It ends with its input.
+// the process PID, and carries packets between them. A line on standard input says what becomes of
+// them from now on: see `Treatment`. It ends with its input.
 import { dlopen, ptr } from "bun:ffi";
 import { constants, openSync, readSync, writeSync } from "node:fs";
 import { capture } from "../../scripts/lib/shell.ts";
@@ -20,7 +20,7 @@ const { ioctl, poll } = dlopen("libc.so.6", {
   poll: { args: ["ptr", "u64", "int"], returns: "int" },
 }).symbols;
 
-const [, , pid = "", delay = "0"] = process.argv;
+const [, , pid = ""] = process.argv;
 let treatment: Treatment = "pass";
 
 const agent = openDevice("agent");
@@ -37,13 +37,10 @@ for (const [launcher, name, own, other] of [
 }
 process.stdout.write("ready\n");
 
-/** Packets under way, in the order in which they arrive. */
-const queue: { readonly due: number; readonly to: number; readonly packet: Buffer }[] = [];
 const input = Buffer.alloc(65_536);
 const descriptors = new Int32Array([agent, POLLIN, haproxy, POLLIN, 0, POLLIN]);
 for (;;) {
-  const next = queue[0];
-  poll(ptr(descriptors), 3, next ? Math.max(0, Math.ceil(next.due - performance.now())) : -1);
+  poll(ptr(descriptors), 3, -1);
   const isReady = (i: number) => (descriptors[2 * i + 1] ?? 0) >> 16 !== 0;
   if (isReady(2)) {
     const length = readSync(0, input);
@@ -53,10 +50,6 @@ for (;;) {
   }
   if (isReady(0)) carry(agent, haproxy);
   if (isReady(1)) carry(haproxy, agent);
-  while (queue[0] && queue[0].due <= performance.now()) {
-    const { to, packet } = queue.shift() as (typeof queue)[number];
-    writeSync(to, packet);
-  }
 }
 
 function openDevice(name: string): number {
@@ -70,9 +63,9 @@ function openDevice(name: string): number {
 
 /** Takes one packet, and lets it go on its way, or not. */
 function carry(from: number, to: number): void {
-  const packet = Buffer.from(input.subarray(0, readSync(from, input)));
+  const packet = input.subarray(0, readSync(from, input));
   if (treatment === "cut" || (from === agent && isDropped(packet))) return;
-  queue.push({ due: performance.now() + Number(delay), to, packet });
+  writeSync(to, packet);
 }
 
 /** Whether a packet of the agent is lost; it may lose the end of its connection. */

@@ -10,8 +10,8 @@ import { until } from "../../scripts/lib/until.ts";
 export type Treatment = "pass" | "deaf" | "endless" | "cut";
 
 /**
- * Two network namespaces, of an agent and of a HAProxy, and a link between them that is slow or
- * loses packets: `await using link = await startLink()`. It needs root, and no queueing discipline.
+ * Two network namespaces, of an agent and of a HAProxy, and a link between them that loses
+ * packets: `await using link = await startLink()`. It needs root, and no queueing discipline.
  */
 export interface Link extends AsyncDisposable {
   /** What is put before a command that runs at one end. */
@@ -24,18 +24,17 @@ export interface Link extends AsyncDisposable {
 export const LINK_AGENT = "10.9.0.1";
 export const LINK_HAPROXY = "10.9.0.2";
 
-/** Makes a link. @param trip Milliseconds that a packet takes one way. */
-export async function startLink(trip = 0): Promise<Link> {
+/** Makes a link. */
+export async function startLink(): Promise<Link> {
   // Both end with their input, which ends with this process at the latest.
   const peer = Bun.spawn(["unshare", "--net", "cat"], { stdio: ["pipe", "ignore", "inherit"] });
   const namespace = `/proc/${peer.pid}/ns/net`;
   const own = await Bun.file("/proc/self/ns/net").stat();
   await until("a namespace", async () => (await Bun.file(namespace).stat()).ino !== own.ino);
   const program = join(ROOT, "test/system/link-program.ts");
-  const carrier = Bun.spawn(
-    ["unshare", "--net", process.execPath, program, String(peer.pid), String(trip)],
-    { stdio: ["pipe", "pipe", "inherit"] },
-  );
+  const carrier = Bun.spawn(["unshare", "--net", process.execPath, program, String(peer.pid)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   const lines: string[] = [];
   void collectLines(carrier.stdout, lines);
   await until("a link", () => {
