@@ -75,12 +75,6 @@ export class HaproxyProcess implements AsyncDisposable {
     };
   }
 
-  /** How many sessions a frontend has had. */
-  async sessions(frontend: string): Promise<number> {
-    const [row] = parseCsv(await this.command(`show stat ${frontend} 1 -1`));
-    return Number(row?.["stot"]);
-  }
-
   /** Waits until the server's row has these values, and returns it. */
   async shows(expected: Partial<ServerRow>, name?: string): Promise<ServerRow> {
     let row: ServerRow | undefined;
