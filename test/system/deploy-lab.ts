@@ -3,9 +3,9 @@ import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { ask } from "../../src/commands/conversation.ts";
 import { HOST } from "../contract/driver.ts";
 import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
+import { listPollers, type PollerRow } from "./client.ts";
 import { startService } from "./traffic.ts";
 
 /** How many labs there were: each has addresses of its own, and with them ports. */
@@ -26,7 +26,6 @@ export interface LabOptions {
   /** Milliseconds that a request takes, and that a restart keeps the web server away. */
   readonly request?: number;
   readonly restart?: number;
-  readonly state?: object;
 }
 
 /** A machine: a web server, and an agent that speaks for it. */
@@ -74,15 +73,13 @@ async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promis
   const { interval = "250ms" } = options;
   labs += 1;
   const addresses = Array.from({ length: count }, (_, i) => `127.7.${labs}.${i + 1}`);
-  // Where there are names, an agent need not learn who its load balancers are.
-  const known = count > 0 ? { HAPGENT_POLLERS: addresses.join(" ") } : {};
   const start = async (name: string): Promise<Host> => {
     const agent = stack.use(
       await startAgent({
-        state: options.state ?? { status: "UP" },
+        state: { status: "UP" },
         socket: true,
         hostname: HOST,
-        env: { ...TUNED, ...known, ...options.env },
+        env: { ...TUNED, HAPGENT_POLLERS: addresses.join(" "), ...options.env },
       }),
     );
     return { name, agent, ...startRestartable(name, options, stack) };
@@ -104,31 +101,23 @@ listen be
   const balancers = await Promise.all(
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  if (count > 0) await Promise.all(hosts.map((each) => settle(each, balancers)));
+  await Promise.all(hosts.map((each) => settle(each, count)));
   const [host] = hosts;
   if (!host) throw new Error("no host");
   return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Waits until every load balancer knows, and none is taken for one that asks seldom. */
-async function settle({ agent }: Host, balancers: readonly HaproxyProcess[]): Promise<void> {
-  let answer = "";
-  const say = async (command: string) => {
-    await Bun.sleep(100);
-    answer = await ask({ path: agent.socket, command, seconds: 10 });
-    return answer;
-  };
-  const asksOften = async () => {
-    const rows: { interval: number | null }[] = JSON.parse(await say("show pollers"));
-    return rows.every(({ interval }) => interval !== null && interval < 4);
-  };
-  try {
-    await until("all ask often", asksOften, 12_000);
-    await until("all know", async () => (await say("wait 0")).startsWith("ok"), 12_000);
-  } catch (error) {
-    const logs = balancers.flatMap(({ log }) => log.filter((line) => /Agent check/.test(line)));
-    throw new Error([String(error), answer, ...logs].join("\n"));
-  }
+/** Waits until so many load balancers know, and none is taken for one that asks seldom. */
+async function settle({ agent }: Host, count: number): Promise<void> {
+  const isSettled = ({ isServed, interval }: PollerRow) =>
+    isServed && interval !== null && interval < 4;
+  let rows: PollerRow[] = [];
+  await until("all know, and ask often", async () => {
+    rows = await listPollers(agent);
+    return rows.length >= count && rows.every(isSettled);
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}; the last were ${JSON.stringify(rows)}`);
+  });
 }
 
 /** A web server that somebody may restart with a command. */
@@ -188,7 +177,7 @@ export async function startDeploy(host: Host, args: readonly string[], pattern?:
     async end() {
       const exitCode = await child.exited;
       await ended;
-      return { exitCode, last: lines.at(-1) ?? "", lines };
+      return { exitCode, last: lines.at(-1) ?? "" };
     },
   };
 }
