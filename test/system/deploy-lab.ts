@@ -15,8 +15,6 @@ let labs = 0;
 export interface LabOptions {
   /** The hosts' names; each has an agent and a web server. */
   readonly hosts?: readonly string[];
-  /** How many load balancers there are; two when not given. */
-  readonly balancers?: number;
   /** Further variables of the agents. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further lines of the backend. */
@@ -69,10 +67,9 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
 }
 
 async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promise<Lab> {
-  const { hosts: names = ["one"], balancers: count = 2, backend = "" } = options;
-  const { interval = "250ms" } = options;
+  const { hosts: names = ["one"], backend = "", interval = "250ms" } = options;
   labs += 1;
-  const addresses = Array.from({ length: count }, (_, i) => `127.7.${labs}.${i + 1}`);
+  const addresses = [`127.7.${labs}.1`, `127.7.${labs}.2`];
   const start = async (name: string): Promise<Host> => {
     const agent = stack.use(
       await startAgent({
@@ -101,7 +98,7 @@ listen be
   const balancers = await Promise.all(
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  await Promise.all(hosts.map((each) => settle(each, count)));
+  await Promise.all(hosts.map((each) => settle(each, addresses.length)));
   const [host] = hosts;
   if (!host) throw new Error("no host");
   return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };

@@ -26,7 +26,7 @@ describe.concurrent("a deploy by hand", () => {
     ],
     ["ends where it stands when nobody can be told", "error", 1, "", /^$/],
   ])("%s", async (_, hapgent, exitCode, calls, said) => {
-    await using lab = await startLab({ hosts: ["one", "two"], balancers: 1, restart: 300 });
+    await using lab = await startLab({ hosts: ["one", "two"], restart: 300 });
     await using traffic = new Traffic(lab.balancers);
     for (const host of lab.hosts) await traffic.served(host);
     using directory = temporaryDirectory();

@@ -3,8 +3,6 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { writeServices } from "../contract/driver.ts";
 import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 import { checkFrom, listPollers, settled, tell } from "./client.ts";
 import { configure, startLearning, startTold, statuses } from "./told.ts";
@@ -31,18 +29,6 @@ describe.concurrent("when wait is ok", () => {
       expect(await tell(agent, "wait 60")).toStartWith(`ok served to ${served} after `);
       expect(await statuses(haproxy, sends.length)).toEqual(sends.map(() => shown));
     }
-  });
-
-  test("two lines that ask for one service know, however long their interval", async () => {
-    using services = temporaryDirectory();
-    writeServices(services.path, { web: '{"status":"UP"}' });
-    await using agent = await startTold({ HAPGENT_SERVICES: services.path });
-    // Longer than the interval that is assumed where two lines look like one.
-    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n", "web 2\\n"], "3s"));
-    await settled(agent, 2);
-    await tell(agent, "@web set status DRAIN");
-    expect(await tell(agent, "@web wait 60")).toStartWith("ok ");
-    expect(await statuses(haproxy, 2)).toEqual(["DRAIN (agent)", "DRAIN (agent)"]);
   });
 
   test("lines know that the agent has to learn after its start, where nobody is named", async () => {

