@@ -1,10 +1,10 @@
-import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { HOST } from "../contract/driver.ts";
-import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
+import { startHaproxy } from "../haproxy.ts";
 import { listPollers, type PollerRow } from "./client.ts";
 import { startService } from "./traffic.ts";
 
@@ -26,28 +26,11 @@ export interface LabOptions {
   readonly restart?: number;
 }
 
-/** A machine: a web server, and an agent that speaks for it. */
-export interface Host {
-  readonly name: string;
-  readonly agent: AgentProcess;
-  readonly port: number;
-  /** The command that restarts the web server, as `systemctl restart` would. */
-  readonly restart: readonly string[];
-  /** How often it was restarted. */
-  readonly restarts: () => number;
-  /** Ends the web server, which completes what is under way. */
-  readonly stop: () => Promise<void>;
-}
-
 /** Two HAProxys before some hosts: `await using lab = await startLab()`. */
-export interface Lab extends AsyncDisposable {
-  readonly hosts: readonly Host[];
-  /** The first one. */
-  readonly host: Host;
-  readonly balancers: readonly HaproxyProcess[];
-  /** The addresses that they ask from. */
-  readonly addresses: readonly string[];
-}
+export type Lab = Awaited<ReturnType<typeof openLab>>;
+
+/** A machine: a web server, and an agent that speaks for it. */
+export type Host = Awaited<ReturnType<typeof startHost>>;
 
 /**
  * Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. Where the
@@ -66,22 +49,15 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
-async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promise<Lab> {
+async function openLab(options: LabOptions, stack: AsyncDisposableStack) {
   const { hosts: names = ["one"], backend = "", interval = "250ms" } = options;
   labs += 1;
+  /** The addresses that they ask from. */
   const addresses = [`127.7.${labs}.1`, `127.7.${labs}.2`];
-  const start = async (name: string): Promise<Host> => {
-    const agent = stack.use(
-      await startAgent({
-        state: { status: "UP" },
-        socket: true,
-        hostname: HOST,
-        env: { ...TUNED, HAPGENT_POLLERS: addresses.join(" "), ...options.env },
-      }),
-    );
-    return { name, agent, ...startRestartable(name, options, stack) };
-  };
-  const hosts = await Promise.all(names.map(start));
+  const env = { ...TUNED, HAPGENT_POLLERS: addresses.join(" "), ...options.env };
+  const hosts = await Promise.all(names.map((name) => startHost(name, env, options, stack)));
+  const [host] = hosts;
+  if (!host) throw new Error("no host");
   const lines = hosts.map(
     ({ name, port, agent }) =>
       `server ${name} 127.0.0.1:${port} cookie ${name} weight 100 check inter ${interval} ` +
@@ -98,31 +74,33 @@ listen be
   const balancers = await Promise.all(
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  await Promise.all(hosts.map((each) => settle(each, addresses.length)));
-  const [host] = hosts;
-  if (!host) throw new Error("no host");
+  await Promise.all(hosts.map(settle));
   return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Waits until so many load balancers know, and none is taken for one that asks seldom. */
-async function settle({ agent }: Host, count: number): Promise<void> {
+/** Waits until both load balancers know, and none is taken for one that asks seldom. */
+async function settle({ agent }: Host): Promise<void> {
   const isSettled = ({ isServed, interval }: PollerRow) =>
     isServed && interval !== null && interval < 4;
   let rows: PollerRow[] = [];
   await until("all know, and ask often", async () => {
     rows = await listPollers(agent);
-    return rows.length >= count && rows.every(isSettled);
+    return rows.length >= 2 && rows.every(isSettled);
   }).catch((error: Error) => {
     throw new Error(`${error.message}; the last were ${JSON.stringify(rows)}`);
   });
 }
 
-/** A web server that somebody may restart with a command. */
-function startRestartable(
+/** An agent, and a web server that somebody may restart with a command. */
+async function startHost(
   name: string,
+  env: Record<string, string>,
   { request = 10, restart = 1000 }: LabOptions,
   stack: AsyncDisposableStack,
 ) {
+  const agent = stack.use(
+    await startAgent({ state: { status: "UP" }, socket: true, hostname: HOST, env }),
+  );
   let service = startService(name, 0, request);
   let count = 0;
   stack.defer(() => service[Symbol.asyncDispose]());
@@ -143,9 +121,14 @@ function startRestartable(
     }),
   );
   return {
+    name,
+    agent,
     port,
+    /** The command that restarts the web server, as `systemctl restart` would. */
     restart: ["curl", "-sf", `${manager.url}`],
+    /** How often it was restarted. */
     restarts: () => count,
+    /** Ends the web server, which completes what is under way. */
     stop: () => service.stop(),
   };
 }
@@ -156,20 +139,21 @@ export async function deploy(host: Host, args: readonly string[]) {
 }
 
 /** Starts a deploy and waits until a line of it matches, if one is to. */
-export async function startDeploy(host: Host, args: readonly string[], pattern?: RegExp) {
+export async function startDeploy(host: Host, args: readonly string[], pattern = /(?:)/) {
   const child = Bun.spawn([EXECUTABLE, "deploy", ...args, ...host.restart], {
     env: { PATH: Bun.env["PATH"], HAPGENT_SOCKET: host.agent.socket, HAPGENT_DEPLOY_SETTLE: "1" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const lines: string[] = [];
-  const ended = collectLines(child.stderr, lines);
-  if (pattern) {
-    await until(`${pattern}`, () => {
-      if (lines.some((line) => pattern.test(line))) return true;
-      if (child.exitCode !== null) throw new Error(`not ${pattern}, but ${lines.join("\n")}`);
-      return false;
-    });
-  }
+  let isOver = false;
+  const ended = collectLines(child.stderr, lines).then(() => {
+    isOver = true;
+  });
+  await until(`${pattern}`, () => {
+    if (lines.some((line) => pattern.test(line))) return true;
+    if (isOver) throw new Error(`not ${pattern}, but ${lines.join("\n")}`);
+    return false;
+  });
   return {
     async end() {
       const exitCode = await child.exited;

@@ -49,17 +49,13 @@ test("switch: a file drains, and says why", async () => {
 
 test.each([
   ["postgresql-primary", "psql", "@db", "echo up", "UP"],
-  ["postgresql-primary", "psql", "@db", "echo 'down #replica'", "DOWN #replica"],
-  ["postgresql-primary", "psql", "@db", "exit 2", "ended with exit code 2"],
   ["mysql-primary", "mysql", "@db", "echo 0", "UP"],
   ["mysql-primary", "mysql", "@db", "echo 1", "DOWN #replica"],
   ["mysql-primary", "mysql", "@db", "exit 1", "ended with exit code 2"],
   ["redis-primary", "redis-cli", "@cache", "printf 'master\\n3129659\\n'", "UP"],
   ["redis-primary", "redis-cli", "@cache", "printf 'slave\\n10.0.0.1\\n'", "DOWN #replica"],
   ["redis-primary", "redis-cli", "@cache", "echo Could not connect; exit 1", "exit code 2"],
-  ["postgresql-lag", "psql", "@db-read", "echo up 64%", "UP 64"],
   ["postgresql-lag", "psql", "@db-read", "echo 'drain #lag 40 s'", "DRAIN #lag 40 s"],
-  ["postgresql-lag", "psql", "@db-read", "exit 3", "ended with exit code 3"],
   ["mysql-lag", "mysql", "@db-read", "", "UP 100"],
   ["mysql-lag", "mysql", "@db-read", "exit 1", "ended with exit code 2"],
 ])("%s: where %s for %s does %j: %s", async (name, client, service, script, expected) => {

@@ -256,13 +256,6 @@ describe.concurrent("it refuses, before it changes anything,", () => {
       undefined,
       (path) => writeRelease(path(""), { other: "" }),
     ],
-    [
-      "no list",
-      {},
-      /: there is no release at file:/,
-      undefined,
-      (path) => rmSync(path("SHA256SUMS")),
-    ],
     // A redirect to http cannot be refused then.
     [
       "busybox's wget for https",
