@@ -6,7 +6,7 @@ import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { unpackPackages } from "./unpack.ts";
 
 /** The system tests that are about HAProxy: its samples, what it sees, what sticks, what it was told. */
-const FILES = ["haproxy-samples", "haproxy", "sticking", "told", "links"].map(
+const FILES = ["haproxy-samples", "haproxy", "sticking", "told"].map(
   (name) => `./test/system/${name}.test.ts`,
 );
 

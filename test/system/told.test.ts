@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
 import { checkFrom, listPollers, settled, tell } from "./client.ts";
+import { startLink } from "./link.ts";
 import { configure, startLearning, startTold, statuses } from "./told.ts";
 
 /** An address of a load balancer, and one of somebody else. */
@@ -93,6 +94,36 @@ describe.concurrent("wait is an error", () => {
     await tell(agent, "forget 127.0.0.1");
     expect(await tell(agent, "wait 60")).toStartWith("ok ");
     expect(await statuses(haproxy, 2)).toEqual(["DRAIN (agent)", "DRAIN (agent)"]);
+  });
+
+  test.each([
+    ["deaf", "ready up 100%"],
+    ["endless", "up drain 100%"],
+  ] as const)("while a link loses replies, or that they were read: %s", async (how, told) => {
+    await using agent = await startTold();
+    using link = await startLink(agent);
+    const configuration = configure(link.port, ["web\\n"], "1s").replace(
+      "server",
+      "timeout check 1s\n$&",
+    );
+    await using haproxy = await startHaproxy(configuration);
+    await settled(agent, 1);
+    if (how === "endless") {
+      await tell(agent, "set status DRAIN");
+      expect(await tell(agent, "wait 60")).toStartWith("ok ");
+      link.treat("cut");
+      await tell(agent, "set status READY");
+    }
+    link.treat(how);
+    await haproxy.shows({ status: "UP" }, "be0/s");
+    await tell(agent, "set status DRAIN");
+    expect(await tell(agent, "wait 5")).toMatch(
+      new RegExp(`^error: .* 127.0.0.1 "web" was told ${told} .*, and has perhaps heard `),
+    );
+    expect(await statuses(haproxy, 1)).toEqual(["UP"]);
+    link.treat("pass");
+    expect(await tell(agent, "wait 60")).toStartWith("ok ");
+    expect(await statuses(haproxy, 1)).toEqual(["DRAIN (agent)"]);
   });
 });
 
