@@ -161,18 +161,14 @@ listen be
 
 /**
  * Starts HAProxy in the foreground and waits until it answers. Its working directory goes with it
- * and holds all of its files, so that a configuration names them by relative paths.
- *
- * @param command With `-W` it is a master and its worker, and can be reloaded.
+ * and holds all of its files, so that a configuration names them by relative paths. It is a master
+ * and its worker, and can be reloaded.
  */
-export async function startHaproxy(
-  configuration: string,
-  command: string[] = ["haproxy", "-W"],
-): Promise<HaproxyProcess> {
+export async function startHaproxy(configuration: string): Promise<HaproxyProcess> {
   const directory = temporaryDirectory();
   writeFileSync(join(directory.path, "common.cfg"), COMMON);
   writeFileSync(join(directory.path, "haproxy.cfg"), configuration);
-  const process = Bun.spawn([...command, "-f", "common.cfg", "-f", "haproxy.cfg"], {
+  const process = Bun.spawn(["haproxy", "-W", "-f", "common.cfg", "-f", "haproxy.cfg"], {
     cwd: directory.path,
     env: HAPROXY_ENVIRONMENT,
     stdio: ["ignore", "ignore", "pipe"],
