@@ -4,7 +4,6 @@
 // With --full the fault battery has its full counts, for minutes, and what was measured is shown.
 // With --prepare it only installs and builds what the suites need.
 import { parseArgs } from "node:util";
-import { DISK_TOOLS } from "./lib/disk.ts";
 import { outcome, ROOT, run } from "./lib/shell.ts";
 import { addUp, findFiles, type Result, runFiles } from "./lib/suite.ts";
 import { needTools } from "./lib/tools.ts";
@@ -30,9 +29,8 @@ const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,
   setfacl: "acl",
   faketime: "faketime",
-  ...DISK_TOOLS,
   fincore: "util-linux-extra",
-  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux" },
+  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux", "mkfs.ext4": "e2fsprogs" },
   strace: "strace",
 };
 
@@ -41,7 +39,6 @@ const FAULT_TOOLS = {
  */
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
-  ...DISK_TOOLS,
   mmdebstrap: "mmdebstrap",
   patchelf: "patchelf",
   ...{ mandoc: "mandoc", yamllint: "yamllint" },
