@@ -51,7 +51,7 @@ export async function baseRelease(): Promise<string> {
   const { path } = await releaseKey();
   const key = readFileSync(path, "utf8");
   const tree = await baseTree();
-  const made = await rehearse({ tree, directory, key, isFast: true, say: () => undefined });
+  const made = await rehearse({ tree, directory, key, isFast: true });
   renameSync(made, release);
   rmSync(directory, { recursive: true });
   return release;
