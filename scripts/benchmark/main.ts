@@ -22,18 +22,12 @@ const { values: options } = parseArgs({
 });
 if (options.short && options.release) throw new Error("a release needs the whole run, not --short");
 
-const EXIT_INTERRUPTED = 130;
-
 /** How often each is measured; in a short run the load, which takes long, less often. */
 const ROUNDS = 5;
 const LOAD_ROUNDS = options.short ? 3 : ROUNDS;
 
 /** Starts per round: they are quick, and differ more among themselves. */
 const STARTS = 3;
-
-// An interrupted run ends like any other: what it made is removed.
-for (const signal of ["SIGINT", "SIGTERM"])
-  process.on(signal, () => process.exit(EXIT_INTERRUPTED));
 
 await buildSubjects();
 const names: readonly SubjectName[] = ["agent", "empty", "against"];
