@@ -29,10 +29,12 @@ const LOAD_ROUNDS = options.short ? 3 : ROUNDS;
 /** Starts per round: they are quick, and differ more among themselves. */
 const STARTS = 3;
 
+/** What a short run measures. */
+const FEW: readonly SubjectName[] = ["agent", "empty", "against"];
+
 await buildSubjects();
-const names: readonly SubjectName[] = ["agent", "empty", "against"];
 const subjects = listSubjects(options.against).filter(
-  ({ name }) => !options.short || names.includes(name),
+  ({ name }) => !options.short || FEW.includes(name),
 );
 const [agent] = subjects;
 if (agent === undefined) throw new Error("expected the agent among the subjects");
@@ -50,7 +52,7 @@ await Promise.all([
 await measureLoads(measurements, listening, LOAD_ROUNDS);
 if (!options.short) {
   say("processes");
-  for (const subject of listening.filter(({ name }) => names.includes(name))) {
+  for (const subject of listening.filter(({ name }) => FEW.includes(name))) {
     await measureProcesses(measurements, subject);
   }
 }
