@@ -61,7 +61,8 @@ export function printFigures({ subjects }: Result): void {
     );
     return [title, Object.fromEntries(cells)] as const;
   });
-  console.table(Object.fromEntries(rows.filter(([, row]) => Object.keys(row).length > 0)));
+  const measured = rows.filter(([, row]) => Object.keys(row).length > 0);
+  console.table(Object.fromEntries(measured), Object.keys(subjects));
 }
 
 /** The median, with the least and the greatest where they are others. */
