@@ -3,10 +3,10 @@
 import { test } from "bun:test";
 import { renameSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { readBlockedSignals, readName } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { readBlockedSignals, readName } from "../proc.ts";
 import { SIGNALS_BLOCKED } from "./launchers.ts";
 import { times } from "./scale.ts";
 

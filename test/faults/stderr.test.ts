@@ -3,7 +3,6 @@
 import { expect, test } from "bun:test";
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { Disk } from "../../scripts/lib/disk.ts";
 import { Load } from "../../scripts/lib/load.ts";
 import { readUsage } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -13,6 +12,7 @@ import { formatState } from "../../src/state/state.ts";
 import { calm } from "./calm.ts";
 import { HangingDisk } from "./hanging.ts";
 import { inMounts, inShell } from "./launchers.ts";
+import { Disk } from "./loop-disk.ts";
 import { times } from "./scale.ts";
 
 const EVENTS = times(2000, 200);
