@@ -2,12 +2,9 @@
 import { expect, test } from "bun:test";
 import { formatAddress, parseAddress } from "../src/address.ts";
 
-test.each([
-  [{ ip: "127.0.0.1", port: 80 }, "127.0.0.1:80"],
-  [{ ip: "::1", port: 9777 }, "[::1]:9777"],
-  [{ fd: 3 }, "fd:3"],
-])("the address %j is written %s", (address, text) => {
-  expect(formatAddress(address)).toBe(text);
+test("a passed socket is written fd:3, and IPv6 in brackets", () => {
+  expect(formatAddress({ fd: 3 })).toBe("fd:3");
+  expect(formatAddress({ ip: "::1", port: 9777 })).toBe("[::1]:9777");
 });
 
 test.each([
