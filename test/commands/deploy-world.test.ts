@@ -30,13 +30,6 @@ test.each([
   expect(await start({ script }).world.run()).toBe(failure);
 });
 
-test("a command that is nowhere is an obstacle", () => {
-  expect(start({}).world.findObstacle()).toBeUndefined();
-  expect(start({ command: ["v42-nowhere"] }).world.findObstacle()).toBe(
-    'no such command: "v42-nowhere" (is REASON one word, or quoted?)',
-  );
-});
-
 test("at a port only the load balancers' connections count, where they are named", async () => {
   const server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
   const client = await Bun.connect({
@@ -49,41 +42,27 @@ test("at a port only the load balancers' connections count, where they are named
   expect((await look("10.0.0.1")).peers).toEqual([]);
   client.end();
   server.stop(true);
-});
-
-test("where no agent answers, the path that was asked is named", async () => {
-  await expect(start({}).world.send("show state", 1)).rejects.toThrow(
-    "no answer from /nowhere: no such file or directory (ENOENT)",
-  );
-});
+  // The kernel may list those of a whole machine that is busy.
+}, 60_000);
 
 describe("a probe", () => {
   test.each([
-    [200, undefined],
     [399, undefined],
-    [404, /^HTTP 404 from http:\/\/127/],
+    [404, expect.stringMatching(/^HTTP 404 from http:\/\/127/)],
   ])("of a URL that answers %d says %p", async (status, silence) => {
     using service = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
       fetch: () => new Response("", { status }),
     });
-    const said = await start({ url: `${service.url}` }).world.probe();
-    if (silence) expect(said).toMatch(silence);
-    else expect(said).toBeUndefined();
+    expect(await start({ url: `${service.url}` }).world.probe()).toEqual(silence);
   });
 
-  test("of a URL where nobody listens says so", async () => {
-    const { world } = start({ url: "http://127.0.0.1:1/" });
-    expect(await world.probe()).toMatch(/refused.*: http:\/\/127\.0\.0\.1:1\/$/i);
-  });
-
-  test("by a command is its exit code", async () => {
+  test("by a command is its exit code; a URL where nobody listens comes before it", async () => {
     expect(await start({ until: "true" }).world.probe()).toBeUndefined();
     expect(await start({ until: "exit 7" }).world.probe()).toBe("exit code 7: exit 7");
-    // The URL comes first.
     const both = start({ url: "http://127.0.0.1:1/", until: "true" });
-    expect(await both.world.probe()).toContain("http://127.0.0.1:1/");
+    expect(await both.world.probe()).toMatch(/refused.*: http:\/\/127\.0\.0\.1:1\/$/i);
   });
 });
 

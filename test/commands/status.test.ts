@@ -1,6 +1,6 @@
 // `status` is a check as HAProxy makes it: one line within the time, of words that HAProxy knows.
 // It marks itself as no load balancer, and what it prints no terminal obeys.
-import { describe, expect, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { freePort } from "../../scripts/lib/port.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { run } from "./captured.ts";
@@ -38,30 +38,22 @@ function serve(text: string, { hostname = "127.0.0.1", isClosing = true } = {}) 
   };
 }
 
-test.each([
-  "UP",
-  "DOWN 50% maxconn:0 #deploying v42, (100%)!",
-  "ready up 100%",
-  "up\tdrain,7%",
-  "maint",
-  "stopped #",
-])("the well-formed reply %j is printed", async (reply) => {
-  using server = serve(`${reply}\n`);
-  const { address } = server;
-  expect(await run(`status ${address}`)).toEqual({ code: 0, out: reply, err: "" });
-  const { code, out } = await run(`status --json ${address}`);
-  const printed = { ok: true, address, reply, problems: [] };
-  expect({ code, printed: JSON.parse(out) }).toEqual({ code: 0, printed });
-});
+test.each(["DOWN 50% maxconn:0 #deploying v42, (100%)!", "up\tdrain,7%"])(
+  "the well-formed reply %j is printed",
+  async (reply) => {
+    using server = serve(`${reply}\n`);
+    const { address } = server;
+    expect(await run(`status ${address}`)).toEqual({ code: 0, out: reply, err: "" });
+    const { code, out } = await run(`status --json ${address}`);
+    const printed = { ok: true, address, reply, problems: [] };
+    expect({ code, printed: JSON.parse(out) }).toEqual({ code: 0, printed });
+  },
+);
 
 test.each([
   ["", "connected, but it said nothing"],
-  ["UP 50%", 'expected a line, got "UP 50%"'],
   ["x".repeat(16_383), `expected a line, got "${"x".repeat(60)}"`],
-  ["\n", 'expected words that HAProxy knows, got ""'],
-  ["failed\n", 'expected words that HAProxy knows, got "failed"'],
   ["UP -5%\n", 'expected words that HAProxy knows, got "UP -5%"'],
-  ["DOWN#why\n", 'expected words that HAProxy knows, got "DOWN#why"'],
   ["drain #why\n", 'expected words that HAProxy knows, got "drain #why"'],
   ["\u009b31mhello\n", String.raw`expected words that HAProxy knows, got "\u009b31mhello"`],
 ])("%j is refused", async (text, problem) => {
@@ -82,13 +74,15 @@ test("it waits for no more than a line of HAProxy's length, and closes", async (
   await until("it has closed", () => long.ended() + lines.ended() === 2);
 });
 
-test.each([
-  ["nothing", "", "connected, but it said nothing within 0.2 s"],
-  ["half a line", "UP", 'expected a line within 0.2 s, got "UP"'],
-])("a server that sends %s is given up after --timeout", async (_, text, problem) => {
-  using server = serve(text, { isClosing: false });
-  const err = `hapgent status: ${server.address}: ${problem}`;
-  expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
+test("a server that sends half a line, or nothing, is given up after --timeout", async () => {
+  for (const [text, problem] of [
+    ["", "connected, but it said nothing within 0.2 s"],
+    ["UP", 'expected a line within 0.2 s, got "UP"'],
+  ] as const) {
+    using server = serve(text, { isClosing: false });
+    const err = `hapgent status: ${server.address}: ${problem}`;
+    expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
+  }
 });
 
 test("--wait tries again, and not for ever", async () => {
@@ -99,13 +93,10 @@ test("--wait tries again, and not for ever", async () => {
 
 test.each([
   ["UP,READY", "READY 75%", undefined],
-  ["READY", "ready up 100%", undefined],
   ["up", "UP #back", undefined],
   ["DRAIN", "up drain 100%", undefined],
   ["UP", "up drain 100%", 'expected UP, got "up drain 100%"'],
   ["UP,READY", "DOWN #deploying", 'expected UP or READY, got "DOWN #deploying"'],
-  ["UP", "50%", 'expected UP, got "50%"'],
-  ["UP", "oops", 'expected words that HAProxy knows, got "oops"'],
 ])("with --expect %s it is a monitor's probe of %j", async (expected, reply, problem) => {
   using server = serve(`${reply}\n`);
   const { address } = server;
@@ -136,26 +127,14 @@ test("what is not printable ASCII is an escape, in every form of output", async 
   expect(JSON.parse(out).reply).toBe(reply);
 });
 
-describe("where nobody listens", () => {
+test("where nobody listens it says so; an address without a port has 9777", async () => {
   const port = String(freePort());
-
-  test("says where, and why", async () => {
-    const err = `hapgent status: 127.0.0.1:${port}: connection refused (ECONNREFUSED)`;
-    expect(await run(`status 127.0.0.1:${port}`)).toEqual({ code: 1, out: "", err });
-  });
-
-  test("takes port 9777 where the address names none, whoever listens there", async () => {
-    const { out } = await run("status 127.45.67.89 --json");
-    expect(JSON.parse(out).address).toBe("127.45.67.89:9777");
-  });
-
-  test.each([
-    ["0.0.0.0", `127.0.0.1:${port}`],
-    ["::", `[::1]:${port}`],
-  ])("the agent on all addresses, %s, is told as %s", async (ip, address) => {
-    const { err } = await run("status", { HAPGENT_IP: ip, HAPGENT_PORT: port });
-    expect(err).toBe(`hapgent status: ${address}: connection refused (ECONNREFUSED)`);
-  });
+  const err = `hapgent status: 127.0.0.1:${port}: connection refused (ECONNREFUSED)`;
+  expect(await run(`status 127.0.0.1:${port}`)).toEqual({ code: 1, out: "", err });
+  const { err: own } = await run("status", { HAPGENT_IP: "0.0.0.0", HAPGENT_PORT: port });
+  expect(own).toBe(err);
+  const { out } = await run("status 127.45.67.89 --json");
+  expect(JSON.parse(out).address).toBe("127.45.67.89:9777");
 });
 
 // As where IPv6 is off, or the agent has only a socket of the other family.
