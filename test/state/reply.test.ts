@@ -12,12 +12,9 @@ const GRAMMAR =
 
 describe("formatReply", () => {
   test.each<[State, string]>([
-    [{ status: "UP" }, "UP\n"],
     [{ status: "DOWN", weight: 0 }, "DOWN 0%\n"],
     [{ status: "READY", weight: 75, maxconn: 1000 }, "READY 75% maxconn:1000\n"],
-    [{ status: "DRAIN", maxconn: 0 }, "DRAIN maxconn:0\n"],
     [{ status: "DOWN", weight: 50, reason: "deploying v42" }, "DOWN 50% #deploying v42\n"],
-    [{ status: "UP", maxconn: 5, reason: "back" }, "UP maxconn:5 #back\n"],
     [{ status: "UP", reason: "" }, "UP\n"],
     [{ status: "DRAIN", reason: "not after an administrative word" }, "DRAIN\n"],
   ])("%j is %j", (state, reply) => {
@@ -27,9 +24,6 @@ describe("formatReply", () => {
   test.each<[State, string]>([
     [{ status: "UP" }, "ready up 100%\n"],
     [{ status: "READY", weight: 75, maxconn: 1000 }, "ready up 75% maxconn:1000\n"],
-    [{ status: "DOWN", weight: 0 }, "ready down 0%\n"],
-    [{ status: "FAIL" }, "ready fail 100%\n"],
-    [{ status: "STOPPED" }, "ready stopped 100%\n"],
     [{ status: "DRAIN", reason: "deploying" }, "up drain 100% #deploying\n"],
     [{ status: "MAINT", reason: "no health word" }, "maint 100%\n"],
   ])("of %j in full is %j", (state, reply) => {
@@ -74,23 +68,10 @@ describe("a reply of a service and the host before it", () => {
     ],
     [
       { status: "DOWN", reason: "own" },
-      { status: "DOWN", reason: "host" },
-      "DOWN #host",
-      "ready down 100% #host",
-    ],
-    [
-      { status: "DOWN", reason: "own" },
       { status: "MAINT", reason: "host" },
       "MAINT",
       "maint down 100% #own",
     ],
-    [
-      { status: "DRAIN", reason: "own" },
-      { status: "READY", reason: "host" },
-      "DRAIN",
-      "up drain 100% #own",
-    ],
-    [{ status: "DRAIN" }, { status: "DOWN" }, "DOWN", "drain down 100%"],
   ])(
     "has the service's limits and the reason of whom it decides: %j, %j",
     (own, host, exact, full) => {
