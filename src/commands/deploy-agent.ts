@@ -99,7 +99,8 @@ export class DeployAgent {
     const answer = await this.#askAs(isHost ? command : this.#address(command), PATIENCE);
     if (!answer.startsWith("{")) throw new Problem(cut(answer));
     const { state, reply, since, by } = JSON.parse(answer);
-    return { status: state.status, reason: state.reason ?? undefined, reply, since, by };
+    // As `change` takes it: a file may hold a reason with blanks around it.
+    return { status: state.status, reason: state.reason?.trim() || undefined, reply, since, by };
   }
 
   /**

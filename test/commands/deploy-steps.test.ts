@@ -191,6 +191,8 @@ test.each<[string, Happens, string[]]>([
   ["", { start: "READY all well" }, ["READY all well", OUT, "READY all well"]],
   ["", { start: ["full", "UP all well"] }, ["UP all well", OUT, "UP all well"]],
   ["--status MAINT", {}, ["UP", "MAINT v42 [77]", "READY v42 [77]", "UP"]],
+  // A file may hold a reason with blanks around it, a line of the socket holds none.
+  ["", { start: ["full", "UP  all  well "] }, ["UP all  well", OUT, "UP all  well"]],
   // The server never gets more traffic.
   ["--from-any", { start: "DOWN bad" }, ["DOWN bad", "DOWN v42 [77]", "DOWN bad"]],
   ["--from-any", { start: "DRAIN bad" }, ["DRAIN bad", OUT, "DRAIN bad"]],
@@ -246,6 +248,9 @@ test.each<Row>([
   ["", { hold: "error: expected show state, got" }, "3 UP", /upgrade it first/],
   ["", { hold: "end" }, "3 UP", /^nothing was changed: no answer$/],
   ["", { wait: LOST }, "3 UP", /^nothing was changed: after 30 s: 10\.0\.0\.12 does not know$/],
+  ["", { wait: "error: with `wait SECONDS 0`" }, "3 UP", /: with `--pollers 0`$/],
+  ["", { wait: "error: `wait SECONDS COUNT` says" }, "3 UP", /: `--pollers N` says$/],
+  ["", { wait: "error: use `wait 150`. If" }, "3 UP", /: use `--wait 150`\. If$/],
   ["", { wait: YOUNG }, "3 UP", /say how many there are \(--pollers N\), or --young$/],
   ["", { show: ["-", SLOW] }, "2 UP", /: 10\.0\.0\.2 asks every 120 s; use --wait 150$/],
   ["--wait 150 --forget-silent 60", { show: ["-", SLOW] }, "2 UP", /; use --forget-silent 150$/],

@@ -68,7 +68,9 @@ export class ScriptedAgent {
       return "ok held";
     }
     const change = /^change (.+?) to ((?:UP|READY|DRAIN|MAINT|DOWN).*)$/.exec(command);
-    if (change?.[1] !== this.get(name)) return "error: not changed: it is something else";
+    const { status, reason = "" } = this.#find(name);
+    if (change?.[1] !== `${status} ${reason.trim()}`.trim())
+      return "error: not changed: it is something else";
     this.set(change[2] ?? "", "socket", name);
     return `ok saved: ${this.#format(name)}`;
   }

@@ -9,6 +9,8 @@ export interface LinePlan {
   readonly sent: string;
   readonly interval: number;
   readonly timeout: number;
+  /** Within which time it asks first, where that is not its interval. */
+  readonly within?: number;
   /** When it does not ask: `disable agent`. */
   readonly off?: readonly Window[];
 }

@@ -129,6 +129,13 @@ describe("a wait is ok where", () => {
     expect(play({ balancers: [], deeds })).toEqual(["ok"]);
   });
 
+  // After an outage HAProxy's checks of many lines come together, and stay so.
+  test.each([10, 300, 1200])("40 behind one address ask in a bunch of %i ms", (within) => {
+    const twin = balancer(9, { within });
+    const balancers = Array.from({ length: 40 }, () => twin);
+    expect(play({ balancers, deeds: change(OLD + 12_000, 9) })).toEqual(["ok"]);
+  });
+
   test.each([5, 60, 600])("600 are behind one address, and were cut off for %i s", (seconds) => {
     const [from, to] = [OLD + 8000, OLD + 8000 + seconds * 1000];
     const twin = balancer(9, {}, { trip: 30, cuts: [[from, to]], from: OLD });

@@ -1,7 +1,7 @@
 // hapgent-follow sets what a command says, once it has said so often enough in a row; it refuses
 // nonsense, leaves the state when the command fails, and gives way to people.
 import { beforeEach, describe, expect, test } from "bun:test";
-import { readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { Follower, useFollower } from "./follow.ts";
@@ -59,6 +59,11 @@ describe("the first line that a command prints", () => {
     },
   );
 
+  test("is cut off where it does not end", async () => {
+    const { stderr } = await once("sh", "-c", "head -c 5000000 /dev/zero | tr '\\0' x");
+    expect(stderr).toEndWith(`, got '${"x".repeat(300)}'\n`);
+  });
+
   test("is refused by the agent, too", async () => {
     const { exitCode, stderr } = await once("echo", "up 300%");
     expect({ exitCode, stderr }).toEqual({
@@ -88,6 +93,10 @@ describe("the exit code of a command", () => {
     ["no-such-command", "the command ended with exit code 127"],
     ["sleep 60", "the command took more than 1 s, or was killed"],
     ["yes", "the command took more than 1 s, or was killed"],
+    [
+      "echo down; sleep 6 2>/dev/null &",
+      "the command left something running that keeps its output open",
+    ],
   ])("leaves the state when it is another, or none comes: %s", async (script, message) => {
     const options = ["--fall", "1", "--timeout", "1", "@web"];
     const { exitCode, stderr } = await world.follower.run(...options, "sh", "-c", script);
@@ -148,6 +157,18 @@ test("what a person has set stays for ten runs, and it says so once", async () =
   ]);
 });
 
+test("a deploy under way is said once, too", async () => {
+  using other = new Follower(world.agent);
+  rmSync(`${other.path}/hapgent`);
+  const said: string[] = [];
+  for (const seconds of [3, 13, 23]) {
+    const answer = `error: not followed: held by hapgent deploy (pid 7, v42) for ${seconds} s`;
+    other.stub("hapgent", `echo '${answer}'; exit 1`);
+    said.push((await other.run("--fall", "1", "@web", "echo", "down")).stdout);
+  }
+  expect(said).toEqual([expect.stringContaining("v42) for 3 s\n"), "", ""]);
+});
+
 test("it says what it has set, and nothing when nothing changes", async () => {
   const run = async () => (await once("echo", "down #power")).stdout;
   expect([await run(), await run()]).toEqual([
@@ -182,14 +203,18 @@ test("without an agent it fails, and says why", async () => {
   expect(stderr).toStartWith("hapgent-follow: the state stays: hapgent ctl: no answer from ");
 });
 
-test.each([[], ["@web"], ["--rise", "two", "true"], ["--rise"], ["--nope", "true"], ["--help"]])(
-  "with %j it tells how it is used",
-  async (...args) => {
-    const { exitCode, stderr } = await world.follower.run(...args);
-    expect(exitCode).toBe(2);
-    expect(stderr).toStartWith("usage: hapgent-follow [--rise N] [--fall N] [--timeout S] ");
-  },
-);
+test.each([
+  [],
+  ["@web"],
+  ["--rise", "two", "true"],
+  ["--timeout", "0", "true"],
+  ["--nope", "true"],
+  ["--help"],
+])("with %j it tells how it is used", async (...args) => {
+  const { exitCode, stderr } = await world.follower.run(...args);
+  expect(exitCode).toBe(2);
+  expect(stderr).toStartWith("usage: hapgent-follow [--rise N] [--fall N] [--timeout S] ");
+});
 
 test("nothing is left beside the control socket but one file for each command", async () => {
   await once("echo", "up");

@@ -358,6 +358,8 @@ describe.concurrent("it refuses, before it changes anything,", () => {
   test.each([
     [[], 2, "usage:"],
     [["--from"], 2, "--from needs a URL"],
+    [["--from", "file:///nowhere", "--signers"], 2, "--signers needs a file"],
+    [["--from", "file:///nowhere", "--signers", "/no/where"], 1, "realpath: "],
     [
       ["--from", "ftp://host"],
       1,
