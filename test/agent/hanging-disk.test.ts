@@ -6,8 +6,7 @@ import { until } from "../../scripts/lib/until.ts";
 import * as disk from "../../src/state/disk.ts";
 import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
-import { ask, command, logOf, refuse, show, start } from "../contract/driver.ts";
-import { stopTimers, turn } from "../contract/here.ts";
+import { ask, command, logOf, show, start } from "../contract/driver.ts";
 
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
 
@@ -90,20 +89,4 @@ test("one that hangs at a save holds up who waits for it; at the stop it is said
   expect(agent.log.at(-1)).toBe(`hapgent: stopped, changes may be lost file=${agent.stateFile}`);
   hanging.release();
   await until("nothing is written any more", () => agent.file().includes("5"));
-});
-
-test("one that hangs at the start is said, and the exit code is 1", async () => {
-  using hanging = hang("findState", "/state.json");
-  // For its process this is the end: nothing comes after it.
-  using _ = spyOn(disk, "within").mockImplementation((_, work) => work);
-  using timers = stopTimers();
-  const refused = refuse({ HAPGENT_STATE_FILE: "/state.json" });
-  while (hanging.calls.length === 0) await turn();
-  await timers.pass(5000);
-  const { exitCode, log } = await refused;
-  expect([exitCode, log.at(-1)]).toEqual([
-    1,
-    "hapgent: cannot start: /state.json was not read within 5 s: its disk hangs, " +
-      "or no thread may be started (pids limit, ulimit -u, seccomp)",
-  ]);
 });

@@ -25,13 +25,14 @@ test.each(["check", "status", "ctl", "deploy", "help"])("%s --help is help %s", 
   expect(await run(`${name} -h${rest}`)).toEqual(help);
 });
 
-test.each([
-  ["wait", ["hapgent ctl [@SERVICE] wait SECONDS [COUNT]"]],
-  ["set status", ["hapgent ctl [@SERVICE] set status STATUS [REASON]"]],
-  ["show", ["state", "services", "pollers"].map((noun) => `hapgent ctl [@SERVICE] show ${noun}`)],
-])("help %s explains what ctl sends", async (name, usages) => {
-  const { code, out } = await run(`help ${name}`);
-  expect(code).toBe(0);
+test("help of a control command, or of its first word, explains what ctl sends", async () => {
+  expect((await run("help set status")).out).toStartWith(
+    "hapgent ctl [@SERVICE] set status STATUS [REASON]\n",
+  );
+  const usages = ["state", "services", "pollers"].map(
+    (noun) => `hapgent ctl [@SERVICE] show ${noun}`,
+  );
+  const { out } = await run("help show");
   expect(out.split("\n").filter((line) => line.startsWith("hapgent"))).toEqual(usages);
 });
 
@@ -77,15 +78,11 @@ describe("a wrong command line is one line, the usage and exit code 2:", () => {
   });
 });
 
-test.each([["check", "HAPGENT_REPLY", "whole", "exact or full"]])(
-  "%s refuses a wrong variable that it reads, and ignores the others",
-  async (...row) => {
-    const [line, name, value, expected] = row;
-    const err = `hapgent: ${name}: expected ${expected}, got ${JSON.stringify(value)}`;
-    expect(await run(line, { [name]: value })).toEqual({ code: 2, out: "", err });
-    expect((await run(line, { HAPGENT_STOP_STATUS: "gone" })).code).not.toBe(2);
-  },
-);
+test("a wrong variable that a command reads is refused; it ignores the others", async () => {
+  const err = 'hapgent: HAPGENT_REPLY: expected exact or full, got "whole"';
+  expect(await run("check", { HAPGENT_REPLY: "whole" })).toEqual({ code: 2, out: "", err });
+  expect((await run("check", { HAPGENT_STOP_STATUS: "gone" })).code).not.toBe(2);
+});
 
 test.each<[string, Record<string, string>, string]>([
   [

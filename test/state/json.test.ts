@@ -2,7 +2,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { findMistake } from "../../src/state/json.ts";
-import { anyText } from "../arbitraries.ts";
 
 function isJson(text: string): boolean {
   try {
@@ -54,19 +53,6 @@ describe("findMistake", () => {
   ])("of %j says %s", (text, mistake) => {
     expect(findMistake(text)).toBe(mistake);
     expect(isJson(text)).toBe(false);
-  });
-
-  test("names a place in the text", () => {
-    fc.assert(
-      fc.property(anyText, (text) => {
-        const [, line = "", column = ""] =
-          /^(\d+):(\d+): expected ./.exec(findMistake(text) ?? "") ?? [];
-        if (isJson(text)) return;
-        const lines = text.split("\n");
-        expect(Number(line)).toBeWithin(1, lines.length + 1);
-        expect(Number(column)).toBeWithin(1, (lines[Number(line) - 1]?.length ?? 0) + 2);
-      }),
-    );
   });
 
   test("finds one exactly where the runtime's parser finds one", () => {

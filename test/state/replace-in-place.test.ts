@@ -32,6 +32,17 @@ describe("where the directory takes no new file", () => {
     }
   });
 
+  test("nothing is put beside it that could not be taken away (chattr +a)", async () => {
+    using file = createFile();
+    mocks.push(spyOn(promises, "rmdir").mockRejectedValue(failure("EPERM")));
+    await fake("write", (handle, write, ...args) => {
+      expect(file.names()).toEqual(["state.json"]);
+      return Reflect.apply(write, handle, args);
+    });
+    expect(await file.save()).toEqual({ inPlace: "operation not permitted (EPERM)" });
+    expect(file.text()).toBe(NEW);
+  });
+
   test("a disk that fails, or is full, takes nothing of the old text", async () => {
     for (const fails of [1, 2, 3]) {
       using file = createFile();

@@ -8,7 +8,6 @@ import {
   type State,
   StateError,
 } from "../../src/state/state.ts";
-import { anyText } from "../arbitraries.ts";
 
 /**
  * Every message has, for each problem, a path (or none for the whole), an expectation and a value.
@@ -89,14 +88,6 @@ describe("parseState", () => {
         }
       }),
       { numRuns: 2000 },
-    );
-  });
-
-  test("of any text is a state or an error", () => {
-    fc.assert(
-      fc.property(anyText, (text) => {
-        expect(() => parseState(text)).toThrow(StateError);
-      }),
     );
   });
 });
