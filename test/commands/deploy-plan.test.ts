@@ -52,7 +52,6 @@ describe("a plan", () => {
 });
 
 test.each([
-  [["--ulr", "x", "v42", "true"], {}, "Unknown option '--ulr' (did you mean --url?)"],
   [["--url=x", "v42", "true"], {}, '--url: expected an http or https URL, got "x"'],
   [["--wait=5s", "v42", "true"], {}, '--wait: expected seconds from 0 to 86400, got "5s"'],
   [["--pollers=all", "v42", "true"], {}, '--pollers: expected a number from 0 to 4096, got "all"'],

@@ -90,13 +90,6 @@ const HAPPENINGS: Record<string, Act> = {
     agent.restart();
     agent.onLine = () => silent();
   },
-  flap(agent) {
-    agent.onLine = (line) => {
-      if (line.startsWith("hold")) return undefined;
-      agent.restart();
-      return silent();
-    };
-  },
   unsaved(agent, _, line) {
     agent.set(line.replace(/^change .* to /, ""), "socket");
     return UNSAVED;
@@ -296,6 +289,5 @@ test.each<Row>([
   ["", { change: ["-", "unsaved"] }, "1 READY v42 [77]", UNTOLD],
   ["", { start: "full", run: "signal 9" }, "1 DRAIN failed: v42 [77]", AT_ONCE],
   ["", { run: "end" }, `1 ${OUT}`, GONE_FOR_GOOD],
-  ["", { run: "flap" }, `1 ${OUT}`, GONE_FOR_GOOD],
   ["", { run: "interrupt" }, `1 ${OUT}`, /^interrupted; the .* to put it back: hapgent/],
 ])("with %j and %j it ends after its command: %s", endsSo(true));

