@@ -46,18 +46,6 @@ test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged o
   await agent.answers("DRAIN\n");
 });
 
-test("one that hangs at a look for a new service holds up that check only", async () => {
-  const env = { HAPGENT_WATCH: "on" };
-  await using agent = await start({ env, services: { web: '{"status":"UP"}' } });
-  const file = `${agent.services}/api.json`;
-  writeFileSync(file, '{"status":"MAINT"}');
-  using hanging = hang("identify", file);
-  expect(await ask(agent, "api\n")).toBe("FAIL #no such service\n");
-  expect(await ask(agent, "web\n")).toBe("ready up 100%\n");
-  hanging.release();
-  await until("it is there", async () => (await ask(agent, "api\n")) === "maint 100%\n");
-});
-
 test("one that hangs at a reload changes nothing, and that is said after 5 s", async () => {
   await using agent = await start({ socket: true });
   writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
