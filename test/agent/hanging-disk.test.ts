@@ -22,7 +22,7 @@ function hang(name: "identify" | "findState" | "replaceFile", path: string) {
     spy.mockRestore();
     resolve();
   };
-  return { calls: spy.mock.calls, release, [Symbol.dispose]: () => spy.mockRestore() };
+  return { release, [Symbol.dispose]: () => spy.mockRestore() };
 }
 
 /** Lets nobody wait for a disk for longer than a moment. */

@@ -108,12 +108,11 @@ function silent(): never {
 /** Plays `hapgent deploy OPTIONS v42 restart web` to its end. */
 async function play(options: string, happens: Happens = {}) {
   const agent = new ScriptedAgent();
-  const counts: Record<string, number> = {};
+  const left = new Map(Object.entries(happens).map(([word, items]) => [word, [items].flat()]));
   const act = (moment: string): string | undefined => {
     const [word = ""] = moment.replace(/^@\S+ /, "").split(" ");
-    const items = [happens[word] ?? "-"].flat();
-    counts[word] = (counts[word] ?? 0) + 1;
-    const item = items[Math.min(counts[word], items.length) - 1] ?? "-";
+    const items = left.get(word) ?? ["-"];
+    const [item = "-"] = items.length > 1 ? items.splice(0, 1) : items;
     const isState = /^[A-Z]+\b/.test(item) && !item.startsWith("HTTP");
     if (!isState && !HAPPENINGS[item]) return item;
     if (isState) agent.set(item, "SIGUSR");
