@@ -1,10 +1,11 @@
 // What a deploy does to the world: it runs the command, asks the service and looks at its port. An
 // interruption waits for the command, and ends anything else at once.
 import { describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import type { Plan } from "../../src/commands/deploy-plan.ts";
 import { Interruption, RealWorld } from "../../src/commands/deploy-world.ts";
+import { findPlace } from "../../src/commands/programs.ts";
 import { parseNamedPollers } from "../../src/named-pollers.ts";
 
 /** A world with this plan, and what it has said. */
@@ -63,6 +64,19 @@ describe("a probe", () => {
     const both = start({ url: "http://127.0.0.1:1/", until: "true" });
     expect(await both.world.probe()).toMatch(/refused.*: http:\/\/127\.0\.0\.1:1\/$/i);
   });
+});
+
+test("programs run in the directory by the name that the caller's shell has for it", () => {
+  using directory = temporaryDirectory();
+  const link = `${directory.path}/current`;
+  symlinkSync(process.cwd(), link);
+  for (const [PWD, found] of [
+    [link, link],
+    [directory.path, process.cwd()],
+    ["/nowhere", process.cwd()],
+  ] as const) {
+    expect(findPlace({ PWD }).directory).toBe(found);
+  }
 });
 
 describe("an interruption", () => {
