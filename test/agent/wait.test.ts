@@ -19,6 +19,12 @@ describe("a wait is ok", () => {
     slow.check([1], "10.0.0.1", "web").check([4], "10.0.0.2");
     expect(slow.wait(4.9)).toStartWith(`${early} (5 s) has passed since the change; `);
     expect(slow.wait(5)).toStartWith("ok served to all of 2 pollers");
+    // The host's state is in the reply of each of its services.
+    const hosted = startBench({ services: ["web"] })
+      .at(0)
+      .set("DRAIN");
+    hosted.check([0.1, 2], "10.0.0.1", "web");
+    expect(hosted.wait(2.4, { name: "web" })).toStartWith(early);
   });
 
   test("without those that ask for what never was a service", () => {
