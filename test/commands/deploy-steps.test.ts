@@ -78,9 +78,7 @@ type Act = (agent: ScriptedAgent, world: FakeWorld, line: string) => unknown;
 
 const HAPPENINGS: Record<string, Act> = {
   "-": () => undefined,
-  full(agent) {
-    agent.reply = "full";
-  },
+  full: (agent) => agent.start("full"),
   web: (agent) => agent.set("UP", "file", "web"),
   restart: (agent) => agent.restart(),
   interrupt(_, world) {
