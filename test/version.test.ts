@@ -1,6 +1,7 @@
-// The version stands in package.json; what names it elsewhere names the same one. As packages write it.
+// The version of hapgent, and that of Bun, stand once, in package.json; what names one elsewhere names
+// the same. As packages write it.
 import { expect, test } from "bun:test";
-import { version } from "../package.json";
+import { devDependencies, packageManager, version } from "../package.json";
 import { ROOT } from "../scripts/lib/shell.ts";
 import { isPrerelease, packageVersion } from "../scripts/lib/version.ts";
 import { listFiles } from "./repository.ts";
@@ -15,15 +16,23 @@ test.each([
   expect(isPrerelease(version)).toBe(isEarlier);
 });
 
-/** How documents and samples name what a release has: files, an image, the role's variable. */
-const NAMED = /(?:hapgent[-:_]|hapgent_version: |HAPGENT_VERSION:-)(\d+\.\d+\.\d+)/g;
+/** What a pattern finds in files of these names, each once. */
+async function findNamed(names: RegExp, pattern: RegExp): Promise<string[]> {
+  const files = listFiles().filter((path) => names.test(path));
+  const found = files.map(async (path) => [
+    ...(await Bun.file(ROOT + path).text()).matchAll(pattern),
+  ]);
+  return [...new Set((await Promise.all(found)).flat().map(([, name = ""]) => name))];
+}
 
-test("documents and samples name this version", async () => {
-  const files = listFiles().filter((path) => /^(deploy\/.*|[A-Z]+)\.(md|ya?ml)$/.test(path));
-  const named = await Promise.all(
-    files.map(async (path) => [...(await Bun.file(ROOT + path).text()).matchAll(NAMED)]),
-  );
-  const versions = named.flat().map(([, found]) => found);
-  expect(versions.length).toBeGreaterThan(8);
-  expect([...new Set(versions)]).toEqual([version]);
+test("documents and samples name this version: of files, an image, the role's variable", async () => {
+  const named = /(?:hapgent[-:_]|hapgent_version: |HAPGENT_VERSION:-)(\d+\.\d+\.\d+)/g;
+  expect(await findNamed(/^(deploy\/.*|[A-Z]+)\.(md|ya?ml)$/, named)).toEqual([version]);
+});
+
+test("every file but those that tell of the past names Bun's version, which runs these tests", async () => {
+  const present = /^(?!CHANGELOG\.md$|scripts\/benchmark\/results\/|(.*\/)?bun\.lock$)/;
+  expect(await findNamed(present, /\bbun(?:@| v?)(\d+\.\d+\.\d+)/gi)).toEqual([Bun.version]);
+  expect(packageManager).toBe(`bun@${Bun.version}`);
+  expect(devDependencies["@types/bun"]).toBe(Bun.version);
 });

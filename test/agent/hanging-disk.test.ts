@@ -6,8 +6,7 @@ import { until } from "../../scripts/lib/until.ts";
 import * as disk from "../../src/state/disk.ts";
 import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
-import { ask, command, logOf, refuse, show, start } from "../contract/driver.ts";
-import { stopTimers, turn } from "../contract/here.ts";
+import { ask, command, logOf, show, start } from "../contract/driver.ts";
 
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
 
@@ -23,7 +22,7 @@ function hang(name: "identify" | "findState" | "replaceFile", path: string) {
     spy.mockRestore();
     resolve();
   };
-  return { calls: spy.mock.calls, release, [Symbol.dispose]: () => spy.mockRestore() };
+  return { release, [Symbol.dispose]: () => spy.mockRestore() };
 }
 
 /** Lets nobody wait for a disk for longer than a moment. */
@@ -45,18 +44,6 @@ test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged o
   ]);
   hanging.release();
   await agent.answers("DRAIN\n");
-});
-
-test("one that hangs at a look for a new service holds up that check only", async () => {
-  const env = { HAPGENT_WATCH: "on" };
-  await using agent = await start({ env, services: { web: '{"status":"UP"}' } });
-  const file = `${agent.services}/api.json`;
-  writeFileSync(file, '{"status":"MAINT"}');
-  using hanging = hang("identify", file);
-  expect(await ask(agent, "api\n")).toBe("FAIL #no such service\n");
-  expect(await ask(agent, "web\n")).toBe("ready up 100%\n");
-  hanging.release();
-  await until("it is there", async () => (await ask(agent, "api\n")) === "maint 100%\n");
 });
 
 test("one that hangs at a reload changes nothing, and that is said after 5 s", async () => {
@@ -90,20 +77,4 @@ test("one that hangs at a save holds up who waits for it; at the stop it is said
   expect(agent.log.at(-1)).toBe(`hapgent: stopped, changes may be lost file=${agent.stateFile}`);
   hanging.release();
   await until("nothing is written any more", () => agent.file().includes("5"));
-});
-
-test("one that hangs at the start is said, and the exit code is 1", async () => {
-  using hanging = hang("findState", "/state.json");
-  // For its process this is the end: nothing comes after it.
-  using _ = spyOn(disk, "within").mockImplementation((_, work) => work);
-  using timers = stopTimers();
-  const refused = refuse({ HAPGENT_STATE_FILE: "/state.json" });
-  while (hanging.calls.length === 0) await turn();
-  await timers.pass(5000);
-  const { exitCode, log } = await refused;
-  expect([exitCode, log.at(-1)]).toEqual([
-    1,
-    "hapgent: cannot start: /state.json was not read within 5 s: its disk hangs, " +
-      "or no thread may be started (pids limit, ulimit -u, seccomp)",
-  ]);
 });

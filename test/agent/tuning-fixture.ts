@@ -1,5 +1,5 @@
-// What becomeTuned does with each environment and program of the first argument, run as an executable
-// by `--define`: why it does nothing, and what it would execute.
+// What becomeTuned would execute in each environment of the first argument, run as an executable by
+// `--define`.
 import { becomeTuned } from "../../src/agent/tuning.ts";
 
 let executed: unknown[] = [];
@@ -7,11 +7,9 @@ process.execve = ((...given: unknown[]) => {
   executed = given;
 }) as never;
 
-const { execPath } = process;
-const cases = (process.argv[2] ?? "[]").replaceAll("OWN_PID", String(process.pid));
-const results = JSON.parse(cases).map(([env, program]: [never, string?]) => {
+const results = JSON.parse(process.argv[2] ?? "[]").map((env: never) => {
   executed = [];
-  process.execPath = program ?? execPath;
-  return { obstacle: becomeTuned(env) ?? null, executed };
+  becomeTuned(env);
+  return executed;
 });
 console.log(JSON.stringify(results));

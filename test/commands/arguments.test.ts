@@ -18,12 +18,9 @@ describe("parseArguments", () => {
     [PLAIN, ["--wait=5", "--", "--json"], { wait: "5" }, [], ["--json"]],
     [PLAIN, ["-h"], {}, ["help"], []],
     [VERBATIM, ["--json", "set", "-5"], {}, ["json"], ["set", "-5"]],
-    [VERBATIM, ["--wait", "5", "set", "-5"], { wait: "5" }, [], ["set", "-5"]],
     [VERBATIM, ["--wait", "5", "--json", "set", "-"], { wait: "5" }, ["json"], ["set", "-"]],
-    [VERBATIM, ["set", "weight", "-5"], {}, [], ["set", "weight", "-5"]],
     [VERBATIM, ["set", "why --json"], {}, [], ["set", "why --json"]],
     [VERBATIM, ["--json", "--", "--wait", "-h"], {}, ["json"], ["--wait", "-h"]],
-    [VERBATIM, [], {}, [], []],
     [VERBATIM, ["@web", "--json", "show"], {}, ["json"], ["@web", "show"]],
     [VERBATIM, ["@web", "@db", "--"], {}, [], ["@web", "@db", "--"]],
     [
@@ -40,10 +37,7 @@ describe("parseArguments", () => {
 
   test.each<[Command, string[], string]>([
     [PLAIN, ["--jsom"], "plain: Unknown option '--jsom' (did you mean --json?)"],
-    [PLAIN, ["--frob"], "plain: Unknown option '--frob'"],
-    [PLAIN, ["--wait"], "plain: Option '--wait <value>' argument missing"],
     [VERBATIM, ["set", "--json"], 'ctl: options go before the command, got "--json" in it'],
-    [VERBATIM, ["set", "a", "-h"], 'ctl: options go before the command, got "-h" in it'],
   ])("of %j with %j is refused: %s", (command, args, message) => {
     expect(() => parseArguments(command, args)).toThrow(message);
   });

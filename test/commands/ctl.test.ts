@@ -4,17 +4,21 @@ import { expect, test } from "bun:test";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { run } from "./captured.ts";
 
-/** A control socket that answers every line like this, and what it was sent. */
-function serve(text: string) {
+/** A control socket that answers every line so, in so many pieces, and what it was sent. */
+function serve(...pieces: (string | Uint8Array)[]) {
   const directory = temporaryDirectory();
   const HAPGENT_SOCKET = `${directory.path}/sock`;
   const got: string[] = [];
   const server = Bun.listen({
     unix: HAPGENT_SOCKET,
     socket: {
-      data(client, chunk) {
+      async data(client, chunk) {
         got.push(chunk.toString());
-        client.end(text);
+        for (const piece of pieces) {
+          client.write(piece);
+          await Bun.sleep(pieces.length > 1 ? 20 : 0);
+        }
+        client.end();
       },
     },
   });
@@ -39,21 +43,10 @@ test.each([
 });
 
 test("an answer is printed whole, however it comes", async () => {
-  using directory = temporaryDirectory();
-  const HAPGENT_SOCKET = `${directory.path}/sock`;
   const bytes = Buffer.from("ok caf\u00e9\n");
   const end = bytes.indexOf(0xc3) + 1;
-  const server = Bun.listen({
-    unix: HAPGENT_SOCKET,
-    socket: {
-      data(client) {
-        client.write(bytes.subarray(0, end));
-        setTimeout(() => client.write(bytes.subarray(end)), 20);
-      },
-    },
-  });
-  expect((await run("ctl help", { HAPGENT_SOCKET })).out).toBe("ok caf\u00e9");
-  server.stop(true);
+  using server = serve(bytes.subarray(0, end), bytes.subarray(end));
+  expect((await run("ctl help", server.env)).out).toBe("ok caf\u00e9");
 });
 
 test.each([
@@ -71,10 +64,13 @@ test("a list is a table in a terminal, and elsewhere as it came", async () => {
   using server = serve(`${list}\n`);
   const { isTTY } = process.stdout;
   try {
-    process.stdout.isTTY = true;
-    expect((await run("ctl show services", server.env)).out).toBe("name\nweb");
-    process.stdout.isTTY = false;
-    expect((await run("ctl show services", server.env)).out).toBe(list);
+    for (const [isTerminal, printed] of [
+      [true, "name\nweb"],
+      [false, list],
+    ] as const) {
+      process.stdout.isTTY = isTerminal;
+      expect((await run("ctl show services", server.env)).out).toBe(printed);
+    }
   } finally {
     process.stdout.isTTY = isTTY;
   }

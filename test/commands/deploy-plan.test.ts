@@ -14,23 +14,10 @@ function plan(args: readonly string[], env: Record<string, string> = {}) {
 
 describe("a plan", () => {
   test("has defaults for all but the reason and the command", () => {
-    expect(plan(["deploying v42", "systemctl", "restart", "web"])).toEqual({
-      service: undefined,
-      instance: undefined,
+    expect(plan(["deploying v42", "systemctl", "restart", "web"])).toMatchObject({
       reason: "deploying v42",
       command: ["systemctl", "restart", "web"],
-      status: "DRAIN",
-      wait: 30,
-      pollers: undefined,
-      forgetSilent: undefined,
-      drain: undefined,
-      url: undefined,
-      until: undefined,
-      answer: 60,
-      settle: 5,
-      fromAny: false,
-      up: false,
-      young: false,
+      ...{ status: "DRAIN", wait: 30, answer: 60, settle: 5 },
     });
   });
 
@@ -52,48 +39,27 @@ describe("a plan", () => {
     });
   });
 
-  test("takes what comes after -- as it is", () => {
-    expect(plan(["--", "-42", "true"])).toMatchObject({ reason: "-42", command: ["true"] });
-  });
-
   test("takes times from variables, in decimal, and options before them", () => {
-    const env = {
-      HAPGENT_DEPLOY_WAIT: "08",
-      HAPGENT_DEPLOY_ANSWER: "09",
-      HAPGENT_DEPLOY_SETTLE: "",
-    };
-    expect(plan(["--wait", "7", "v42", "true"], env)).toMatchObject({
-      wait: 7,
-      answer: 9,
-      settle: 5,
-    });
-    expect(plan(["v42", "true"], env).wait).toBe(8);
+    const env = { HAPGENT_DEPLOY_WAIT: "08", HAPGENT_DEPLOY_SETTLE: "" };
+    expect(plan(["v42", "true"], env)).toMatchObject({ wait: 8, settle: 5 });
+    expect(plan(["--wait", "7", "v42", "true"], env).wait).toBe(7);
   });
 
-  test("reads a reason as the control socket does, with single blanks", () => {
+  test("reads a reason as the control socket does, with single blanks, and after -- as it is", () => {
     expect(plan(["  deploying   v42\t", "true"]).reason).toBe("deploying v42");
+    expect(plan(["--", "-42", "true"]).reason).toBe("-42");
   });
 });
 
 test.each([
-  [["--ulr", "x", "v42", "true"], {}, "Unknown option '--ulr' (did you mean --url?)"],
-  [["--url"], {}, "--url"],
   [["--url=x", "v42", "true"], {}, '--url: expected an http or https URL, got "x"'],
   [["--wait=5s", "v42", "true"], {}, '--wait: expected seconds from 0 to 86400, got "5s"'],
-  [["--settle=-1", "v42", "true"], {}, '--settle: expected seconds from 0 to 86400, got "-1"'],
   [["--pollers=all", "v42", "true"], {}, '--pollers: expected a number from 0 to 4096, got "all"'],
   [["--status=DOWN", "v42", "true"], {}, '--status: expected DRAIN or MAINT, got "DOWN"'],
   [["--drain=5", "v42", "true"], {}, "--drain needs --port PORT beside it"],
-  [["--port=80", "v42", "true"], {}, "--port needs --drain SECONDS beside it"],
-  [
-    ["--drain=5", "--port=0", "v42", "true"],
-    {},
-    '--port: expected a port from 1 to 65535, got "0"',
-  ],
   [["@../x", "v42", "true"], {}, '@SERVICE: expected the name of a service, got "@../x"'],
   [["fürs neue", "true"], {}, "REASON: expected 1 to 80 printable ASCII characters, got"],
   [["x".repeat(81), "true"], {}, "REASON: expected 1 to 80 printable ASCII characters, got"],
-  [["", "true"], {}, 'REASON: expected 1 to 80 printable ASCII characters, got ""'],
   [["v42"], {}, "expected REASON and COMMAND, got no COMMAND"],
   [["v42", "--url", "x"], {}, 'options go before REASON, got "--url" after it'],
   [

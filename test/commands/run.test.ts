@@ -18,21 +18,21 @@ test("hapgent prints version and help", async () => {
 test.each(["check", "status", "ctl", "deploy", "help"])("%s --help is help %s", async (name) => {
   const help = await run(`help ${name}`);
   expect(help.out).toStartWith(`hapgent ${name} `);
+  expect(help.out.includes("\n\nOptions\n  --")).toBe(name !== "help");
   expect(await run(`${name} --help`)).toEqual(help);
-  expect(await run(`${name} -h`)).toEqual(help);
+  // Whatever comes after it.
+  const rest = name === "deploy" ? " rm -rf /nowhere" : "";
+  expect(await run(`${name} -h${rest}`)).toEqual(help);
 });
 
-test("deploy --help is its help, whatever comes after it", async () => {
-  expect(await run("deploy --help rm -rf /nowhere")).toEqual(await run("help deploy"));
-});
-
-test.each([
-  ["wait", ["hapgent ctl [@SERVICE] wait SECONDS [COUNT]"]],
-  ["set status", ["hapgent ctl [@SERVICE] set status STATUS [REASON]"]],
-  ["show", ["state", "services", "pollers"].map((noun) => `hapgent ctl [@SERVICE] show ${noun}`)],
-])("help %s explains what ctl sends", async (name, usages) => {
-  const { code, out } = await run(`help ${name}`);
-  expect(code).toBe(0);
+test("help of a control command, or of its first word, explains what ctl sends", async () => {
+  expect((await run("help set status")).out).toStartWith(
+    "hapgent ctl [@SERVICE] set status STATUS [REASON]\n",
+  );
+  const usages = ["state", "services", "pollers"].map(
+    (noun) => `hapgent ctl [@SERVICE] show ${noun}`,
+  );
+  const { out } = await run("help show");
   expect(out.split("\n").filter((line) => line.startsWith("hapgent"))).toEqual(usages);
 });
 
@@ -43,12 +43,9 @@ describe("a wrong command line is one line, the usage and exit code 2:", () => {
 
   test.each([
     ["start", `${EXPECTED}, got "start"`],
-    ["--version now", `${EXPECTED}, got "--version now"`],
     ["chekc a", `${EXPECTED}, got "chekc a" (did you mean check?)`],
     ["wait 30", `${EXPECTED}, got "wait 30" (did you mean ctl wait?)`],
     ["help nothing", `${EXPECTED}, got "nothing"`],
-    ["help status now", `${EXPECTED}, got "status now"`],
-    ["help sttaus", `${EXPECTED}, got "sttaus" (did you mean status?)`],
     ["help relaod", `${EXPECTED}, got "relaod" (did you mean reload?)`],
   ])("%s shows all usages", async (line, message) => {
     const { code, out, err } = await run(line);
@@ -62,17 +59,9 @@ describe("a wrong command line is one line, the usage and exit code 2:", () => {
 
   test.each([
     ["check --config a", "check: expected neither a FILE nor --json with --config"],
-    ["check --config --json", "check: expected neither a FILE nor --json with --config"],
-    ["check --nope", "check: Unknown option '--nope'"],
     ["ctl --wait 5", "ctl: Unknown option '--wait'"],
-    [
-      "ctl set status UP --json",
-      'ctl: options go before the command, got "--json" in it (after -- it is a word)',
-    ],
     ["status a b", 'status: expected one HOST[:PORT], got "a b"'],
     ["status nowhere:", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"'],
-    ["status --timeout x", 'status: --timeout: expected seconds from 0 to 99999, got "x"'],
-    ["status --wait", "status: Option '--wait <value>' argument missing"],
     ["status --wait -5", "status: Option '--wait' argument is ambiguous"],
     ["status --send ../a", 'status: --send: expected the name of a service, got "../a"'],
   ])("%s shows that command's", async (line, message) => {
@@ -89,15 +78,10 @@ describe("a wrong command line is one line, the usage and exit code 2:", () => {
   });
 });
 
-test.each([
-  ["check", "HAPGENT_REPLY", "whole", "exact or full"],
-  ["status", "HAPGENT_PORT", "0", "an integer from 1 to 65535"],
-  ["ctl help", "HAPGENT_SOCKET", "", "the path of a socket, 1 to 107 bytes"],
-])("%s refuses a wrong variable that it reads, and ignores the others", async (...row) => {
-  const [line, name, value, expected] = row;
-  const err = `hapgent: ${name}: expected ${expected}, got ${JSON.stringify(value)}`;
-  expect(await run(line, { [name]: value })).toEqual({ code: 2, out: "", err });
-  expect((await run(line, { HAPGENT_STOP_STATUS: "gone" })).code).not.toBe(2);
+test("a wrong variable that a command reads is refused; it ignores the others", async () => {
+  const err = 'hapgent: HAPGENT_REPLY: expected exact or full, got "whole"';
+  expect(await run("check", { HAPGENT_REPLY: "whole" })).toEqual({ code: 2, out: "", err });
+  expect((await run("check", { HAPGENT_STOP_STATUS: "gone" })).code).not.toBe(2);
 });
 
 test.each<[string, Record<string, string>, string]>([
@@ -107,13 +91,7 @@ test.each<[string, Record<string, string>, string]>([
     "status: --expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, " +
       'got "MIANT" (did you mean MAINT?)',
   ],
-  [
-    "a --expect=ON",
-    {},
-    'status: --expect: expected some of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED, got "ON"',
-  ],
-  ["--expect UP --frob", {}, "status: Unknown option '--frob'"],
-  ["--expect UP a b", {}, 'status: expected one HOST[:PORT], got "a b"'],
+  ["--expect=UP --frob", {}, "status: Unknown option '--frob'"],
   [
     "--expect UP",
     { HAPGENT_PORT: "0" },

@@ -1,33 +1,37 @@
+import { Host } from "../../src/agent/host.ts";
 import type { Conversation } from "../../src/commands/conversation.ts";
-import type { Setting } from "../../src/commands/deploy-agent.ts";
-import { formatReply } from "../../src/state/reply.ts";
+import type { ReplyMode } from "../../src/state/reply.ts";
+import type { Status } from "../../src/state/state.ts";
 
 /** What an agent says to a deploy, without an agent: its states, its hold, and waits that are ok. */
 export class ScriptedAgent {
   readonly heard: string[] = [];
   /** What happens when a line is heard; it may answer in place of the agent. */
   onLine: (line: string) => string | undefined = () => undefined;
-  reply: "exact" | "full" = "exact";
-  /** The states of the host, whose name is empty, and of services; by what each was set. */
-  readonly #entries = new Map<string, Setting & { by: string }>();
+  #host!: Host;
   #held: { isClosed: boolean; end: () => void } | undefined;
 
   constructor() {
+    this.start("exact");
+  }
+
+  /** Starts with replies of this form, and UP. */
+  start(mode: ReplyMode): void {
+    this.#host = new Host(mode, false, 0);
     this.set("UP", "start");
   }
 
   /** Sets a state, `DRAIN deploying v42`; without a name that of the host. */
-  set(text: string, by: string, name = ""): void {
-    const [status, ...words] = text.split(" ");
-    this.#entries.set(name, { status, reason: words.join(" ") || undefined, by } as Setting & {
-      by: string;
-    });
+  set(text: string, by: string, name?: string): void {
+    const [status = "", ...words] = text.split(" ");
+    const reason = words.join(" ");
+    this.#host.put(name, { status: status as Status, ...(reason && { reason }) }, by, 0);
   }
 
-  /** The state as a command takes it: `DRAIN deploying v42`. */
-  get(name = ""): string {
-    const { status, reason } = this.#find(name);
-    return reason ? `${status} ${reason}` : status;
+  /** The state as a file has it: `DRAIN deploying v42`. */
+  get(name?: string): string {
+    const { status, reason } = this.#host.find(name)?.state ?? {};
+    return reason ? `${status} ${reason}` : `${status}`;
   }
 
   get isHeld(): boolean {
@@ -57,38 +61,30 @@ export class ScriptedAgent {
   }
 
   #answer(line: string, connection: { isClosed: boolean; end: () => void }): string {
-    const [, name = "", command = ""] = /^(?:@(\S+) )?(.*)$/.exec(line) ?? [];
-    if (!this.#entries.has(name)) return `error: no such service: "${name}"`;
+    const [, name, command = ""] = /^(?:@(\S+) )?(.*)$/.exec(line) ?? [];
+    const entry = this.#host.find(name);
+    if (!entry) return `error: no such service: "${name}"`;
+    const { state, by } = entry;
+    const say = () => this.#host.reply(name).text;
     const [word] = command.split(" ");
     if (command === "show pollers") return "[]";
     if (word === "show") {
-      const { by, ...state } = this.#find(name);
-      const since = "2026-11-28T23:00:00.000Z";
-      return JSON.stringify({ state, reply: this.#format(name), since, by });
+      return JSON.stringify({ state, reply: say(), since: "2026-11-28T23:00:00.000Z", by });
     }
     if (word === "forget") return "ok forgotten: 0 pollers silent for 5 s";
-    if (word === "wait") return `ok served to all of 2 pollers after 2.6 s: ${this.#format(name)}`;
+    if (word === "wait") return `ok served to all of 2 pollers after 2.6 s: ${say()}`;
     if (word === "hold") {
       this.#held = connection;
       return "ok held";
     }
-    const change = /^change (.+?) to ((?:UP|READY|DRAIN|MAINT|DOWN).*)$/.exec(command);
-    const { status, reason = "" } = this.#find(name);
-    if (change?.[1] !== `${status} ${reason.trim()}`.trim())
+    const [, from, to = ""] =
+      /^change (.+?) to ((?:UP|READY|DRAIN|MAINT|DOWN).*)$/.exec(command) ?? [];
+    // A line holds no blanks at its end.
+    if (from !== `${state.status} ${state.reason?.trim() ?? ""}`.trim()) {
       return "error: not changed: it is something else";
-    this.set(change[2] ?? "", "socket", name);
-    return `ok saved: ${this.#format(name)}`;
-  }
-
-  #format(name: string): string {
-    const { status, reason } = this.#find(name);
-    return formatReply([reason ? { status, reason } : { status }], this.reply).trim();
-  }
-
-  #find(name: string) {
-    const entry = this.#entries.get(name);
-    if (!entry) throw new Error(`no ${name}`);
-    return entry;
+    }
+    this.set(to, "socket", name);
+    return `ok saved: ${say()}`;
   }
 }
 

@@ -10,9 +10,6 @@ describe("readStatuses", () => {
   test.each<[string, Status[]]>([
     ["UP 50%", ["UP"]],
     ["ready up 100%", ["UP", "READY"]],
-    ["READY", ["READY"]],
-    ["ready down 5%", ["DOWN"]],
-    ["up drain", ["DRAIN"]],
     ["drain ready stopped", ["STOPPED"]],
     ["maint\tdown", ["MAINT"]],
     ["up,fail", ["FAIL"]],
@@ -25,12 +22,9 @@ describe("readStatuses", () => {
   test.each([
     ["", false],
     ["up 5", false],
-    ["UP 50% maxconn:10", true],
     ["up,100%", true],
     ["up #any text at all", true],
     ["drain #text", false],
-    ["drain #text up", false],
-    ["#text", false],
   ])("HAProxy knows every word of %j: %p", (reply, isKnown) => {
     expect(isWellFormed(reply)).toBe(isKnown);
   });

@@ -2,7 +2,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { findMistake } from "../../src/state/json.ts";
-import { anyText } from "../arbitraries.ts";
 
 function isJson(text: string): boolean {
   try {
@@ -16,10 +15,8 @@ function isJson(text: string): boolean {
 describe("findMistake", () => {
   test.each([
     ['{\n  "status": "UP",\n}', '3:1: expected a property name, got "}" (trailing comma)'],
-    ['{"a": [1, ]}', '1:11: expected a value, got "]" (trailing comma)'],
     ['{"status": "UP" // up\n}', '1:17: expected "," or "}", got "//" (JSON has no comments)'],
     ['/* up */ {"status": "UP"}', '1:1: expected a value, got "/*" (JSON has no comments)'],
-    ["# up\n{}", '1:1: expected a value, got "#" (JSON has no comments)'],
     ["{'status': 'UP'}", `1:2: expected a property name, got "'" (JSON has double quotes only)`],
     [
       '{"status": \u201cUP\u201d}',
@@ -28,31 +25,23 @@ describe("findMistake", () => {
     ['{status: "UP"}', '1:2: expected a property name, got "status" (text needs double quotes)'],
     ['{"status": UP}', '1:12: expected a value, got "UP" (text needs double quotes)'],
     ['{"a": True}', '1:7: expected a value, got "True" (did you mean true?)'],
-    ['{"a": None}', '1:7: expected a value, got "None" (did you mean null?)'],
     ['{"weight": 050}', '1:12: expected a number, got "050" (no leading zero)'],
     ['{"weight": 0x1F}', '1:12: expected a number, got "0x1F" (decimal numbers only)'],
     ['{"weight": +5}', '1:12: expected a number, got "+5" (no plus sign)'],
     ['{"weight": 5.}', '1:12: expected a number, got "5." (a digit after the point)'],
     ['{"weight": .5}', '1:12: expected a number, got ".5" (a digit before the point)'],
-    ['{"weight": 5e}', '1:12: expected a number, got "5e"'],
-    ['{"weight": -}', '1:12: expected a value, got "-"'],
     ['{"weight": 50%}', '1:14: expected "," or "}", got "%"'],
     ['{"status" "UP"}', '1:11: expected ":", got "\\""'],
-    ['{"status"= "UP"}', '1:10: expected ":", got "="'],
     ['{"status": "UP"\n "weight": 5}', '2:2: expected "," or "}", got "\\"" (missing comma)'],
     ['{"status": "UP"\n\n', '1:16: expected "," or "}", got the end of the file (cut off?)'],
     ['{"status": "U', "1:14: expected a closing quote, got the end of the file (cut off?)"],
-    ["{", "1:2: expected a property name, got the end of the file (cut off?)"],
     ['{"status": "U\n"}', '1:14: expected a closing quote, got "\\n"'],
     [
       '{"a": "b\tc"}',
       '1:9: expected a printable character, got "\\t" (in a string it needs an escape)',
     ],
-    ['{"a": "\\u0041\\n",}', '1:18: expected a property name, got "}" (trailing comma)'],
     ['{"a": "\\x"}', '1:8: expected an escape such as \\n, \\\\ or \\u0041, got "\\\\x"'],
-    ['{"a": "\\', "1:8: expected an escape such as \\n, \\\\ or \\u0041, got the end of the file"],
     ['{"status": "UP"}}', '1:17: expected the end of the file, got "}"'],
-    ['{"status": "UP"}\n{}', '2:1: expected the end of the file, got "{"'],
     ['\ufeff{"status": "UP"}', '1:1: expected a value, got "\\ufeff" (a byte order mark)'],
     ['{\u00a0"status": "UP"}', '1:2: expected a property name, got "\u00a0" (a no-break space)'],
     ["", "1:1: expected a value, got the end of the file"],
@@ -61,23 +50,9 @@ describe("findMistake", () => {
       `1:2: expected a property name, got "${"x".repeat(20)}" (text needs double quotes)`,
     ],
     ["\u001b[31m", '1:1: expected a value, got "\\u001b"'],
-    ["\u{1f600}", '1:1: expected a value, got "\u{1f600}"'],
   ])("of %j says %s", (text, mistake) => {
     expect(findMistake(text)).toBe(mistake);
     expect(isJson(text)).toBe(false);
-  });
-
-  test("names a place in the text", () => {
-    fc.assert(
-      fc.property(anyText, (text) => {
-        const [, line = "", column = ""] =
-          /^(\d+):(\d+): expected ./.exec(findMistake(text) ?? "") ?? [];
-        if (isJson(text)) return;
-        const lines = text.split("\n");
-        expect(Number(line)).toBeWithin(1, lines.length + 1);
-        expect(Number(column)).toBeWithin(1, (lines[Number(line) - 1]?.length ?? 0) + 2);
-      }),
-    );
   });
 
   test("finds one exactly where the runtime's parser finds one", () => {

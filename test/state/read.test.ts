@@ -4,40 +4,19 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import {
-  findState,
-  type Identity,
-  identify,
-  isCurrent,
-  isSame,
-  type Reading,
-} from "../../src/state/read.ts";
+import { findState, type Identity, identify, isCurrent, isSame } from "../../src/state/read.ts";
 
 describe("a text", () => {
-  test.each<[string | Buffer, object]>([
+  test.each<[string, object]>([
     ['\ufeff{"status":"READY","weight":75}', { state: { status: "READY", weight: 75 } }],
     ['{"status":"UP"}'.padEnd(65_536), { state: { status: "UP" } }],
     ['{"status":"UP"}'.padEnd(65_537), { problem: "expected at most 65536 bytes, got 65537" }],
-    [
-      Buffer.from('{"status":"UP","reason":"caf\xe9"}', "latin1"),
-      { problem: expect.stringContaining("reason: expected at most 100 printable ASCII") },
-    ],
   ])("%# is what it says", async (text, found) => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     writeFileSync(file, text);
     expect(await findState(file)).toEqual(found as never);
   });
-});
-
-test("a read that its caller has given up reads nothing more", async () => {
-  using directory = temporaryDirectory();
-  writeFileSync(`${directory.path}/state.json`, '{"status":"UP"}');
-  const reading: Reading = { isGivenUp: true };
-  expect(await findState(`${directory.path}/state.json`, reading)).toEqual({
-    problem: "expected a JSON object, got nothing",
-  });
-  expect(reading.cancel).toBeUndefined();
 });
 
 describe("a version of a file", () => {

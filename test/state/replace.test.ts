@@ -32,7 +32,6 @@ describe("a save", () => {
 
   test.each([
     [0o600, 65534, 65533],
-    [0o664, 0, 65533],
     [0o400, 65534, 0],
   ])(
     "replaces a file of mode %#o, of %i:%i, at once, and keeps mode and owner",
@@ -93,28 +92,10 @@ describe("a save", () => {
     },
   );
 
-  test("does not touch what is no regular file, or too large to be a state", async () => {
+  test("does not touch what is too large to be a state", async () => {
     using file = createFile("x".repeat(70_000));
     expect(await file.save()).toBe("too large to overwrite: 70000 bytes");
     expect(statSync(file.path).size).toBe(70_000);
-    rmSync(file.path);
-    Bun.spawnSync(["mkfifo", file.path]);
-    expect(await file.save()).toBe("expected a regular file");
-    expect(lstatSync(file.path).isFIFO()).toBe(true);
-    expect(file.names()).toEqual(["state.json"]);
-  });
-
-  test("tries again when an editor has taken the file away in between", async () => {
-    using file = createFile();
-    const real = read.loadState;
-    mocks.push(
-      spyOn(read, "loadState").mockImplementationOnce((path) => {
-        rmSync(path);
-        return real(path);
-      }),
-    );
-    expect(await file.save()).toEqual({});
-    expect(file.text()).toBe(NEW);
   });
 });
 
@@ -122,7 +103,9 @@ describe("what is no state", () => {
   test("is set aside for the agent's user only, the newest one", async () => {
     using file = createFile("");
     const rejected = `${file.path}.rejected`;
-    for (const text of ['{"status":"UP","weight":300}', "x", "x".repeat(65_536)]) {
+    // Nothing at all is nothing to keep.
+    expect(await file.save()).toEqual({});
+    for (const text of ['{"status":"UP","weight":300}', "x".repeat(65_536)]) {
       writeFileSync(file.path, text);
       expect(await file.save()).toEqual({ rejected });
       expect(readFileSync(rejected, "utf8")).toBe(text);
@@ -132,12 +115,6 @@ describe("what is no state", () => {
       expect(await file.save()).toEqual({});
       expect(readFileSync(rejected, "utf8")).toBe(text);
     }
-  });
-
-  test("is nothing to keep when it is empty", async () => {
-    using file = createFile("");
-    expect(await file.save()).toEqual({});
-    expect(file.names()).toEqual(["state.json"]);
   });
 
   test("is not overwritten when it cannot be set aside", async () => {

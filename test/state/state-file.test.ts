@@ -1,13 +1,12 @@
 // One read and one write of a file at a time: of the states that come during a write only the last is
-// written, and a disk that hangs holds up nobody for longer than 5 s, however often it is asked.
-import { expect, jest, spyOn, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
+// written.
+import { expect, spyOn, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { StateFile } from "../../src/state/state-file.ts";
-import { stopTimers, turn } from "../contract/here.ts";
+import { turn } from "../contract/here.ts";
 
 test("a state file is written twice for many changes at once: the first, and the last", async () => {
   using directory = temporaryDirectory();
@@ -35,36 +34,4 @@ test("a state file is written twice for many changes at once: the first, and the
   expect([file.isUnsaved, saves.length]).toEqual([false, 2]);
   expect(await reading).toEqual({ state: { status: "UP", weight: 100 } });
   expect(readFileSync(file.path, "utf8")).toBe(formatState({ status: "UP", weight: 100 }));
-});
-
-test("a read is given up after 5 s; the next ones are not even begun, until the disk answers", async () => {
-  using directory = temporaryDirectory();
-  const file = new StateFile(`${directory.path}/state.json`);
-  writeFileSync(file.path, '{"status":"UP"}');
-  await file.read();
-  const hanging = Promise.withResolvers<reads.Found>();
-  let reading: reads.Reading | undefined;
-  const cancel = jest.fn();
-  using find = spyOn(reads, "findState").mockImplementation((_, given) => {
-    reading = Object.assign(given ?? { isGivenUp: false }, { cancel });
-    return hanging.promise;
-  });
-  using timers = stopTimers();
-  let answer: unknown = "none yet";
-  const first = file.read().then((found) => {
-    answer = found;
-  });
-  while (!reading) await turn();
-  await timers.pass(4999);
-  expect(answer).toBe("none yet");
-  await timers.pass(1);
-  await first;
-  expect([answer, reading.isGivenUp, cancel.mock.calls.length]).toEqual([undefined, true, 1]);
-  expect([await file.read(), await file.readIfChanged()]).toEqual([undefined, undefined]);
-  // Nothing has changed by it.
-  expect([file.isStale, find.mock.calls.length]).toEqual([false, 1]);
-  find.mockRestore();
-  hanging.resolve({ state: { status: "DOWN" } });
-  await turn();
-  expect(await file.read()).toEqual({ state: { status: "UP" } });
 });
