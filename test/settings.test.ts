@@ -51,7 +51,7 @@ describe("readConfig", () => {
     ["HAPGENT_WATCH", "yes", "off or on"],
     ["HAPGENT_SOCKET", "x".repeat(108), "the path of a socket, 1 to 107 bytes"],
     ["HAPGENT_STOP_STATUS", "down", "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED"],
-    ["HAPGENT_STOP_GRACE", "0", "an integer from 1 to 3600"],
+    ["HAPGENT_STOP_GRACE", "7.5", "an integer from 1 to 3600"],
     ["HAPGENT_POLLERS", "lb1", "an IPv4 or IPv6 address or a network (10.1.0.0/16)"],
     ["HAPGENT_FORGET", "0", "an integer from 1 to 86400"],
     ["HAPGENT_SOCKET_MODE", "0777", "0600 or 0660"],
