@@ -86,6 +86,11 @@ test("the Debian package warns of install.sh's, and brings back no state that wa
   const { stderr, exitCode } = await machine.try("dpkg --install /srv/first.deb");
   expect(stderr).toContain("hapgent: warning: /usr/local/bin/hapgent is there, from install");
   expect(exitCode).toBe(0);
+  // Purged, it leaves what that one uses.
+  await machine.run("dpkg --purge hapgent");
+  await machine.run("test -e /var/lib/hapgent/state.json");
+  await machine.run("id hapgent");
+  await machine.run("dpkg --install /srv/first.deb");
   await machine.run("rm /usr/local/bin/hapgent /var/lib/hapgent/state.json");
   await runQuietly(machine, "dpkg --install /srv/next.deb");
   await machine.answers("ready fail 100%");
