@@ -142,19 +142,4 @@ describe("a control command with @NAME", () => {
       /^error: refused: status: .* the reply is ready fail 100%$/,
     );
   });
-
-  test("sees an edit of its file, and of the host's, first, when they are watched", async () => {
-    await using agent = await serve({ socket: true, env: { HAPGENT_WATCH: "on" } });
-    writeFileSync(agent.stateFile, '{"status":"DOWN","reason":"by hand"}');
-    writeFileSync(pathOf(agent, "web"), '{"status":"UP","weight":7}');
-    expect(JSON.parse(await command(agent, "@web show state"))).toMatchObject({
-      reply: "ready down 7% #by hand",
-      host: { status: "DOWN", reason: "by hand" },
-    });
-    writeFileSync(pathOf(agent, "api"), '{"status":"MAINT"}');
-    const services: { reply: string }[] = await show(agent, "services");
-    expect(services[0]?.reply).toBe("maint down 100% #by hand");
-    writeFileSync(agent.stateFile, '{"status":"UP"}');
-    expect(await command(agent, "@web set maxconn 3")).toBe("ok saved: ready up 7% maxconn:3");
-  });
 });

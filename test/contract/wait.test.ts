@@ -2,7 +2,7 @@
 // an error in every other case, that says why. The simulator plays the rules about pollers; here is
 // what a deploy is told.
 import { describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { Connection } from "./connection.ts";
 import { ask, command, type Options, show, start, testInTime } from "./driver.ts";
 
@@ -136,14 +136,6 @@ describe("wait", () => {
       );
     },
   );
-
-  test("looks at a watched file first", async () => {
-    const env = { ...NAMED.env, HAPGENT_WATCH: "on" };
-    await using agent = await start({ ...NAMED, env });
-    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":5}');
-    expect(await command(agent, "wait 0")).toStartWith("error: after 0 s: 2 of 2 load balancers");
-    expect((await show(agent, "state")).by).toBe("file");
-  });
 
   test("that nobody waits for any more ends", async () => {
     await using agent = await start(NAMED);
