@@ -3,7 +3,6 @@
 import { expect, test } from "bun:test";
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { Disk } from "../../scripts/lib/disk.ts";
 import { Load } from "../../scripts/lib/load.ts";
 import { readUsage } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -12,7 +11,7 @@ import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { calm } from "./calm.ts";
 import { HangingDisk } from "./hanging.ts";
-import { inMounts, inShell } from "./launchers.ts";
+import { inShell } from "./launchers.ts";
 import { times } from "./scale.ts";
 
 const EVENTS = times(2000, 200);
@@ -32,16 +31,8 @@ interface Stderr {
 type Make = (stack: AsyncDisposableStack) => Promise<Stderr>;
 
 const KINDS: Record<string, Make> = {
-  closed: async (stack) => ({ ...openFile(stack), launcher: inShell("exec 2>&-") }),
   async "closed, and all else too: nothing is logged to a socket"(stack) {
     return { ...openFile(stack), launcher: inShell("exec <&- >&- 2>&-") };
-  },
-  async "on a full disk"(stack) {
-    const { path } = stack.use(temporaryDirectory());
-    const script = `mount -t tmpfs -o size=4k none ${path}
-      dd if=/dev/zero of=${path}/log bs=4k count=1 status=none
-      exec 2>> ${path}/log`;
-    return { ...openFile(stack), launcher: inMounts(script) };
   },
   "/dev/full": async (stack) => openFile(stack, "/dev/full"),
   async "a full pipe whose reader goes away"(stack) {
@@ -64,19 +55,6 @@ const KINDS: Record<string, Make> = {
         socat.kill("SIGKILL");
         await socat.exited;
       },
-    };
-  },
-  async "a file on a frozen disk"(stack) {
-    const disk = stack.use(await Disk.make());
-    const { descriptor } = openFile(stack, `${disk.path}/log`, "a");
-    let frozen: Disposable | undefined;
-    return {
-      descriptor,
-      spoil() {
-        frozen = disk.freeze();
-      },
-      mend: () => frozen?.[Symbol.dispose](),
-      text: () => readFileSync(`${disk.path}/log`, "utf8"),
     };
   },
   async "a file on a disk that hangs"(stack) {
