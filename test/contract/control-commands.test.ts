@@ -149,23 +149,16 @@ test("a command that is refused is an error, and nothing changes", async () => {
   const before = [agent.file(), await show(agent, "state")];
   for (const [line, error] of [
     ...NONE.map((line) => [line, refuseControl(line).replace("error: ", "")] as const),
-    ["set status", `${STATUS} ""`],
     ["set status down", `${STATUS} "down" (did you mean DOWN?)`],
     ["set status DOWN caf\xc3\xa9", `${REASON} "caf\xc3\xa9"`],
     [`set status DOWN ${"x".repeat(101)}`, `${REASON} "${"x".repeat(60)}..."`],
-    ["set weight", 'weight: expected an integer from 0 to 255, got ""'],
     ["set weight 256", "weight: expected an integer from 0 to 255, got 256"],
     ["set maxconn 1e3", 'maxconn: expected an integer from 0 to 65535, got "1e3"'],
     ["set state {}", `${STATUS} nothing`],
-    ["set state", "expected a JSON object, got nothing"],
     ["set state {'a", '1:2: expected a property name, got "\'" (JSON has double quotes only)'],
-    ["follow {}", `${STATUS} nothing`],
-    ["wait", 'wait: expected seconds from 0 to 86400, got ""'],
     ["wait 86401", 'wait: expected seconds from 0 to 86400, got "86401"'],
     ["wait 0 4097", 'wait: expected a number of pollers from 0 to 4096, got "4097"'],
-    ["wait 5 many", 'wait: expected a number of pollers from 0 to 4096, got "many"'],
     ["@web show state", 'no such service: "web"'],
-    ["@", 'no such service: ""'],
     ["x".repeat(1025), "expected a line of at most 1024 bytes"],
   ] as const) {
     expect([line, await command(agent, line)]).toEqual([line, `error: ${error}`]);

@@ -83,18 +83,15 @@ describe("who asks", () => {
   });
 
   test.each([
-    ["", {}, "UP"],
-    [", by services", { services: { web: "{}" } }, "ready up 100%"],
-  ])("is nobody when it says nothing and does not close%s", async (_, more, reply) => {
+    ["", {}],
+    [", by services", { services: { web: "{}" } }],
+  ])("is nobody when it says nothing and does not close%s", async (_, more) => {
     await using agent = await start({ socket: true, ...more });
     using clients = new DisposableStack();
-    const place = { host: HOST, port: agent.port, localAddress: "127.0.0.6" };
+    const place = { host: HOST, port: agent.port };
     const open = async () => clients.use(await Connection.open(place));
     const silent = await Promise.all(Array.from({ length: 320 }, open));
     // There are too many: the oldest are closed, answered or not.
-    await until("some are given up", () => silent.some(({ ended }) => ended !== "no"));
-    const last = await open();
-    expect(await last.lines()).toEqual([reply]);
     await until("the first is given up", () => {
       const [first] = silent;
       // Closed on both sides, it answers by a reset.
@@ -102,14 +99,6 @@ describe("who asks", () => {
       return first?.ended === "closed" || first?.ended === "reset";
     });
     expect(await show(agent, "pollers")).toEqual([]);
-    // One that closes is a poller, where it does so before the agent gives it up.
-    await until("one has closed", async () => {
-      using one = await open();
-      await one.lines();
-      one[Symbol.dispose]();
-      return (await show(agent, "pollers")).length === 1;
-    });
-    expect(await show(agent, "pollers")).toMatchObject([{ sent: "", isServed: true }]);
   });
 
   test("is known by IPv4 also where the agent listens on both", async () => {

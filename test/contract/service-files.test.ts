@@ -66,19 +66,6 @@ describe("the set of services", () => {
     );
   });
 
-  test("names at most eight that are bad", async () => {
-    const names = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
-    const bad = Object.fromEntries(names.map((name) => [name, "bad"]));
-    await using agent = await serve({ services: bad, socket: true });
-    expect(await command(agent, "reload")).toBe(
-      "error: refused: a, b, c, d, e, f, g, h ...; the reply is ready up 100%",
-    );
-    rmSync(pathOf(agent, "i"));
-    expect(await command(agent, "reload")).toBe(
-      "error: refused: a, b, c, d, e, f, g, h; the reply is ready up 100%",
-    );
-  });
-
   testHere("has a limit, beyond which files are left out and counted", async () => {
     await using agent = await serve({ services: {}, socket: true });
     const names = Array.from({ length: 4099 }, (_, i) => `s${String(i).padStart(5, "0")}`);
@@ -112,13 +99,5 @@ describe("the set of services", () => {
       'hapgent: service cause=file service=web reply="ready up 5%"',
       'hapgent: state cause=file service=web old="ready up 5%" new="ready up 6%"',
     ]);
-  });
-
-  test("says nothing of one that is read anew and has not changed", async () => {
-    await using agent = await serve({ services: { web: FILES.web }, socket: true });
-    for (let i = 0; i < 3; i += 1) await command(agent, "reload");
-    expect(await logOf(agent, 3)).toEqual(
-      Array(3).fill('hapgent: state cause=socket old="ready up 100%" new="ready up 100%"'),
-    );
   });
 });

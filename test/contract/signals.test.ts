@@ -57,13 +57,4 @@ describe("signals that come together", () => {
     expect(await agent.stop()).toBe(0);
     expect(agent.file()).toBe(formatState({ status: "UP", weight: 5 }));
   });
-
-  testHere("are two reads at most, however many SIGHUPs there are", async () => {
-    await using agent = await start();
-    for (let i = 0; i < 1000; i += 1) agent.signal("SIGHUP");
-    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-    agent.signal("SIGHUP");
-    await agent.answers("DRAIN\n");
-    expect(agent.log.filter((line) => line.includes("SIGHUP")).length).toBeLessThan(4);
-  });
 });
