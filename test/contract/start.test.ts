@@ -2,11 +2,10 @@
 //   wrong setting, 1 for what is not to be had.
 // - Whoever gets an answer may signal.
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { writeFileSync } from "node:fs";
+import { runAgent } from "../../scripts/lib/agent.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { until } from "../../scripts/lib/until.ts";
-import { HOST, refuse, show, start, testProcess } from "./driver.ts";
+import { refuse, show, start, testProcess } from "./driver.ts";
 
 describe("a start", () => {
   test("with a wrong setting is over with exit code 2 and one line", async () => {
@@ -58,21 +57,6 @@ describe("the executable", () => {
     expect(await runAgent(["--version"], {}, directory.path)).toMatchObject({ exitCode: 0 });
     const { stderr } = await runAgent([], { HAPGENT_IP: "none" }, directory.path);
     expect(stderr).toStartWith("hapgent: HAPGENT_IP:");
-  });
-
-  testProcess("stops, reloads and sets as PID 1 too", async () => {
-    const launcher = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    await using agent = await startAgent({ state: { status: "UP" }, hostname: HOST, launcher });
-    const children = `/proc/${agent.pid}/task/${agent.pid}/children`;
-    const pid = Number(readFileSync(children, "utf8"));
-    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^NSpid:\t\d+\t1$/m);
-    process.kill(pid, "SIGUSR2");
-    await until("saved", () => agent.file().includes("DOWN"));
-    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-    process.kill(pid, "SIGHUP");
-    await agent.answers("DRAIN\n");
-    process.kill(pid, "SIGTERM");
-    expect(await agent.process.exited).toBe(0);
   });
 
   testProcess("with arguments is a command, and never the agent", async () => {

@@ -2,7 +2,7 @@
 // changed; a bad file is logged once, and the last good state stays; a command and a signal look at
 // the file first. What the agent has saved itself, or could not save, is no edit.
 import { describe, expect, test } from "bun:test";
-import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -19,6 +19,10 @@ const CHANGES: Record<string, (file: string, text: string) => void> = {
     rmSync(file);
     writeFileSync(file, text);
   },
+  "copied over with the time that it had, as rsync does": (file, text) => {
+    writeFileSync(file, text);
+    utimesSync(file, 1, 1);
+  },
   "swapped with its directory, as Kubernetes does": swapDirectory,
 };
 
@@ -32,7 +36,8 @@ describe("a file that is watched", () => {
     await using agent = await start({ stateFile, env: WATCH });
     await expectReply(agent, "READY\n");
     for (let i = 0; i < 50; i += 1) {
-      const [status, weight] = i % 2 ? ["UP", 5] : ["DRAIN", 100 + i];
+      // Of the same size each time.
+      const [status, weight] = [i % 2 ? "READY" : "DRAIN", 100 + i];
       change(stateFile, JSON.stringify({ status, weight }));
       await expectReply(agent, `${status} ${weight}%\n`);
     }

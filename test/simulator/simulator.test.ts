@@ -1,9 +1,7 @@
 // Whenever a wait says ok, or a stop ends early, every load balancer that counts holds the reply;
 // it says so as soon as it can; and some time after the last disturbance it does say ok.
 import { expect, test } from "bun:test";
-import { planWorld } from "./plan.ts";
 import { simulate } from "./simulate.ts";
-import { playWorld } from "./world.ts";
 
 const WORLDS = 10_000;
 
@@ -15,8 +13,3 @@ test("10,000 worlds keep what a wait promises", () => {
   const howMany = Object.values(unknowable).reduce((sum, count) => sum + count, 0);
   expect(howMany).toBeLessThan(oks / 10);
 }, 600_000);
-
-test("a seed replays its world", () => {
-  const play = () => playWorld(planWorld(7), 7).ends.map(({ seconds }) => seconds);
-  expect(play()).toEqual(play());
-});
