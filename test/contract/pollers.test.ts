@@ -82,25 +82,6 @@ describe("who asks", () => {
     expect(await show(agent, "pollers")).toMatchObject([{ sent: "web", isServed: false }]);
   });
 
-  test.each([
-    ["", {}],
-    [", by services", { services: { web: "{}" } }],
-  ])("is nobody when it says nothing and does not close%s", async (_, more) => {
-    await using agent = await start({ socket: true, ...more });
-    using clients = new DisposableStack();
-    const place = { host: HOST, port: agent.port };
-    const open = async () => clients.use(await Connection.open(place));
-    const silent = await Promise.all(Array.from({ length: 320 }, open));
-    // There are too many: the oldest are closed, answered or not.
-    await until("the first is given up", () => {
-      const [first] = silent;
-      // Closed on both sides, it answers by a reset.
-      if (first?.ended === "half") first.send("x");
-      return first?.ended === "closed" || first?.ended === "reset";
-    });
-    expect(await show(agent, "pollers")).toEqual([]);
-  });
-
   test("is known by IPv4 also where the agent listens on both", async () => {
     await using agent = await start({ socket: true, hostname: "::" });
     await ask({ ...agent, hostname: "127.0.0.1", port: agent.port } as typeof agent);

@@ -122,20 +122,13 @@ describe("a control command with @NAME", () => {
     });
     expect(readFileSync(pathOf(agent, "api"), "utf8")).toBe(FILES.api);
     await command(agent, "set status DOWN by hand");
-    expect(JSON.parse(await command(agent, "@web show state"))).toEqual({
-      state: { status: "DRAIN", weight: 5 },
-      reply: "drain down 5% #by hand",
-      since: expect.any(String),
-      by: "socket",
-      host: { status: "DOWN", reason: "by hand" },
-    });
-    expect((await show(agent, "services"))[3]).toEqual({
-      name: "web",
-      state: { status: "DRAIN", weight: 5 },
-      reply: "drain down 5% #by hand",
-      since: expect.any(String),
-      by: "socket",
-    });
+    const web = {
+      ...{ state: { status: "DRAIN", weight: 5 }, reply: "drain down 5% #by hand" },
+      ...{ since: expect.any(String), by: "socket" },
+    };
+    const host = { status: "DOWN", reason: "by hand" };
+    expect(JSON.parse(await command(agent, "@web show state"))).toEqual({ ...web, host });
+    expect((await show(agent, "services"))[3]).toEqual({ name: "web", ...web });
     expect(await command(agent, "@www show state")).toBe('error: no such service: "www"');
     writeFileSync(pathOf(agent, "web"), "{}");
     expect(await command(agent, "@web reload")).toMatch(

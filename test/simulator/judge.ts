@@ -18,8 +18,6 @@ export interface Case {
   readonly agent: Agent;
   readonly lines: readonly Line[];
   readonly line: Line;
-  /** The service that was waited for. */
-  readonly name: string | undefined;
   readonly now: number;
 }
 

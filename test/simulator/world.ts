@@ -224,7 +224,7 @@ class World {
       if (!line.isAlive(now) || (name !== undefined && nameIn(sent) !== name)) continue;
       const present = agent.host.replyTo(sent).text;
       if (line.knows === present) this.#promised.set(line, agent.host.version);
-      else this.#report(agent, line, present, name);
+      else this.#report(agent, line, present);
     }
   }
 
@@ -233,12 +233,12 @@ class World {
     const agent = this.#agent;
     if (!agent || this.#promised.get(line) !== agent.host.version) return;
     const present = agent.host.replyTo(line.plan.sent).text;
-    if (reply !== present) this.#report(agent, line, present, undefined);
+    if (reply !== present) this.#report(agent, line, present);
   }
 
-  #report(agent: Agent, line: Line, present: string, name: string | undefined): void {
+  #report(agent: Agent, line: Line, present: string): void {
     const { now: at } = this.#timeline;
-    const kind = explain({ plan: this.#plan, agent, lines: this.#lines, line, name, now: at });
+    const kind = explain({ plan: this.#plan, agent, lines: this.#lines, line, now: at });
     const { address } = line.balancer;
     const who = `${address} ${JSON.stringify(line.plan.sent)}`;
     this.#falseOks.push({ at, kind: kind ?? "fault", line: who, knows: line.knows, present });
