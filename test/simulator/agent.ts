@@ -14,7 +14,7 @@ export class Agent {
   readonly pollers: Pollers;
 
   constructor(
-    { services = [], named, forget }: Pick<Plan, "services" | "named" | "forget">,
+    { services, named, forget }: Pick<Plan, "services" | "named" | "forget">,
     files: Files,
     readonly startedAt: number,
   ) {

@@ -4,13 +4,7 @@ import type { Line } from "./line.ts";
 import type { Plan } from "./plan.ts";
 
 /** Why no agent can know of a line: what design and README say. */
-export type Kind =
-  | "load balancer restarted, has read nothing since"
-  | "silent since the start of the agent"
-  | "another line of a named address, not heard yet"
-  | "silenced before its third check"
-  | "forgotten"
-  | "one of several that look alike, its check failed or was late";
+export type Kind = NonNullable<ReturnType<typeof explain>>;
 
 /** A line that does not know though a wait was ok. */
 export interface Case {
@@ -22,7 +16,7 @@ export interface Case {
 }
 
 /** Why the agent cannot know; undefined: it should have known. */
-export function explain({ plan, agent, lines, line, now }: Case): Kind | undefined {
+export function explain({ plan, agent, lines, line, now }: Case) {
   const { heard, balancer } = line;
   if (line.knows === undefined && line.startedAt > agent.startedAt) {
     return "load balancer restarted, has read nothing since";

@@ -49,8 +49,8 @@ export class Line {
     readonly world: Surroundings,
   ) {
     const { timeline, random } = world;
-    this.#begin(random.between(0, plan.interval) + (balancer.from ?? 0));
-    for (const at of balancer.restarts ?? []) {
+    this.#begin(random.between(0, plan.interval) + balancer.from);
+    for (const at of balancer.restarts) {
       timeline.at(at, () => {
         this.startedAt = at;
         this.knows = undefined;
@@ -62,9 +62,7 @@ export class Line {
 
   /** Whether it routes traffic. */
   isAlive(now: number): boolean {
-    return (
-      now >= (this.balancer.from ?? 0) && now < (this.balancer.until ?? Number.POSITIVE_INFINITY)
-    );
+    return now >= this.balancer.from && now < this.balancer.until;
   }
 
   forget(): void {
@@ -142,7 +140,7 @@ export class Line {
       const end = SEGMENTS.map((delay) => read + delay).find((at) => !this.#isLost(at));
       const closed = (end ?? Number.POSITIVE_INFINITY) + trip / 2;
       const resets = end !== undefined && end < this.world.end ? this.balancer.resets : 0;
-      const isClean = closed < expiry && !random.chance(resets ?? 0);
+      const isClean = closed < expiry && !random.chance(resets);
       close(Math.min(closed, expiry), isClean);
     });
   }
@@ -172,12 +170,12 @@ export class Line {
   #isLost(at: number, isFromAgent = false): boolean {
     const { balancer, world } = this;
     if (isIn(balancer.cuts, at) || (isFromAgent && isIn(balancer.deaf, at))) return true;
-    return at < world.end && world.random.chance(balancer.loss ?? 0);
+    return at < world.end && world.random.chance(balancer.loss);
   }
 }
 
-function isIn(windows: readonly Window[] | undefined, at: number): boolean {
-  return windows?.some(([from, to]) => at >= from && at < to) ?? false;
+function isIn(windows: readonly Window[], at: number): boolean {
+  return windows.some(([from, to]) => at >= from && at < to);
 }
 
 function nothing(): Heard {

@@ -4,36 +4,6 @@ import { Random } from "./random.ts";
 /** From when to when (ms). */
 export type Window = readonly [from: number, to: number];
 
-/** A server line of a load balancer that asks the agent. Times in ms. */
-export interface LinePlan {
-  readonly sent: string;
-  readonly interval: number;
-  readonly timeout: number;
-  /** When it does not ask: `disable agent`. */
-  readonly off?: readonly Window[];
-}
-
-/** A load balancer. */
-export interface BalancerPlan {
-  readonly address: string;
-  readonly lines: readonly LinePlan[];
-  /** The time of a round trip (ms). */
-  readonly trip: number;
-  /** How many packets are lost, from 0 to 1, up to the end of all disturbances. */
-  readonly loss?: number;
-  /** When nothing comes through, in either direction. */
-  readonly cuts?: readonly Window[];
-  /** When nothing of what the agent sends comes through. */
-  readonly deaf?: readonly Window[];
-  /** How many of its clean ends are resets, up to the end of all disturbances. */
-  readonly resets?: number;
-  /** When it is restarted, and has forgotten everything. */
-  readonly restarts?: readonly number[];
-  /** When it is switched on, and off for good: it routes nothing then. */
-  readonly from?: number;
-  readonly until?: number;
-}
-
 /** Somebody else who connects. */
 export interface StrangerPlan {
   readonly address: string;
@@ -41,9 +11,9 @@ export interface StrangerPlan {
   readonly sent: string | undefined;
   readonly at: number;
   readonly end: "served" | "unread";
-  /** How long the connection is open (ms). */
+  /** How long the connection is open. */
   readonly open: number;
-  /** How often it comes again (ms): a monitor, which asks for ever. */
+  /** How often it comes again: a monitor, which asks for ever. */
   readonly every?: number;
 }
 
@@ -71,79 +41,79 @@ export type Deed =
 
 export type TimedDeed = Deed & { readonly at: number };
 
-/** A world, as it is planned. */
-export interface Plan {
-  readonly balancers: readonly BalancerPlan[];
-  readonly strangers?: readonly StrangerPlan[];
-  readonly deeds: readonly TimedDeed[];
-  /** The end of all disturbances (ms). */
-  readonly end: number;
-  readonly services?: readonly string[];
-  /** HAPGENT_POLLERS, HAPGENT_FORGET (s). */
-  readonly named?: string | undefined;
-  readonly forget?: number | undefined;
-  /** How long the agent has run when the world begins (ms): a young one is careful. */
-  readonly age?: number;
-}
-
 const STATUSES: readonly [Status, ...Status[]] = ["DRAIN", "UP", "READY", "MAINT", "DOWN"];
 
 /** Intervals of lines that have an agent-send of their own (ms). */
 const INTERVALS = [250, 1000, 2000, 2000, 2000, 2000, 2000, 2000, 5000, 10_000, 20_000] as const;
 
+/** A world, as it is planned. Times are in ms. */
+export type Plan = ReturnType<typeof planWorld>;
+export type BalancerPlan = ReturnType<typeof planBalancer>;
+/** A server line of a load balancer that asks the agent. */
+export type LinePlan = BalancerPlan["lines"][number];
+
 /** Makes the plan of the world of a seed. */
-export function planWorld(seed: number): Plan {
+export function planWorld(seed: number) {
   const random = new Random(seed);
+  /** The end of all disturbances. */
   const end = random.pick([20, 30, 40, 40, 60, 60, 90, 120]) * 1000;
   const services = random.chance(0.3) ? ["web", "api"] : [];
   const balancers = planBalancers(random, end, services);
+  /** HAPGENT_POLLERS, HAPGENT_FORGET (s). */
   const named = planNames(random, balancers);
   const strangers = planStrangers(random, end, balancers);
   const forget = random.chance(0.05) ? random.pick([30, 300]) : undefined;
   const deeds = planDeeds(random, end, services, balancers, strangers.length > 0);
+  /** How long the agent has run when the world begins: a young one is careful. */
   const age = random.pick([0, 3_600_000]);
   return { balancers, strangers, deeds, end, services, age, named, forget };
 }
 
-function planBalancers(
-  random: Random,
-  end: number,
-  services: readonly string[],
-): readonly BalancerPlan[] {
+function planBalancers(random: Random, end: number, services: readonly string[]): BalancerPlan[] {
   // Behind one address look all alike, at the default interval, and fail together.
   if (random.chance(0.15)) {
-    const sent = services[0] ?? "web";
     const cuts = planCuts(random, end);
-    const trip = random.pick([1, 30, 80]);
-    const lines = [{ sent, interval: 2000, timeout: 2000 }];
-    return random.some([2, 3, 8], () => ({ address: "10.0.9.1", lines, trip, cuts }));
+    const twin = {
+      address: "10.0.9.1",
+      lines: [{ sent: services[0] ?? "web", interval: 2000, timeout: 2000, off: [] }],
+      ...{ trip: random.pick([1, 30, 80]), cuts, loss: 0, deaf: [], resets: 0, restarts: [] },
+      ...{ from: 0, until: Infinity },
+    };
+    return random.some([2, 3, 8], () => twin);
   }
   return random.some([1, 1, 2, 2, 3, 4], (i) => planBalancer(random, i, end, services));
 }
 
-function planBalancer(
-  random: Random,
-  i: number,
-  end: number,
-  services: readonly string[],
-): BalancerPlan {
+/** Plans a load balancer. */
+function planBalancer(random: Random, i: number, end: number, services: readonly string[]) {
   const trip = random.pick([1, 1, 1, 30, 80]);
   const sents = services.length > 0 ? services : random.pick([["web"], ["web"], [""], ["a", "b"]]);
   const lines = sents.slice(0, random.pick([1, 2])).map((sent) => {
     const interval = random.pick(INTERVALS);
     const timeout = random.chance(0.2) ? Math.min(interval, 2 * trip + 150) : interval;
+    // When it does not ask: `disable agent`.
     const off = random.chance(0.1) ? [planWindow(random, end, [30, 80, 900])] : [];
     return { sent, interval: Math.max(interval, 2 * trip + 20), timeout, off };
   });
   const address = random.chance(0.2) ? `2001:db8::${i + 1}` : `10.0.0.${i + 1}`;
   return {
-    ...{ address, lines, trip, cuts: planCuts(random, end) },
+    address,
+    lines,
+    /** The time of a round trip. */
+    trip,
+    /** When nothing comes through, in either direction. */
+    cuts: planCuts(random, end),
+    /** How many packets are lost, from 0 to 1, up to the end of all disturbances. */
     loss: random.pick([0, 0, 0, 0.02, 0.3]),
+    /** When nothing of what the agent sends comes through. */
     deaf: random.chance(0.1) ? [planWindow(random, end, [5, 20, 60])] : [],
+    /** How many of its clean ends are resets, up to the end of all disturbances. */
     resets: random.pick([0, 0, 0.02, 0.5]),
+    /** When it is restarted, and has forgotten everything. */
     restarts: random.chance(0.1) ? [random.between(0, end)] : [],
-    ...(random.chance(0.1) && { from: random.between(0, end) }),
-    ...(random.chance(0.1) && { until: random.between(0, end - 10_000) }),
+    /** When it is switched on, and off for good: it routes nothing then. */
+    from: random.chance(0.1) ? random.between(0, end) : 0,
+    until: random.chance(0.1) ? random.between(0, end - 10_000) : Infinity,
   };
 }
 

@@ -34,7 +34,7 @@ const LOOK_MS = 150;
 const LOOKS = 7;
 
 /** Plays a plan; the seed decides about what it leaves open. */
-export function playWorld(plan: Plan, seed = 1): Result {
+export function playWorld(plan: Plan, seed: number): Result {
   return new World(plan, seed).play();
 }
 
@@ -56,10 +56,10 @@ class World {
   constructor(plan: Plan, seed: number) {
     this.#plan = plan;
     this.#random = new Random(seed);
-    for (const name of [undefined, ...(plan.services ?? [])]) {
+    for (const name of [undefined, ...plan.services]) {
       this.#files.set(name, { status: "UP" });
     }
-    this.#agent = new Agent(plan, this.#files, -(plan.age ?? 0));
+    this.#agent = new Agent(plan, this.#files, -plan.age);
     this.#quietAt = plan.end;
     const surroundings = {
       ...{ timeline: this.#timeline, random: this.#random, end: plan.end, forget: plan.forget },
@@ -69,7 +69,7 @@ class World {
     this.#lines = plan.balancers.flatMap((balancer) =>
       balancer.lines.map((line) => new Line(balancer, line, surroundings)),
     );
-    for (const stranger of plan.strangers ?? []) this.#meet(stranger, stranger.at);
+    for (const stranger of plan.strangers) this.#meet(stranger, stranger.at);
     for (const deed of plan.deeds) this.#timeline.at(deed.at, () => this.#perform(deed));
   }
 
@@ -87,7 +87,7 @@ class World {
     const alive = this.#lines.filter((line) => line.isAlive(now));
     const asks = (line: Line) => agent?.host.replyTo(line.plan.sent).text !== NO_SERVICE;
     if (!agent || !alive.some(asks)) return;
-    const { strangers = [], named } = this.#plan;
+    const { strangers, named } = this.#plan;
     // One that never reads looks like a load balancer that no reply reaches.
     if (!named && strangers.some(({ every, end }) => every && end === "unread")) return;
     for (const { balancer } of this.#lines.filter((line) => !alive.includes(line))) {
