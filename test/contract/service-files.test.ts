@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
-import { ask, command, logOf, show, testHere, writeServices } from "./driver.ts";
+import { ask, command, logOf, show } from "./driver.ts";
 import { FILES, NONE, pathOf, serve } from "./services.ts";
 
 describe("the set of services", () => {
@@ -63,21 +63,6 @@ describe("the set of services", () => {
     const directory = agent.services;
     expect(agent.log[0]).toBe(
       `hapgent: files that are named like no service, ignored cause=start directory=${directory} files=2 file="no name.json"`,
-    );
-  });
-
-  testHere("has a limit, beyond which files are left out and counted", async () => {
-    await using agent = await serve({ services: {}, socket: true });
-    const names = Array.from({ length: 4099 }, (_, i) => `s${String(i).padStart(5, "0")}`);
-    writeServices(agent.services, Object.fromEntries(names.map((name) => [name, FILES.web])));
-    expect(await command(agent, "reload")).toBe(
-      "error: more than 4096 services: 3 are left out; the reply is ready up 100%",
-    );
-    expect(await ask(agent, "s00000\n")).toBe("ready up 80%\n");
-    expect(await ask(agent, "s04095\n")).toBe("ready up 80%\n");
-    expect(await ask(agent, "s04096\n")).toBe(NONE);
-    expect(await agent.logs(/too many/)).toBe(
-      `hapgent: too many services cause=socket directory=${agent.services} services=4099 limit=4096`,
     );
   });
 
