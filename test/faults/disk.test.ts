@@ -17,39 +17,23 @@ const OLD = '{"status":"UP","weight":42}';
 const NEW = formatState({ status: "DOWN", weight: 42 });
 
 const WRITE = `printf '%s' '${OLD}' > state.json`;
-/** A small disk, with the state and then filled to its last byte. */
-const FILL = `mount -t tmpfs -o size=64k none $PWD; cd $PWD; ${WRITE}
-  dd if=/dev/zero of=filler bs=4k status=none 2> /dev/null || true`;
+const ON_A_DISK = `mount -t tmpfs -o size=64k none $PWD; cd $PWD; ${WRITE}`;
+const FULL = inMounts(`${ON_A_DISK}; dd if=/dev/zero of=filler bs=4k 2> /dev/null || true`);
+const READ_ONLY = inMounts(`${ON_A_DISK}; mount -o remount,ro $PWD`);
+const ALONE = inMounts(`${WRITE}; mount --bind $PWD/state.json $PWD/state.json`);
+const OF_ROOT = [...inShell(`${WRITE}; chmod 755 .`), ...UNPRIVILEGED];
+const OWN = [...inShell(`${WRITE}; chmod 755 .; chown 65534 state.json`), ...UNPRIVILEGED];
+
 /**
  * Faults: how the agent is launched, in the directory of its file, what it logs of a save, and what
  * the file is then.
  */
 const FAULTS: [string, string[], RegExp, string][] = [
-  ["a full disk", inMounts(FILL), /save failed .*\(ENOSPC\)/, OLD],
-  [
-    "a file system that is read-only",
-    inMounts(`mount -t tmpfs none $PWD; cd $PWD; ${WRITE}; mount -o remount,ro $PWD`),
-    /save failed .*\(EROFS\)/,
-    OLD,
-  ],
-  [
-    "a file that is mounted alone",
-    inMounts(`${WRITE}; mount --bind $PWD/state.json $PWD/state.json`),
-    /saved in place, not atomically .*\(EBUSY\)/,
-    NEW,
-  ],
-  [
-    "a directory of root's, a file of one's own and no privilege",
-    [...inShell(`${WRITE}; chmod 755 .; chown 65534 state.json`), ...UNPRIVILEGED],
-    /saved in place, not atomically .*\(EACCES\)/,
-    NEW,
-  ],
-  [
-    "a directory and a file of root's and no privilege",
-    [...inShell(`${WRITE}; chmod 755 .`), ...UNPRIVILEGED],
-    /save failed .*\(EACCES\)/,
-    OLD,
-  ],
+  ["a full disk", FULL, /save failed .*\(ENOSPC\)/, OLD],
+  ["a file system that is read-only", READ_ONLY, /save failed .*\(EROFS\)/, OLD],
+  ["a file that is mounted alone", ALONE, /saved in place, not atomically .*\(EBUSY\)/, NEW],
+  ["no right to the directory", OWN, /saved in place, not atomically .*\(EACCES\)/, NEW],
+  ["no right to directory and file", OF_ROOT, /save failed .*\(EACCES\)/, OLD],
 ];
 
 test.each(FAULTS)("%s: answers on, logs it once, leaves one whole state", async (...fault) => {
