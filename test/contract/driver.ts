@@ -93,7 +93,8 @@ export function isSlow(line: string): boolean {
 export async function expectReply(agent: AgentProcess, reply: string): Promise<void> {
   const got = await ask(agent);
   if (got === reply) return;
-  await until("slow", () => agent.log.some(isSlow)).catch(() => expect(got).toBe(reply));
+  // The line is written before the reply, and may be read after it.
+  await until("slow", () => agent.log.some(isSlow), 5000).catch(() => expect(got).toBe(reply));
   await agent.answers(reply);
 }
 
