@@ -1,10 +1,10 @@
 // Runs the README's two commands on a fresh Debian machine: bun scripts/fresh.ts [--release NAME]
-// [--npm VERSION] [--prepare]
+// [--npm VERSION] [--path PATH] [--prepare]
 //
 // The machine is a root directory that has npm and nothing else: Debian's, or the version that is
-// named, with a newer Node.js below /opt. The last commit of this repository is cloned to a directory
-// in it that only root may enter. With --prepare `test` ends when all is prepared. The last line says
-// how many of the two commands passed.
+// named, with a newer Node.js below /opt. The last commit of this repository is cloned to PATH in it,
+// a directory that only root may enter. With --prepare `test` ends when all is prepared. The last
+// line says how many of the two commands passed.
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,9 +20,6 @@ import { until } from "./lib/until.ts";
 
 /** The major version of Node.js that the newest npm runs on. */
 const NODE = 24;
-
-/** Where the clone is. */
-const CLONE = "/root/hapgent";
 
 /** Milliseconds until an agent must answer: two downloads come before it. */
 const START_MS = 300_000;
@@ -43,6 +40,7 @@ const { values: options } = parseArgs({
   options: {
     release: { type: "string", default: "bookworm" },
     npm: { type: "string", default: "debian" },
+    path: { type: "string", default: "/root/hapgent" },
     prepare: { type: "boolean", default: false },
   },
 });
@@ -63,7 +61,7 @@ await makeRoot();
 const versions = await output(enter("echo npm $(npm --version), node $(node --version)"));
 const tried = [await tryStart(), await tryTest()];
 const passed = tried.filter(Boolean).length;
-console.log(`Debian ${options.release}, ${versions}`);
+console.log(`Debian ${options.release}, ${versions}, ${options.path}`);
 console.log(`${passed} passed, ${tried.length - passed} failed`);
 process.exit(passed === tried.length ? 0 : 1);
 
@@ -110,7 +108,7 @@ function enter(command: string, env: Record<string, string> = {}): string[] {
   return [
     ...[...unshare.split(" "), "--propagation=private", "sh", "-euc", ENTER, root],
     ...["env", "-i", ...words.map(([key, value]) => `${key}=${value}`)],
-    ...["sh", "-c", `cd "$0" && ${command}; exit $?`, CLONE],
+    ...["sh", "-c", `cd "$0" && ${command}; exit $?`, options.path],
   ];
 }
 
@@ -133,9 +131,9 @@ async function makeRoot(): Promise<void> {
   // A checkout may belong to another user, in a container of CI.
   const config = join(directory, "gitconfig");
   writeFileSync(config, "[safe]\n\tdirectory = *\n");
-  const clone = ["git", "clone", "--quiet", ROOT, root + CLONE];
+  const clone = ["git", "clone", "--quiet", ROOT, root + options.path];
   await output(clone, { env: { GIT_CONFIG_GLOBAL: config } });
-  chmodSync(root + CLONE, 0o700);
+  chmodSync(root + options.path, 0o700);
   if (npm === "debian") return;
   const packages = [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`];
   await step(`install ${packages.join(" ")}`, async () => {

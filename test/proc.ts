@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync } from "node:fs";
 
 /** The name of a process: that of the program that it last became; none once it is gone. */
 export function readName(pid: number): string {
@@ -15,22 +15,6 @@ export function readChildren(pid: number): number[] {
 export function readBlockedSignals(pid: number): bigint {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return BigInt(`0x${/^SigBlk:\s+(\w+)/m.exec(status)?.[1] ?? "0"}`);
-}
-
-/** Descriptors of a process that are sockets: the listening one and its clients. */
-export function countSockets(pid: number): number {
-  const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).filter((fd) => readLink(`${directory}/${fd}`).startsWith("socket:"))
-    .length;
-}
-
-/** A descriptor may be gone before its link is read. */
-function readLink(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
 }
 
 function readIfThere(path: string): string {

@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
 import { Connection } from "./connection.ts";
-import { ask, HOST, type Options, start } from "./driver.ts";
+import { ask, HOST, type Options, show, start } from "./driver.ts";
 
 /** Each kind of agent does something else between a check's opening and its reply's end. */
 const KINDS: [string, Options][] = [
@@ -56,25 +56,28 @@ describe.each(KINDS)("%s", (_, options) => {
   });
 });
 
-test("an agent answers, however many clients never close, and closes those", async () => {
-  await using stack = new AsyncDisposableStack();
-  const held: Connection[] = [];
-  for (const [, options] of KINDS) {
-    const agent = stack.use(await start(options));
-    const place = { host: HOST, port: agent.port };
+test.concurrent.each(KINDS)(
+  "%s answers, however many clients never close, and closes those",
+  async (...kind) => {
+    const [, options] = kind;
+    await using agent = await start(options);
+    const place = { host: HOST, port: agent.port, localAddress: "127.0.0.6" };
     // The oldest give way, some before they see that they are connected.
     const open = () => Connection.open(place).catch(() => undefined);
-    const clients = await Promise.all(Array.from({ length: 300 }, open));
-    held.push(...clients.flatMap((client) => client ?? []));
+    const clients = await Promise.all(Array.from({ length: 320 }, open));
     for (let i = 0; i < 20; i += 1) expect(await ask(agent, "\n")).toBe("UP\n");
-  }
-  await until("all are closed", async () => {
-    await Bun.sleep(500);
-    // What is sent to a closed connection is answered by a reset.
-    for (const client of held) client.send("x");
-    return held.every(({ socket }) => socket.destroyed);
-  });
-});
+    await until("all are closed", async () => {
+      await Bun.sleep(500);
+      // What is sent to a closed connection is answered by a reset.
+      for (const client of clients) client?.send("x");
+      return clients.every((client) => client === undefined || client.socket.destroyed);
+    });
+    // They are nobody's pollers.
+    if (options.socket) {
+      expect(await show(agent, "pollers")).toMatchObject([{ address: "127.0.0.1" }]);
+    }
+  },
+);
 
 test("an agent answers over IPv6", async () => {
   await using agent = await start({ hostname: "::1" });

@@ -1,11 +1,10 @@
-// - `follow` overwrites nothing that a person has set, and does nothing while a deploy holds the service.
+// - `follow` overwrites nothing that a person has set; while a deploy holds the service it gives way,
+//   too, which is in give-way.test.ts.
 // - What it does not name stays; between UP and READY so does a person's word.
 // - The same state again is neither saved nor logged.
 import { describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
-import { until } from "../../scripts/lib/until.ts";
 import type { State } from "../../src/state/state.ts";
-import { Connection } from "./connection.ts";
 import { ask, command, show, start } from "./driver.ts";
 
 describe("`follow`", () => {
@@ -70,20 +69,5 @@ describe("`follow`", () => {
       );
     }
     expect(agent.file()).toBe(before);
-  });
-
-  test("gives way to whoever holds the service or its host", async () => {
-    const up = '{"status":"UP"}';
-    await using agent = await start({ socket: true, services: { web: up, api: up } });
-    const held = /^error: not followed: held by anna for \d+ s$/;
-    using web = await Connection.open(agent.socket, "@web hold anna\n");
-    expect(await web.lines()).toEqual(["ok held"]);
-    expect(await command(agent, `@web ${DOWN}`)).toMatch(held);
-    expect(await command(agent, DOWN)).toMatch(held);
-    expect(await command(agent, `@api ${DOWN}`)).toStartWith("ok saved");
-    web[Symbol.dispose]();
-    await until("web is free", async () => {
-      return (await command(agent, `@web ${DOWN}`)).startsWith("ok saved");
-    });
   });
 });

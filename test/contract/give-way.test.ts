@@ -59,22 +59,29 @@ describe("`hold`", () => {
     });
   });
 
-  test("of the host and of its services exclude each other, two services do not", async () => {
+  test("of the host and of its services exclude each other, and `follow`; two services do not", async () => {
     const up = '{"status":"UP"}';
-    await using agent = await start({ socket: true, services: { web: up, api: up } });
-    using web = await Connection.open(agent.socket, "@web hold anna\n");
+    await using agent = await start({ socket: true, services: { web: up, api: up, db: up } });
+    const hold = (line: string) => Connection.open(agent.socket, `${line}\n`);
+    using web = await hold("@web hold anna");
     expect(await web.lines()).toEqual(["ok held"]);
-    using api = await Connection.open(agent.socket, "@api hold ben\n");
+    using api = await hold("@api hold ben");
     expect(await api.lines()).toEqual(["ok held"]);
-    expect(await command(agent, "@web hold carl")).toMatch(/^error: held by anna for \d+ s$/);
-    expect(await command(agent, "hold carl")).toMatch(/^error: held by anna for \d+ s$/);
+    for (const refused of ["@web hold carl", "hold carl", "@web follow", "follow"]) {
+      const line = refused.endsWith("follow") ? `${refused} {"status":"DOWN"}` : refused;
+      expect(await command(agent, line)).toMatch(
+        /^error: (not followed: )?held by anna for \d+ s$/,
+      );
+    }
+    expect(await command(agent, '@db follow {"status":"DOWN"}')).toStartWith("ok saved");
     web[Symbol.dispose]();
     await until("web is free", async () => {
       return (await command(agent, "hold carl")).startsWith("error: held by ben for ");
     });
+    expect(await command(agent, '@web follow {"status":"DOWN"}')).toStartWith("ok saved");
     api[Symbol.dispose]();
     using host = await until("the host is free", async () => {
-      const client = await Connection.open(agent.socket, "hold carl\n");
+      const client = await hold("hold carl");
       const [answer] = await client.lines();
       if (answer !== "ok held") client[Symbol.dispose]();
       return answer === "ok held" ? client : undefined;

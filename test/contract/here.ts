@@ -41,7 +41,6 @@ class Here {
   exitCode: number | null = null;
   /** How far ahead of the real clock the agent's is (ms). */
   ahead = 0;
-  hasStopStatus: boolean = false;
   readonly now = () => performance.now() + this.ahead;
   readonly #exit = Promise.withResolvers<number>();
 
@@ -61,10 +60,9 @@ class Here {
 
   kill(signal?: number | NodeJS.Signals): void {
     if (this.exitCode !== null) return;
-    // Nothing can kill it: it stops as fast as it can.
+    // Nothing can kill it: it stops as fast as it can, at the second signal.
     this.signals.emit(signal === "SIGKILL" ? "SIGTERM" : String(signal ?? "SIGTERM"));
-    // Where it waits for pollers, the second signal ends it.
-    if (signal === "SIGKILL" && this.hasStopStatus) void turn().then(() => this.kill("SIGINT"));
+    if (signal === "SIGKILL") void turn().then(() => this.kill("SIGINT"));
   }
 }
 
@@ -95,7 +93,6 @@ export async function startHere(options: AgentOptions = {}): Promise<AgentHere> 
   const socket = options.socket ? { HAPGENT_SOCKET: `${directory.path}/hapgent.sock` } : {};
   const config = readConfig({ HAPGENT_STATE_FILE: stateFile, ...socket, ...env });
   const here = new Here();
-  here.hasStopStatus = config.stop !== undefined;
   record(here.log);
   const agent = new Agent({ ...config, listen: [{ ip: hostname, port: 0 }] }, here);
   try {

@@ -1,5 +1,7 @@
 // Over random sequences of edits, reloads, changes, restarts and a directory that comes and goes, reply
-// and file are those of the model below.
+// and file are those of the model below, whether the file is watched or not: what is not watched is
+// read when that is asked for only, an invalid file is FAIL then; with watch the last good state stays,
+// and what the agent has saved, or could not save, is no edit.
 import { expect, test } from "bun:test";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import fc from "fast-check";
@@ -7,7 +9,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { formatReply } from "../../src/state/reply.ts";
 import { formatState, parseState, type State, type Status } from "../../src/state/state.ts";
 import { anyState } from "../arbitraries.ts";
-import { ask, command, type Started, start } from "./driver.ts";
+import { command, expectReply, start } from "./driver.ts";
 
 type Event =
   | { kind: "edit"; text: string }
@@ -21,24 +23,35 @@ interface Place {
   readonly text: string | undefined;
 }
 
-/** The agent as it is described: its state, and whether it stands in for that of the file. */
+/** The agent as it is described: its state, and what it knows to be in the file, if that is a state. */
 class Model {
   state: State = { status: "FAIL" };
-  #isMakeshift: boolean = true;
+  #known: State | undefined;
+
+  constructor(readonly isWatching: boolean) {}
 
   /** Does what an event asks for, and returns the text of the file then. */
-  apply(event: Event, { isAway, text }: Place): string | undefined {
-    const read = isAway || text === undefined ? undefined : parseOrNot(text);
+  apply(event: Event, place: Place): string | undefined {
     if (event.kind === "reload" || event.kind === "restart") {
-      this.state = read ?? { status: "FAIL" };
-      this.#isMakeshift = read === undefined;
+      this.#known = parseOrNot(place);
+      this.state = this.#known ?? { status: "FAIL" };
     }
-    if (event.kind !== "set") return text;
+    if (event.kind !== "set") return place.text;
     // A change is made to the file's state, not to what stands in for it.
-    const { reason: _, ...kept } = (this.#isMakeshift && read) || this.state;
+    this.look(place, this.#known === undefined);
+    const { reason: _, ...kept } = this.state;
     this.state = { ...kept, status: event.status };
-    this.#isMakeshift &&= read === undefined && isAway;
-    return isAway ? text : formatState(this.state);
+    if (place.isAway) return place.text;
+    this.#known = this.state;
+    return formatState(this.state);
+  }
+
+  /** Takes on what somebody else has put into the file. */
+  look(place: Place, isAsked: boolean = this.isWatching): void {
+    const found = parseOrNot(place);
+    if ((!isAsked && !this.isWatching) || Bun.deepEquals(found, this.#known)) return;
+    this.#known = found;
+    this.state = found ?? this.state;
   }
 }
 
@@ -54,50 +67,53 @@ const anyEvent: fc.Arbitrary<Event> = fc.oneof(
 );
 
 test("an agent does what its model does, whatever happens in whatever order", async () => {
-  const events = fc.array(anyEvent, { minLength: 1, maxLength: 15 });
-  await fc.assert(fc.asyncProperty(events, play), { numRuns: 100 });
+  // A check after an event, or none: with watch it is a look at the file.
+  const events = fc.array(fc.tuple(anyEvent, fc.boolean()), { minLength: 1, maxLength: 20 });
+  await fc.assert(fc.asyncProperty(fc.boolean(), events, play), {
+    numRuns: 100,
+    endOnFailure: true,
+  });
 });
 
-/** Lets events happen to an agent and to its model, and compares them after each. */
-async function play(events: readonly Event[]): Promise<void> {
+/** Lets events happen to an agent and to its model, and compares them where a check comes. */
+async function play(isWatching: boolean, events: readonly [Event, boolean][]): Promise<void> {
   using directory = temporaryDirectory();
   const [here, away] = [`${directory.path}/here`, `${directory.path}/away`];
   mkdirSync(here);
-  const begin = () => start({ stateFile: `${here}/state.json`, socket: true });
+  const env: Record<string, string> = isWatching ? { HAPGENT_WATCH: "on" } : {};
+  const begin = () => start({ stateFile: `${here}/state.json`, socket: true, env });
+  const look = (): Place => {
+    const isAway = existsSync(away);
+    const file = `${isAway ? away : here}/state.json`;
+    return { isAway, text: existsSync(file) ? readFileSync(file, "utf8") : undefined };
+  };
   let agent = await begin();
   await using _ = { [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose]() };
-  const model = new Model();
-  for (const event of events) {
+  const model = new Model(isWatching);
+  for (const [event, isChecked] of events) {
     const isAway = existsSync(away);
     const file = `${isAway ? away : here}/state.json`;
     if (event.kind === "edit") writeFileSync(file, event.text);
     if (event.kind === "delete") rmSync(file, { force: true });
-    const expected = model.apply(event, { isAway, text: readOrNot(file) });
+    const text = model.apply(event, look());
     if (event.kind === "move") renameSync(isAway ? away : here, isAway ? here : away);
-    if (event.kind === "restart") agent = await restart(agent, begin);
+    if (event.kind === "restart") {
+      await agent[Symbol.asyncDispose]();
+      agent = await begin();
+    }
     if (event.kind === "reload") await command(agent, "reload");
     if (event.kind === "set") await command(agent, `set status ${event.status}`);
-    const now = readOrNot(`${existsSync(away) ? away : here}/state.json`);
-    expect({ reply: await ask(agent), text: now }).toEqual({
-      reply: formatReply([model.state], "exact"),
-      text: expected,
-    });
+    const now = look();
+    expect(now.text).toBe(text);
+    if (!isChecked) continue;
+    model.look(now);
+    await expectReply(agent, formatReply([model.state], "exact"));
   }
 }
 
-async function restart(agent: Started, begin: () => Promise<Started>): Promise<Started> {
-  await agent.stop();
-  await agent[Symbol.asyncDispose]();
-  return await begin();
-}
-
-function readOrNot(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, "utf8") : undefined;
-}
-
-function parseOrNot(text: string): State | undefined {
+function parseOrNot({ isAway, text }: Place): State | undefined {
   try {
-    return parseState(text);
+    return isAway ? undefined : parseState(text ?? "");
   } catch {
     return undefined;
   }

@@ -6,15 +6,6 @@ import { Connection } from "./connection.ts";
 import { ask, command, HOST, show, start, testHere } from "./driver.ts";
 import { stopTimers, turn } from "./here.ts";
 
-interface Shown {
-  readonly address: string;
-  readonly sent: string;
-}
-
-function keyOf({ address, sent }: Shown): string {
-  return `${address} ${sent}`;
-}
-
 describe("who asks", () => {
   test("is an address and what it sends, and was served when it closed after the whole reply", async () => {
     await using agent = await start({ socket: true });
@@ -30,22 +21,13 @@ describe("who asks", () => {
     expect(await reset.lines()).toEqual(["UP"]);
     reset.socket.resetAndDestroy();
     await until("all have closed", async () => (await show(agent, "pollers")).length === 5);
-    const common = {
-      age: expect.any(Number),
-      since: expect.stringMatching(/^\d{4}-/),
-      interval: null,
-      counts: true,
-      why: "new",
-    };
-    const served = { ...common, reply: "UP", isServed: true };
-    const unserved = { ...common, reply: null, perhaps: ["UP"], isServed: false };
-    const pollers: Shown[] = await show(agent, "pollers");
-    expect(pollers.toSorted((a, b) => keyOf(a).localeCompare(keyOf(b)))).toEqual([
-      { address: "127.0.0.2", sent: "web", ...served },
-      { address: "127.0.0.2", sent: "web 2", ...served },
-      { address: "127.0.0.3", sent: "", ...served },
-      { address: "127.0.0.4", sent: "web", ...unserved },
-      { address: "127.0.0.5", sent: "web", ...unserved },
+    const pollers: Record<string, unknown>[] = await show(agent, "pollers");
+    const since = expect.stringMatching(/^\d{4}-/);
+    expect(pollers[0]).toMatchObject({ since, interval: null, counts: true, why: "new" });
+    const words = ["address", "sent", "reply", "perhaps", "isServed"];
+    expect(pollers.map((each) => words.map((word) => each[word]).join(" ")).toSorted()).toEqual([
+      ...["127.0.0.2 web 2 UP  true", "127.0.0.2 web UP  true", "127.0.0.3  UP  true"],
+      ...["127.0.0.4 web  UP false", "127.0.0.5 web  UP false"],
     ]);
   });
 
@@ -103,36 +85,6 @@ describe("who asks", () => {
       expect(await find()).toMatchObject({ reply: "DRAIN", isServed: true });
     },
   );
-
-  test.each([
-    ["", {}, "UP"],
-    [", by services", { services: { web: "{}" } }, "ready up 100%"],
-  ])("is nobody when it says nothing and does not close%s", async (_, more, reply) => {
-    await using agent = await start({ socket: true, ...more });
-    using clients = new DisposableStack();
-    const place = { host: HOST, port: agent.port, localAddress: "127.0.0.6" };
-    const open = async () => clients.use(await Connection.open(place));
-    const silent = await Promise.all(Array.from({ length: 320 }, open));
-    // There are too many: the oldest are closed, answered or not.
-    await until("some are given up", () => silent.some(({ ended }) => ended !== "no"));
-    const last = await open();
-    expect(await last.lines()).toEqual([reply]);
-    await until("the first is given up", () => {
-      const [first] = silent;
-      // Closed on both sides, it answers by a reset.
-      if (first?.ended === "half") first.send("x");
-      return first?.ended === "closed" || first?.ended === "reset";
-    });
-    expect(await show(agent, "pollers")).toEqual([]);
-    // One that closes is a poller, where it does so before the agent gives it up.
-    await until("one has closed", async () => {
-      using one = await open();
-      await one.lines();
-      one[Symbol.dispose]();
-      return (await show(agent, "pollers")).length === 1;
-    });
-    expect(await show(agent, "pollers")).toMatchObject([{ sent: "", isServed: true }]);
-  });
 
   test("is known by IPv4 also where the agent listens on both", async () => {
     await using agent = await start({ socket: true, hostname: "::" });

@@ -42,25 +42,6 @@ describe("an agent", () => {
       "hapgent: stopping cause=SIGTERM",
     ]);
   });
-
-  test("never changes its state on its own", async () => {
-    await using agent = await start();
-    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-    for (let i = 0; i < 20; i += 1) expect(await ask(agent)).toBe("UP\n");
-    agent.signal("SIGHUP");
-    await agent.answers("DRAIN\n");
-  });
-
-  test("keeps its state over a restart", async () => {
-    await using first = await start({ state: { status: "UP", weight: 7 } });
-    first.signal("SIGUSR2");
-    await first.answers("DOWN 7%\n");
-    // Saved first, also when the stop comes right after it.
-    expect(await first.stop("SIGINT")).toBe(0);
-    expect(first.file()).toBe(formatState({ status: "DOWN", weight: 7 }));
-    await using second = await start({ stateFile: first.stateFile });
-    expect(await ask(second)).toBe("DOWN 7%\n");
-  });
 });
 
 // Of signals that are sent together the kernel chooses the order: here they come in ours.
@@ -75,14 +56,5 @@ describe("signals that come together", () => {
     agent.signal("SIGHUP");
     expect(await agent.stop()).toBe(0);
     expect(agent.file()).toBe(formatState({ status: "UP", weight: 5 }));
-  });
-
-  testHere("are two reads at most, however many SIGHUPs there are", async () => {
-    await using agent = await start();
-    for (let i = 0; i < 1000; i += 1) agent.signal("SIGHUP");
-    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-    agent.signal("SIGHUP");
-    await agent.answers("DRAIN\n");
-    expect(agent.log.filter((line) => line.includes("SIGHUP")).length).toBeLessThan(4);
   });
 });

@@ -1,12 +1,10 @@
 // - A start says what it doubts, and a start that cannot be is one line and an exit code: 2 for a
 //   wrong setting, 1 for what is not to be had.
-// - Whoever gets an answer may signal.
 import { describe, expect, test } from "bun:test";
-import { readFileSync, writeFileSync } from "node:fs";
-import { runAgent, startAgent } from "../../scripts/lib/agent.ts";
+import { writeFileSync } from "node:fs";
+import { runAgent } from "../../scripts/lib/agent.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { until } from "../../scripts/lib/until.ts";
-import { HOST, refuse, show, start, testProcess } from "./driver.ts";
+import { refuse, show, start, testProcess } from "./driver.ts";
 
 describe("a start", () => {
   test("with a wrong setting is over with exit code 2 and one line", async () => {
@@ -22,30 +20,20 @@ describe("a start", () => {
   ])("on an address that cannot be bound (%s) is over with exit code 1", async (ip, why) => {
     await using other = await start({ socket: true });
     const env = {
+      HAPGENT_SOKET: "/run/hapgent.sock",
       HAPGENT_IP: ip,
       HAPGENT_PORT: String(other.port),
       HAPGENT_STATE_FILE: other.stateFile,
       HAPGENT_SOCKET: other.socket,
     };
     const { log, exitCode } = await refuse(env);
-    expect({ last: log.at(-1), exitCode }).toEqual({
+    expect({ first: log[0], last: log.at(-1), exitCode }).toEqual({
+      first: "hapgent: unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
       last: `hapgent: cannot listen on ${ip}:${other.port}: ${why}`,
       exitCode: 1,
     });
     // Not even the control socket is touched.
     expect((await show(other, "state")).reply).toBe("UP");
-  });
-
-  test("says first what it doubts", async () => {
-    const { log } = await refuse({
-      HAPGENT_SOKET: "/run/hapgent.sock",
-      HAPGENT_IP: "192.0.2.1",
-      HAPGENT_STATE_FILE: "/nowhere",
-    });
-    expect(log.slice(0, 2)).toEqual([
-      "hapgent: unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
-      expect.stringContaining("state file refused"),
-    ]);
   });
 });
 
@@ -58,21 +46,6 @@ describe("the executable", () => {
     expect(await runAgent(["--version"], {}, directory.path)).toMatchObject({ exitCode: 0 });
     const { stderr } = await runAgent([], { HAPGENT_IP: "none" }, directory.path);
     expect(stderr).toStartWith("hapgent: HAPGENT_IP:");
-  });
-
-  testProcess("stops, reloads and sets as PID 1 too", async () => {
-    const launcher = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
-    await using agent = await startAgent({ state: { status: "UP" }, hostname: HOST, launcher });
-    const children = `/proc/${agent.pid}/task/${agent.pid}/children`;
-    const pid = Number(readFileSync(children, "utf8"));
-    expect(readFileSync(`/proc/${pid}/status`, "utf8")).toMatch(/^NSpid:\t\d+\t1$/m);
-    process.kill(pid, "SIGUSR2");
-    await until("saved", () => agent.file().includes("DOWN"));
-    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-    process.kill(pid, "SIGHUP");
-    await agent.answers("DRAIN\n");
-    process.kill(pid, "SIGTERM");
-    expect(await agent.process.exited).toBe(0);
   });
 
   testProcess("with arguments is a command, and never the agent", async () => {

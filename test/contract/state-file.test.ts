@@ -8,14 +8,12 @@ import {
   openSync,
   readFileSync,
   rmSync,
-  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { until } from "../../scripts/lib/until.ts";
 import { formatState } from "../../src/state/state.ts";
-import { ask, logOf, start } from "./driver.ts";
+import { ask, command, logOf, start } from "./driver.ts";
 
 /** Ways to spoil a file, and what is said of it. */
 const SPOILT: [string, string, (file: string) => void][] = [
@@ -36,27 +34,11 @@ const SPOILT: [string, string, (file: string) => void][] = [
     (file) => truncateSync(file, 2 ** 30),
   ],
   [
-    "a directory",
-    "expected a regular file",
-    (file) => {
-      rmSync(file);
-      mkdirSync(file);
-    },
-  ],
-  [
     "a FIFO",
     "expected a regular file",
     (file) => {
       rmSync(file);
       Bun.spawnSync(["mkfifo", file]);
-    },
-  ],
-  [
-    "a device",
-    "expected a regular file",
-    (file) => {
-      rmSync(file);
-      symlinkSync("/dev/zero", file);
     },
   ],
 ];
@@ -85,22 +67,6 @@ describe("a state file that is refused", () => {
     await agent.logs(/^hapgent: invalid state file set aside file=\S+\.rejected$/);
     expect(readFileSync(`${agent.stateFile}.rejected`, "utf8")).toBe("no JSON");
     expect(agent.file()).toBe(formatState({ status: "UP" }));
-    // From now on what is in memory counts.
-    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":9}');
-    agent.signal("SIGUSR2");
-    await agent.answers("DOWN\n");
-  });
-
-  test("counts again when it was put right: a change is one of what it holds", async () => {
-    await using agent = await start({ state: "bad" });
-    writeFileSync(agent.stateFile, '{"status":"DOWN","weight":5,"maxconn":7}');
-    agent.signal("SIGUSR1");
-    await agent.answers("UP 5% maxconn:7\n");
-    // Once the state is that of the file, what is in memory counts.
-    await until("saved", () => agent.file().includes("UP"));
-    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":9}');
-    agent.signal("SIGUSR2");
-    await agent.answers("DOWN 5% maxconn:7\n");
   });
 });
 
@@ -126,23 +92,34 @@ test("a state file that was replaced outside its mount is named once", async () 
   }
 });
 
-describe("a save", () => {
-  test("that fails is logged; the state is answered, and the exit code tells that it is lost", async () => {
-    using directory = temporaryDirectory();
-    mkdirSync(`${directory.path}/etc`);
-    const stateFile = `${directory.path}/etc/state.json`;
-    writeFileSync(stateFile, '{"status":"UP"}');
-    await using agent = await start({ stateFile });
-    rmSync(`${directory.path}/etc`, { recursive: true });
+test.each([
+  ["off", 1],
+  ["on", 1],
+  ["off", 0],
+  ["on", 0],
+])(
+  "a change that cannot be saved is answered all the same; that it is lost is the exit code (watch %s: %i)",
+  async (watch, exitCode) => {
+    await using agent = await start({ socket: true, env: { HAPGENT_WATCH: watch } });
+    const { stateFile } = agent;
+    rmSync(stateFile);
+    mkdirSync(stateFile);
     agent.signal("SIGUSR2");
     await agent.logs(/save failed/);
-    expect(await ask(agent)).toBe("DOWN\n");
-    expect(await agent.stop()).toBe(1);
-    expect(await logOf(agent, 4)).toEqual([
-      "hapgent: state cause=SIGUSR2 old=UP new=DOWN",
-      `hapgent: save failed file=${stateFile} error="no such file or directory (ENOENT)"`,
-      "hapgent: stopping cause=SIGTERM",
-      `hapgent: stopped, changes may be lost file=${stateFile}`,
+    expect(await command(agent, "set weight 5")).toBe(
+      "error: not saved: expected a regular file; the reply is DOWN 5%",
+    );
+    for (let i = 0; i < 3; i += 1) expect(await ask(agent)).toBe("DOWN 5%\n");
+    rmSync(stateFile, { recursive: true });
+    if (exitCode === 0) {
+      expect(await command(agent, "set maxconn 7")).toBe("ok saved: DOWN 5% maxconn:7");
+    }
+    expect(await agent.stop()).toBe(exitCode);
+    const failed = `hapgent: save failed file=${stateFile} error="expected a regular file"`;
+    const lost = `hapgent: stopped, changes may be lost file=${stateFile}`;
+    expect(agent.log.filter((line) => /failed|stopped/.test(line))).toEqual([
+      ...[failed, failed],
+      ...(exitCode === 0 ? [] : [lost]),
     ]);
-  });
-});
+  },
+);

@@ -1,117 +1,96 @@
 // `wait` is ok when it can be said that every poller that counts was served the present reply, and
-// an error in every other case, that says why. The simulator plays the rules about pollers; here is
-// what a deploy is told.
+// an error in every other case, that says why. The simulator plays the rules about pollers, and what
+// is said of each is test/agent/wait.test.ts; here is what a deploy is told.
 import { describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { Connection } from "./connection.ts";
 import { ask, command, type Options, show, start, testInTime } from "./driver.ts";
+import type { AgentHere } from "./here.ts";
+
+const [FIRST, SECOND] = ["127.0.0.2", "127.0.0.3"];
 
 /** An agent that knows its pollers, by their addresses. */
 const NAMED: Options = {
   socket: true,
-  env: { HAPGENT_POLLERS: "127.0.0.2 127.0.0.3", HAPGENT_REPLY: "exact" },
+  env: { HAPGENT_POLLERS: `${FIRST} ${SECOND}`, HAPGENT_REPLY: "exact" },
 };
+
+/** Some checks, one every two seconds. */
+async function poll(agent: AgentHere, count: number, ...addresses: string[]): Promise<void> {
+  for (let i = 0; i < count; i += 1) {
+    for (const address of addresses) await ask(agent, "web\n", address);
+    await agent.pass(2);
+  }
+}
 
 describe("wait", () => {
   testInTime("is ok when all have the reply, and an interval has passed", NAMED, async (agent) => {
-    const both = async (seconds: number) => {
-      for (const address of ["127.0.0.2", "127.0.0.3"]) await ask(agent, "web\n", address);
-      await agent.pass(seconds);
-    };
-    await both(2);
-    await both(2);
+    await poll(agent, 2, FIRST, SECOND);
     await command(agent, "set status DRAIN");
     using waiting = await Connection.open(agent.socket, "wait 60\n");
-    await ask(agent, "web\n", "127.0.0.2");
-    await agent.pass(2);
-    await ask(agent, "web\n", "127.0.0.2");
+    await poll(agent, 2, FIRST);
     await Bun.sleep(150);
     expect(waiting.text).toBe("");
-    await both(2.5);
-    expect(await waiting.lines()).toEqual([
-      expect.stringMatching(
-        /^ok served to all of 2 pollers after [\d.]+ s: DRAIN; 127\.0\.0\.2 "web", 127\.0\.0\.3 "web"$/,
-      ),
-    ]);
-    // And then at once.
-    expect(await command(agent, "wait 60")).toStartWith(
-      "ok served to all of 2 pollers after 0 s: ",
+    await poll(agent, 1, FIRST, SECOND);
+    await agent.pass(1);
+    expect((await waiting.lines())[0]).toMatch(
+      /^ok served to all of 2 pollers after [\d.]+ s: DRAIN; 127\.0\.0\.2 "web", 127\.0\.0\.3 "web"$/,
     );
+    // And then at once.
+    const answer = await command(agent, "wait 60");
+    expect(answer).toStartWith("ok served to all of 2 pollers after 0 s: ");
     expect(agent.log.at(-1)).toStartWith('hapgent: wait cause=socket answer="ok served to ');
   });
 
-  testInTime(
-    "names who does not know, what that one was told, and what to type",
-    NAMED,
-    async (agent) => {
-      for (let i = 0; i < 2; i += 1) {
-        await ask(agent, "web\n", "127.0.0.2");
-        await agent.pass(2);
-      }
-      await command(agent, "set status DOWN why");
-      using waiting = await Connection.open(agent.socket, "wait 5\n");
-      await Bun.sleep(50);
-      await agent.pass(5);
-      expect(await waiting.lines()).toEqual([
-        expect.stringMatching(
-          /^error: after [\d.]+ s: 2 of 2 load balancers do not know: 127\.0\.0\.2 "web" was told UP [\d.]+ s ago and has not asked since; 127\.0\.0\.3 has never asked\. If they are gone: hapgent ctl forget 127\.0\.0\.2; hapgent ctl forget 127\.0\.0\.3$/,
-        ),
-      ]);
-      for (const address of ["127.0.0.2", "127.0.0.3"]) {
-        expect(await command(agent, `forget ${address}`)).toStartWith("ok forgotten: ");
-      }
-      expect(await command(agent, "wait 0 0")).toStartWith(
-        "ok after 0 s: DOWN #why; no load balancer",
-      );
-    },
-  );
+  testInTime("names who does not know, and what to type", NAMED, async (agent) => {
+    await poll(agent, 2, FIRST);
+    await command(agent, "set status DOWN why");
+    using waiting = await Connection.open(agent.socket, "wait 5\n");
+    await Bun.sleep(50);
+    await agent.pass(5);
+    expect((await waiting.lines())[0]).toMatch(
+      /^error: after [\d.]+ s: 2 of 2 load balancers do not know: 127\.0\.0\.2 "web" was told UP .* ago and has not asked since; 127\.0\.0\.3 has never asked\. If they are gone: hapgent ctl forget 127\.0\.0\.2; /,
+    );
+    for (const address of [FIRST, SECOND]) {
+      expect(await command(agent, `forget ${address}`)).toStartWith("ok forgotten: ");
+    }
+    const answer = await command(agent, "wait 0 0");
+    expect(answer).toStartWith("ok after 0 s: DOWN #why; no load balancer");
+  });
 
-  testInTime(
-    "ends when the status that it is about has changed, and says by what",
-    NAMED,
-    async (agent) => {
-      using waiting = await Connection.open(agent.socket, "wait 60\n");
-      await show(agent, "state");
-      agent.signal("SIGUSR2");
-      expect(await waiting.lines()).toEqual([
-        expect.stringMatching(
-          /^error: after [\d.]+ s: the host's status is not UP any more: it is DOWN \(SIGUSR2\)$/,
-        ),
-      ]);
-    },
-  );
+  test("ends when the status that it is about has changed, and says by what", async () => {
+    await using agent = await start(NAMED);
+    using waiting = await Connection.open(agent.socket, "wait 60\n");
+    await show(agent, "state");
+    agent.signal("SIGUSR2");
+    expect((await waiting.lines())[0]).toMatch(
+      /^error: after [\d.]+ s: the host's status is not UP any more: it is DOWN \(SIGUSR2\)$/,
+    );
+  });
 
   testInTime(
     "without names waits until the agent knows who asks",
     { socket: true },
     async (agent) => {
-      expect(await command(agent, "wait 0")).toBe("error: after 0 s: no load balancer has asked");
-      for (let i = 0; i < 3; i += 1) {
-        await ask(agent, "", "127.0.0.2");
-        await agent.pass(2);
-      }
-      expect(await command(agent, "wait 0")).toMatch(
-        /^error: after 0 s: the agent has listened for 6(\.\d)? s only, and knows its pollers after 10 s$/,
+      const wait = () => command(agent, "wait 0");
+      expect(await wait()).toBe("error: after 0 s: no load balancer has asked");
+      await poll(agent, 3, FIRST);
+      expect(await wait()).toMatch(
+        /has listened for 6(\.\d)? s only, and knows its pollers after 10 s$/,
       );
       await agent.pass(60);
-      expect(await command(agent, "wait 0")).toBe("ok served to 1 poller after 0 s: UP; 127.0.0.2");
+      expect(await wait()).toBe('ok served to 1 poller after 0 s: UP; 127.0.0.2 "web"');
       // Silent or not, it is a load balancer until somebody says that it is gone.
       await command(agent, "set status DRAIN");
       await agent.pass(100_000);
-      expect(await command(agent, "wait 0")).toStartWith(
-        "error: after 0 s: 1 of 1 load balancer does not know: 127.0.0.2 was told UP ",
-      );
-      expect(await command(agent, "forget silent 3600")).toBe(
-        "ok forgotten: 1 poller silent for 3600 s: 127.0.0.2",
+      expect(await wait()).toStartWith("error: after 0 s: 1 of 1 load balancer does not know: ");
+      const answer = 'ok forgotten: 1 poller silent for 3600 s: 127.0.0.2 "web"';
+      expect(await command(agent, "forget silent 3600")).toBe(answer);
+      expect(agent.log.at(-1)).toBe(
+        `hapgent: forget cause=socket answer=${JSON.stringify(answer)}`,
       );
       expect(await show(agent, "pollers")).toEqual([]);
-      expect(await command(agent, "wait 0")).toBe(
-        "error: after 0 s: no load balancer has asked; with `wait SECONDS 0` that is no error",
-      );
-      const forgets = agent.log.filter((line) => line.includes(": forget "));
-      expect(forgets).toEqual([
-        'hapgent: forget cause=socket answer="ok forgotten: 1 poller silent for 3600 s: 127.0.0.2"',
-      ]);
+      expect(await wait()).toEndWith("has asked; with `wait SECONDS 0` that is no error");
     },
   );
 
@@ -119,16 +98,13 @@ describe("wait", () => {
     "forgets by itself those that are silent for HAPGENT_FORGET, also where nobody looks",
     { socket: true, env: { HAPGENT_FORGET: "3600" } },
     async (agent) => {
-      for (let i = 0; i < 3; i += 1) {
-        await ask(agent, "web\n", "127.0.0.2");
-        await agent.pass(2);
-      }
+      await poll(agent, 3, FIRST);
       for (const [seconds, lines] of [
         [3590, 1],
         [60, 2],
       ] as const) {
         await agent.pass(seconds);
-        await ask(agent, "web\n", "127.0.0.3");
+        await ask(agent, "web\n", SECOND);
         expect(agent.log).toHaveLength(lines);
       }
       expect(agent.log[1]).toMatch(
@@ -136,14 +112,6 @@ describe("wait", () => {
       );
     },
   );
-
-  test("looks at a watched file first", async () => {
-    const env = { ...NAMED.env, HAPGENT_WATCH: "on" };
-    await using agent = await start({ ...NAMED, env });
-    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":5}');
-    expect(await command(agent, "wait 0")).toStartWith("error: after 0 s: 2 of 2 load balancers");
-    expect((await show(agent, "state")).by).toBe("file");
-  });
 
   test("that nobody waits for any more ends", async () => {
     await using agent = await start(NAMED);
@@ -164,45 +132,44 @@ describe("wait by services", () => {
   const SERVED: Options = {
     ...NAMED,
     services: { web: '{"status":"UP"}', api: '{"status":"UP"}' },
-    env: { HAPGENT_POLLERS: "127.0.0.2", HAPGENT_REPLY: "full" },
+    env: { HAPGENT_POLLERS: FIRST, HAPGENT_REPLY: "full" },
   };
 
   testInTime("is about the pollers of one, or of all", SERVED, async (agent) => {
-    const both = async (...names: string[]) => {
-      for (const name of names) await ask(agent, `${name}\n`, "127.0.0.2");
+    const poll = async (...names: string[]) => {
+      for (const name of names) await ask(agent, `${name}\n`, FIRST);
       await agent.pass(2.5);
     };
-    await both("web", "api");
-    await both("web", "api");
+    await poll("web", "api");
+    await poll("web", "api");
     await command(agent, "@web set status DOWN");
-    await both("api");
-    expect(await command(agent, "@api wait 0")).toStartWith(
-      'ok served to 1 poller after 0 s: ready up 100%; 127.0.0.2 "api"',
-    );
-    const web = /1 of \d load balancers? does not know: 127\.0\.0\.2 "web" was told ready up 100% /;
-    expect(await command(agent, "@web wait 0")).toMatch(web);
-    expect(await command(agent, "wait 0")).toMatch(web);
-    await both("web");
-    await both();
+    await poll("api");
+    const served = 'ok served to 1 poller after 0 s: ready up 100%; 127.0.0.2 "api"';
+    expect(await command(agent, "@api wait 0")).toStartWith(served);
+    const untold =
+      /1 of \d load balancers? does not know: 127\.0\.0\.2 "web" was told ready up 100% /;
+    expect(await command(agent, "@web wait 0")).toMatch(untold);
+    expect(await command(agent, "wait 0")).toMatch(untold);
+    await poll("web");
+    await poll();
     expect(await command(agent, "wait 0")).toStartWith("ok served to all of 2 pollers after 0 s: ");
-    expect((await show({ socket: agent.socket }, "pollers")).length).toBe(2);
     expect(JSON.parse(await command(agent, "@web show pollers"))).toMatchObject([{ sent: "web" }]);
     // Who names no service is told so, once.
-    await ask(agent, "www\\n", "127.0.0.2");
-    await ask(agent, "www\\n", "127.0.0.2");
+    for (let i = 0; i < 2; i += 1) await ask(agent, "www\\n", FIRST);
     expect(agent.log.filter((line) => line.includes("no service "))).toEqual([
       'hapgent: a check asks for no service address=127.0.0.2 sent="www\\\\n" hint="no newline: HAProxy keeps \\\\n in single quotes"',
     ]);
   });
 
-  testInTime("of a service that goes is an error", SERVED, async (agent) => {
+  test("of a service that goes is an error", async () => {
+    await using agent = await start(SERVED);
     using waiting = await Connection.open(agent.socket, "@web wait 60\n");
     await show(agent, "state");
     rmSync(`${agent.services}/web.json`);
     await command(agent, "reload");
-    expect(await waiting.lines()).toEqual([
-      expect.stringMatching(/^error: after [\d.]+ s: "web" is no service any more$/),
-    ]);
+    expect((await waiting.lines())[0]).toMatch(
+      /^error: after [\d.]+ s: "web" is no service any more$/,
+    );
     expect(await command(agent, "@web wait 60")).toBe('error: no such service: "web"');
   });
 });

@@ -4,20 +4,18 @@
 import { describe, expect, test } from "bun:test";
 import {
   closeSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { dirname } from "node:path";
-import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { formatState } from "../../src/state/state.ts";
 import { swapDirectory } from "../config-map.ts";
-import { ask, command, start } from "./driver.ts";
+import { ask, command, expectReply, isSlow, start } from "./driver.ts";
 
 const WATCH = { HAPGENT_WATCH: "on" };
 
@@ -28,6 +26,10 @@ const CHANGES: Record<string, (file: string, text: string) => void> = {
   "deleted and written anew": (file, text) => {
     rmSync(file);
     writeFileSync(file, text);
+  },
+  "copied over with the time that it had, as rsync does": (file, text) => {
+    writeFileSync(file, text);
+    utimesSync(file, 1, 1);
   },
   "swapped with its directory, as Kubernetes does": swapDirectory,
 };
@@ -42,7 +44,8 @@ describe("a file that is watched", () => {
     await using agent = await start({ stateFile, env: WATCH });
     await expectReply(agent, "READY\n");
     for (let i = 0; i < 50; i += 1) {
-      const [status, weight] = i % 2 ? ["UP", 5] : ["DRAIN", 100 + i];
+      // Of the same size each time.
+      const [status, weight] = [i % 2 ? "READY" : "DRAIN", 100 + i];
       change(stateFile, JSON.stringify({ status, weight }));
       await expectReply(agent, `${status} ${weight}%\n`);
     }
@@ -97,69 +100,30 @@ describe("a file that is watched", () => {
     ]);
   });
 
-  test("that was bad at the start, or is for SIGHUP, is FAIL until it is good", async () => {
-    await using agent = await start({ state: "bad", env: WATCH });
-    for (let i = 0; i < 5; i += 1) await expectReply(agent, "FAIL\n");
-    expect(agent.log.filter((line) => line.includes("refused"))).toHaveLength(1);
-    writeFileSync(agent.stateFile, '{"status":"MAINT"}');
-    await expectReply(agent, "MAINT\n");
-    writeFileSync(agent.stateFile, "bad");
-    await expectReply(agent, "MAINT\n");
-    agent.signal("SIGHUP");
-    await agent.answers("FAIL\n");
-    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":2}');
-    await expectReply(agent, "DRAIN 2%\n");
-  });
-
-  test("is not news when the agent itself has saved it", async () => {
-    await using agent = await start({ env: WATCH, socket: true });
-    for (let i = 1; i <= 10; i += 1) {
-      const status = i % 2 ? "UP" : "DOWN";
-      agent.signal(i % 2 ? "SIGUSR1" : "SIGUSR2");
-      await agent.answers(`${status}${i === 1 ? "" : ` ${i - 1}%`}\n`);
-      expect(await command(agent, `set weight ${i}`)).toBe(`ok saved: ${status} ${i}%`);
-      for (let j = 0; j < 3; j += 1) await expectReply(agent, `${status} ${i}%\n`);
-      expect(agent.file()).toBe(formatState({ status: i % 2 ? "UP" : "DOWN", weight: i }));
-    }
-    expect(agent.log.filter((line) => /cause=file|refused|failed/.test(line))).toEqual([]);
-    expect(newsOf(agent)).toHaveLength(20);
-  });
-
-  test.each([0, 1])(
-    "is no edit while a change could not be saved, until it changes itself: %i",
-    async (exitCode) => {
-      using directory = temporaryDirectory();
-      const stateFile = `${directory.path}/state.json`;
-      mkdirSync(stateFile);
-      await using agent = await start({ stateFile, env: WATCH });
-      agent.signal("SIGUSR2");
-      await agent.logs(/save failed/);
-      for (let i = 0; i < 5; i += 1) await expectReply(agent, "DOWN\n");
-      if (exitCode === 0) {
-        rmSync(stateFile, { recursive: true });
-        writeFileSync(stateFile, '{"status":"READY","weight":1}');
-        await expectReply(agent, "READY 1%\n");
-      }
-      expect(await agent.stop()).toBe(exitCode);
-    },
-  );
-
   test("is looked at before a command, and before a signal: no edit is overwritten unseen", async () => {
-    await using agent = await start({ env: WATCH, socket: true });
-    writeFileSync(agent.stateFile, '{"status":"MAINT","maxconn":7}');
-    expect(await command(agent, "set weight 50")).toBe("ok saved: MAINT 50% maxconn:7");
-    writeFileSync(agent.stateFile, '{"status":"DOWN","weight":4,"reason":"by hand"}');
-    expect(JSON.parse(await command(agent, "show state"))).toMatchObject({
-      state: { status: "DOWN", weight: 4, reason: "by hand" },
-      by: "file",
-    });
-    writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":5}');
-    expect(await command(agent, "change DOWN by hand to UP")).toStartWith(
-      "error: not changed: it is DRAIN since ",
-    );
+    const up = '{"status":"UP"}';
+    await using agent = await start({ env: WATCH, socket: true, services: { web: up, api: up } });
+    const api = `${agent.services}/api.json`;
+    for (const [text, reply, line, answer] of [
+      ['{"status":"MAINT"}', "maint 100%", "set weight 5", /^ok saved: maint 5%$/],
+      ['{"status":"DOWN"}', "ready down 100%", "show state", /"DOWN"}.*"by":"file"/],
+      ['{"status":"DRAIN"}', "up drain 100%", "change DOWN to UP", /^error: .* it is DRAIN since/],
+      ['{"status":"STOPPED"}', "ready stopped 100%", "wait 0", /^error: after 0 s: no load/],
+      ['{"status":"DOWN","weight":1}', "ready down 1%", "@web show state", /"host":.*"weight":1}/],
+      ['{"status":"FAIL"}', "ready fail 100%", "show services", /ready fail.*ready fail/],
+    ] as const) {
+      writeFileSync(agent.stateFile, text);
+      expect(await command(agent, line)).toMatch(answer);
+      await agent.logs(new RegExp(`state cause=file old=.* new="${reply}"`));
+    }
+    writeFileSync(agent.stateFile, up);
+    writeFileSync(api, '{"status":"DRAIN"}');
+    expect(await command(agent, "@api set weight 5")).toBe("ok saved: up drain 5%");
+    writeFileSync(api, '{"status":"DOWN"}');
+    expect(await command(agent, "show services")).toContain("ready down 100%");
     writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":6}');
     agent.signal("SIGUSR1");
-    await agent.answers("UP 6%\n");
+    await agent.answers("ready up 6%\n");
   });
 
   test("and changes under concurrent checks and reloads is never answered late", async () => {
@@ -186,22 +150,9 @@ describe("a file that is watched", () => {
   });
 });
 
-/** Whether a line says that the disk took longer than a check waits, as on a machine that is busy. */
-function isSlow(line: string): boolean {
-  return line.includes("state file does not answer");
-}
-
 /** What was logged after the start, but for that. */
 function newsOf(agent: { readonly log: readonly string[] }): string[] {
   return agent.log.slice(1).filter((line) => !isSlow(line));
-}
-
-/** The next check is answered so, unless the log says that the disk took its time. */
-async function expectReply(agent: AgentProcess, reply: string): Promise<void> {
-  const got = await ask(agent);
-  if (got === reply) return;
-  await agent.logs(/state file does not answer/).catch(() => expect(got).toBe(reply));
-  await agent.answers(reply);
 }
 
 /** As editors and atomic writers do. */

@@ -1,8 +1,11 @@
-// Started with its signals blocked, as every launcher does, no signal kills the agent or is lost,
-// however early it comes: at any moment of the start, by the end of which it answers.
-import { test } from "bun:test";
-import { renameSync, writeFileSync } from "node:fs";
+// Whatever comes at any moment of a start: started with its signals blocked, as every launcher does,
+// none kills the agent or is lost; SIGTERM ends it with exit code 0, and nothing of it stays: no
+// socket, no temporary file, no stack trace.
+import { expect, test } from "bun:test";
+import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { freePort } from "../../scripts/lib/port.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
@@ -50,6 +53,44 @@ async function sendEarly(pid: number, name: NodeJS.Signals, stateFile: string): 
     renameSync(`${stateFile}.new`, stateFile);
   }
   process.kill(pid, name);
+}
+
+/** A start takes 20 to 50 ms here. */
+const LONGEST_MS = 80;
+
+test.each([
+  ["with a stop status", { ...TUNED, HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: "1" }],
+  ["bare, so that it starts itself again", {}],
+])("SIGTERM at any moment of a start, %s: exit code 0, and nothing is left", async (_, more) => {
+  for (let round = 0; round < times(30, 10); round += 1) {
+    await Promise.all(Array.from({ length: 4 }, () => stopAtStart(more)));
+  }
+});
+
+/** Stops an agent with everything on at a random moment of its start. */
+async function stopAtStart(more: Record<string, string>): Promise<void> {
+  using directory = temporaryDirectory();
+  const { path } = directory;
+  mkdirSync(`${path}/services`);
+  writeFileSync(`${path}/state.json`, '{"status":"UP"}');
+  const agent = Bun.spawn([EXECUTABLE], {
+    env: {
+      PATH: Bun.env["PATH"],
+      ...{ HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(freePort()) },
+      ...{ HAPGENT_STATE_FILE: `${path}/state.json`, HAPGENT_SERVICES: `${path}/services` },
+      ...{ HAPGENT_SOCKET: `${path}/socket`, HAPGENT_WATCH: "on", ...more },
+    },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  await Bun.sleep(Math.random() * LONGEST_MS);
+  agent.kill("SIGTERM");
+  const log = (await agent.stderr.text()).split("\n").filter(Boolean);
+  await agent.exited;
+  // Before it has its handlers it has done nothing yet, and the signal's default action ends it.
+  const isEarly = agent.signalCode === "SIGTERM" && log.length === 0;
+  const odd = log.filter((line) => !/^hapgent: (stopping|stop status|listening)/.test(line));
+  expect({ exitCode: isEarly ? 0 : agent.exitCode, odd }).toEqual({ exitCode: 0, odd: [] });
+  expect(readdirSync(path).toSorted()).toEqual(["services", "state.json"]);
 }
 
 /** Lets other work of this process come first. */

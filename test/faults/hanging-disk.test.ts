@@ -9,7 +9,7 @@ import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { calm } from "./calm.ts";
 import { HangingDisk } from "./hanging.ts";
-import { injectInto, withInjected } from "./launchers.ts";
+import { trace, withInjected } from "./launchers.ts";
 
 const STATE = { status: "UP", weight: 42 } as const;
 const DOWN = formatState({ ...STATE, status: "DOWN" });
@@ -34,7 +34,8 @@ describe.concurrent("a disk that does not answer", () => {
   test("nor keeps a core busy where it says EAGAIN for ever", async () => {
     await using agent = await startAgent({ state: STATE, env: TUNED });
     {
-      await using _ = await injectInto(agent.pid, "read,pread64:error=EAGAIN", agent.stateFile);
+      const again = ["-o", "/dev/null", "-e", "inject=read,pread64:error=EAGAIN"];
+      await using _ = await trace(agent.pid, again, [agent.stateFile]);
       agent.signal("SIGHUP");
       await agent.logs(/state file not read, the last state stays cause=SIGHUP .*not answered/);
       expect(await agent.ask()).toBe("UP 42%\n");

@@ -52,18 +52,6 @@ export function inside(agent: AgentProcess, path: string): string {
   return `/proc/${agent.pid}/root${path}`;
 }
 
-/**
- * Makes system calls of a process that runs fail or wait until this is disposed of; with paths only
- * those on these files.
- */
-export function injectInto(
-  pid: number,
-  injection: string,
-  ...paths: string[]
-): Promise<AsyncDisposable> {
-  return trace(pid, ["-o", "/dev/null", "-e", `inject=${injection}`], paths);
-}
-
 /** Traces a process that runs until this is disposed of; with paths only the calls on these files. */
 export async function trace(
   pid: number,

@@ -11,110 +11,67 @@ import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { calm } from "./calm.ts";
 import { HangingDisk } from "./hanging.ts";
-import { inMounts, inShell } from "./launchers.ts";
-import { Disk } from "./loop-disk.ts";
+import { inShell } from "./launchers.ts";
 import { times } from "./scale.ts";
 
 const EVENTS = times(2000, 200);
 const STATE = { status: "UP", weight: 42 } as const;
 
-/** What an agent is given for stderr, and what happens to it then. */
-interface Stderr {
-  readonly descriptor: number;
-  readonly launcher?: string[];
-  spoil?(): unknown;
-  mend?(): unknown;
-  /** What was written there. */
-  text?(): string;
-}
-
-/** Makes one, which the stack takes down. */
-type Make = (stack: AsyncDisposableStack) => Promise<Stderr>;
-
-const KINDS: Record<string, Make> = {
-  closed: async (stack) => ({ ...openFile(stack), launcher: inShell("exec 2>&-") }),
-  async "closed, and all else too: nothing is logged to a socket"(stack) {
-    return { ...openFile(stack), launcher: inShell("exec <&- >&- 2>&-") };
-  },
-  async "on a full disk"(stack) {
-    const { path } = stack.use(temporaryDirectory());
-    const script = `mount -t tmpfs -o size=4k none ${path}
-      dd if=/dev/zero of=${path}/log bs=4k count=1 status=none
-      exec 2>> ${path}/log`;
-    return { ...openFile(stack), launcher: inMounts(script) };
-  },
-  "/dev/full": async (stack) => openFile(stack, "/dev/full"),
+/** What an agent may be given for stderr; the stack takes it down. */
+const KINDS: Record<string, (stack: AsyncDisposableStack) => Promise<AgentProcess>> = {
+  "closed, and all else too: nothing is logged to a socket": (stack) =>
+    startWith(openFile(stack), inShell("exec <&- >&- 2>&-")),
+  "/dev/full": (stack) => startWith(openFile(stack, "/dev/full")),
   async "a full pipe whose reader goes away"(stack) {
     const path = `${stack.use(temporaryDirectory()).path}/pipe`;
     Bun.spawnSync(["mkfifo", path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const { descriptor } = openFile(stack, path, constants.O_WRONLY);
+    const writer = openFile(stack, path, constants.O_WRONLY);
     fill(path);
-    return { descriptor, spoil: () => closeSync(reader) };
+    const agent = await startWith(writer);
+    closeSync(reader);
+    return agent;
   },
   async "a terminal that is gone: its window was closed"(stack) {
     const path = `${stack.use(temporaryDirectory()).path}/tty`;
     const socat = Bun.spawn(["socat", "-u", `PTY,link=${path},rawer`, "OPEN:/dev/null"]);
     await until("a terminal", () => existsSync(path));
     // It must not become the terminal of the tests: that they would be told of its end.
-    const { descriptor } = openFile(stack, path, constants.O_RDWR | constants.O_NOCTTY);
-    return {
-      descriptor,
-      async spoil() {
-        socat.kill("SIGKILL");
-        await socat.exited;
-      },
-    };
-  },
-  async "a file on a frozen disk"(stack) {
-    const disk = stack.use(await Disk.make());
-    const { descriptor } = openFile(stack, `${disk.path}/log`, "a");
-    let frozen: Disposable | undefined;
-    return {
-      descriptor,
-      spoil() {
-        frozen = disk.freeze();
-      },
-      mend: () => frozen?.[Symbol.dispose](),
-      text: () => readFileSync(`${disk.path}/log`, "utf8"),
-    };
-  },
-  async "a file on a disk that hangs"(stack) {
-    const disk = stack.use(await HangingDisk.mount());
-    const { descriptor } = openFile(stack, `${disk.path}/log`, "a");
-    return {
-      descriptor,
-      spoil: () => disk.hang(),
-      mend: () => disk.answer(),
-      text: () => readFileSync(`${disk.source}/log`, "utf8"),
-    };
+    const agent = await startWith(openFile(stack, path, constants.O_RDWR | constants.O_NOCTTY));
+    socat.kill("SIGKILL");
+    await socat.exited;
+    return agent;
   },
 };
 
 test.each(Object.entries(KINDS))("stderr %s: the agent works on, and sleeps", async (_, make) => {
   await using stack = new AsyncDisposableStack();
-  const stderr = await make(stack);
-  const { descriptor, launcher = [] } = stderr;
-  await using agent = await startAgent({
-    state: STATE,
-    launcher,
-    stderr: descriptor,
-    env: TUNED,
-  });
-  await stderr.spoil?.();
+  await using agent = await make(stack);
   await worksOn(agent);
-  await stderr.mend?.();
-  const { text } = stderr;
-  if (text) {
-    await until("dropped lines are told", () => {
-      agent.signal("SIGHUP");
-      return /hapgent: lines dropped=\d+/.test(text());
-    });
-  }
   await calm(agent.pid);
   expect(await agent.stop()).toBe(0);
-  if (text) expect(text()).toMatch(/hapgent: stopping cause=SIGTERM\n$/);
 });
+
+test("stderr on a disk that hangs: the agent works on, and says later what it dropped", async () => {
+  await using stack = new AsyncDisposableStack();
+  const disk = stack.use(await HangingDisk.mount());
+  const text = () => readFileSync(`${disk.source}/log`, "utf8");
+  await using agent = await startWith(openFile(stack, `${disk.path}/log`, "a"));
+  disk.hang();
+  await worksOn(agent);
+  disk.answer();
+  await until("dropped lines are told", () => {
+    agent.signal("SIGHUP");
+    return /hapgent: lines dropped=\d+/.test(text());
+  });
+  await calm(agent.pid);
+  expect(await agent.stop()).toBe(0);
+  expect(text()).toMatch(/hapgent: stopping cause=SIGTERM\n$/);
+});
+
+function startWith(stderr: number, launcher: string[] = []): Promise<AgentProcess> {
+  return startAgent({ state: STATE, launcher, stderr, env: TUNED });
+}
 
 /** Events that all log, beside checks: all answered, the last one saved, and no memory kept. */
 async function worksOn(agent: AgentProcess): Promise<void> {
@@ -136,7 +93,7 @@ async function worksOn(agent: AgentProcess): Promise<void> {
 function openFile(stack: AsyncDisposableStack, path = "/dev/null", flags: string | number = "r+") {
   const descriptor = openSync(path, flags);
   stack.defer(() => closeSync(descriptor));
-  return { descriptor };
+  return descriptor;
 }
 
 /** Writes to a pipe until it is full. */
