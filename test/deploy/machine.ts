@@ -1,14 +1,6 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { readChildren, readName } from "../../scripts/lib/proc.ts";
 import { type CommandOptions, type Output, outcome, output } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -63,8 +55,6 @@ export interface MachineOptions {
    * machine.
    */
   readonly base?: string;
-  /** Files that are there before it boots: texts by path. */
-  readonly files?: Record<string, string>;
   /** Files from outside that it sees, read-only: sources by path. */
   readonly binds?: Record<string, string>;
 }
@@ -206,10 +196,6 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
   const upper = mkdtempSync(join(tmpdir(), "machine-"));
   // It is the machine's root directory, which everybody may enter.
   chmodSync(upper, 0o755);
-  for (const [path, text] of Object.entries(options.files ?? {})) {
-    mkdirSync(dirname(join(upper, path)), { recursive: true });
-    writeFileSync(join(upper, path), text);
-  }
   const binds = Object.entries(options.binds ?? {}).map(([path, source]) => `${source} ${path}\n`);
   const machine = new Machine(options.init ?? "systemd", base, upper, binds.join(""));
   try {
