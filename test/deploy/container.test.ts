@@ -60,18 +60,11 @@ afterAll(async () => {
   await machine[Symbol.asyncDispose]();
 });
 
-/** Starts a container with the least rights, and waits until its agent answers. */
+/** Starts a container, and waits until its agent answers this. */
 async function start(name: string, reply: string, ...options: string[]): Promise<void> {
   await machine.run(["podman", "run", "--detach", "--name", name, ...options, IMAGE]);
-  await answers(name, reply);
-}
-
-/** Waits until the agent in a container answers this. */
-async function answers(name: string, reply: string): Promise<void> {
-  await until(`${name} answers ${reply}`, async () => {
-    const { stdout } = await machine.try(`podman exec ${name} hapgent status`);
-    return stdout.trim() === reply;
-  });
+  const ask = () => machine.try(`podman exec ${name} hapgent status`);
+  await until(`${name} answers ${reply}`, async () => (await ask()).stdout.trim() === reply);
 }
 
 async function inspect(name: string, format: string): Promise<string> {
@@ -84,8 +77,9 @@ function startBuildah(directory: string) {
   return (...args: string[]) => output(["buildah", ...storage, "--storage-driver=vfs", ...args]);
 }
 
-test("it runs with no rights, read-only and in 48 MB; signals change its state, and SIGTERM ends it", async () => {
-  await start("least", "UP", ...RESTRICTED.split(" "));
+test("it runs with no rights, read-only and in 48 MB; its state outlives it in a volume", async () => {
+  const options = [...RESTRICTED.split(" "), "--volume=state:/var/lib/hapgent"];
+  await start("least", "UP", ...options);
   const pid = await inspect("least", ".State.Pid");
   const text = await machine.read(`/proc/${pid}/status`);
   expect(text).toMatch(/^Uid:\t65532\t65532\t65532\t65532$/m);
@@ -94,22 +88,13 @@ test("it runs with no rights, read-only and in 48 MB; signals change its state, 
   expect(text).toMatch(/^NoNewPrivs:\t1$/m);
   expect(text).toMatch(/^Threads:\t3$/m);
   await machine.run("podman kill --signal=USR2 least");
-  await answers("least", "DOWN");
-  // It is killed, with 137, when that is not enough.
-  await machine.run("podman stop --time=30 least");
-  expect(await inspect("least", ".State.ExitCode")).toBe("0");
-});
-
-test("its state lives in a volume, whichever container has it", async () => {
-  const options = [...RESTRICTED.split(" "), "--volume=state:/var/lib/hapgent"];
-  await start("first", "UP", ...options);
-  await machine.run("podman kill --signal=USR2 first");
   const directory = await machine.run("podman volume inspect --format={{.Mountpoint}} state");
   const isSaved = async () => (await machine.read(`${directory}/state.json`)).includes("DOWN");
   await until("the save", isSaved);
-  await machine.run("podman rm --force first");
-  await start("second", "DOWN", ...options);
-  await machine.run("podman rm --force second");
+  // It is killed, with 137, when SIGTERM is not enough.
+  await machine.run("podman stop --time=30 least");
+  expect(await inspect("least", ".State.ExitCode")).toBe("0");
+  await start("next", "DOWN", ...options);
 });
 
 test("an image of your own builds from an unpacked release, and from a checkout", async () => {
@@ -134,14 +119,10 @@ test("an image of your own builds from an unpacked release, and from a checkout"
   await buildah("rm", container);
 });
 
-test("the image says what it is, when it was made, and is tuned", async () => {
+test("the image says what it is, and when it was made", async () => {
   // When the commit was: registries clean up by age.
   const created = JSON.parse(await inspect(IMAGE, "json .Created")) as string;
   expect(Date.parse(created)).toBe(readCommitTime() * 1000);
-  const variables = Object.entries(TUNED).map((entry) => entry.join("="));
-  expect(JSON.parse(await inspect(IMAGE, "json .Config.Env"))).toEqual(
-    expect.arrayContaining(variables),
-  );
   expect(JSON.parse(await inspect(IMAGE, "json .Labels"))).toMatchObject({
     "org.opencontainers.image.version": version,
     "org.opencontainers.image.revision": expect.stringMatching(/^[0-9a-f]{40}$/),
@@ -165,11 +146,10 @@ test.each([
     }
     expect(read("usr/share/doc/libc6/copyright")).toContain("GNU C Library");
     expect(read("usr/lib/os-release")).toContain("ID=debian\n");
-    const status = read("var/lib/dpkg/status.d/libc6");
-    expect(status).toMatch(/^Package: libc6\n/);
-    expect(status).toContain(`\nArchitecture: ${architecture}\n`);
-    expect(status).toMatch(/^Version: 2\.\d+-[0-9a-z+]+$/m);
-    expect(status).not.toContain("cross");
+    const said = new RegExp(
+      `^Package: libc6\n[^]*\nArchitecture: ${architecture}\n[^]*\nVersion: 2\\.\\d+-(?!.*cross)`,
+    );
+    expect(read("var/lib/dpkg/status.d/libc6")).toMatch(said);
 
     await using agent = await startAgent({
       executable: join(root, "usr/bin/hapgent"),
@@ -189,12 +169,9 @@ test.each([
 
 test("the compose file's HAProxy follows its agents, and an agent in drain is healthy", async () => {
   const command = 'CMD ["haproxy","-f","/usr/local/etc/haproxy/haproxy.cfg"]';
-  await machine.run([
-    ...["podman", "import", "--quiet", "--change", command],
-    ...["/srv/haproxy.tar", "docker.io/library/haproxy:3.0"],
-  ]);
-  const up = ["sh", "-c", "cd /srv && podman-compose up --detach"];
-  await machine.run(up, { limit: 120 });
+  await machine.sh(`podman import --quiet --change '${command}' /srv/haproxy.tar \
+      docker.io/library/haproxy:3.0
+    cd /srv && podman-compose up --detach`);
   const get = async () => (await machine.try("curl --silent http://127.0.0.1:8080/")).stdout.trim();
   const names = async () => {
     const all = new Set<string>();
