@@ -5,13 +5,11 @@
 // - removed, it leaves nothing running, and nothing but what operators may want to keep.
 import { expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
+import { hasAllFiles, listAgents } from "./installed.ts";
 import { bootMachine, type Machine, startPoller } from "./machine.ts";
 import { buildDebs, buildRpms, runQuietly } from "./packages.ts";
 import { bindRelease, INSTALL } from "./release.ts";
-
-const STATE = "/var/lib/hapgent/state.json";
-const SETTINGS = "/etc/default/hapgent";
-const FOLLOW = "hapgent-follow true\n";
+import { SETTINGS, STATE } from "./units.ts";
 
 /** A way to install: what it does to a machine. */
 interface Way {
@@ -102,20 +100,18 @@ test.each<[string, Way]>([
     await way.install(machine);
     await machine.sh(way.start ?? "true");
     await knowsAgent(machine);
-    const files = (await machine.inventory()).filter((path) => !before.includes(path));
-    expect(FILES[way.init].filter((end) => !files.some((path) => path.endsWith(end)))).toEqual([]);
+    await hasAllFiles(machine, way.init);
 
     if (isSystemd) await machine.sh(EXTRAS);
     await machine.sh(`echo "# mine" >>${SETTINGS}`);
     await machine.run("hapgent ctl set status DOWN");
     const pids = await listAgents(machine);
-    await using poller = isSystemd ? await startPoller(machine) : undefined;
+    const poller = isSystemd ? startPoller(machine) : undefined;
     await way.upgrade(machine);
-    if (poller) expect(Object.keys(await poller.stop())).toEqual(["ready down 100%\n"]);
+    if (poller) expect(await poller.stop()).toEqual(["ready down 100%"]);
     await machine.answers("ready down 100%");
     const now = await listAgents(machine);
-    expect(now.length).toBe(pids.length);
-    expect(now.filter((pid) => pids.includes(pid))).toEqual([]);
+    expect([now.length, ...now.filter((pid) => pids.includes(pid))]).toEqual([pids.length]);
 
     await machine.switchOff();
     await machine.boot();
@@ -123,10 +119,8 @@ test.each<[string, Way]>([
 
     await way.remove(machine);
     await until("nothing runs", async () => (await listAgents(machine)).length === 0);
-    if (isSystemd)
-      expect(await machine.run("systemctl list-units --no-legend --state=active hapgent*")).toBe(
-        "",
-      );
+    const active = "systemctl list-units --no-legend --state=active hapgent*";
+    if (isSystemd) expect(await machine.run(active)).toBe("");
     expect(await machine.read(STATE)).toContain('"DOWN"');
     expect(await machine.read(way.settings)).toEndWith("# mine");
     if (way.purge) {
@@ -145,7 +139,7 @@ test.each<[string, Way]>([
 /** What an operator adds under systemd: the address, an instance, and a state that follows a command. */
 const EXTRAS = `mkdir -p /etc/hapgent/follow
   echo HAPGENT_PORT=9801 >/etc/hapgent/web.env
-  printf '${FOLLOW.trim()}\n' >/etc/hapgent/follow/web
+  echo hapgent-follow true >/etc/hapgent/follow/web
   systemctl stop hapgent
   systemctl enable --quiet --now hapgent.socket
   systemctl start hapgent hapgent@web
@@ -158,21 +152,6 @@ const OPERATORS = [
   "/var/lib/hapgent/web/state.json",
 ];
 
-/** What an installation brings, by the ends of its paths. */
-const COMMON = [
-  ...["/bin/hapgent", "/bin/hapgent-deploy", "/bin/hapgent-follow", SETTINGS, STATE],
-  ...["bash-completion/completions/hapgent", "vendor_completions.d/hapgent.fish", "/_hapgent"],
-  "/haproxy/haproxy.cfg",
-];
-const FILES = {
-  systemd: [
-    ...COMMON,
-    ...["hapgent.service", "hapgent.socket", "hapgent@.service", "hapgent@.socket"],
-    ...["hapgent-follow@.service", "hapgent-follow@.timer"],
-  ],
-  sysv: [...COMMON, "/etc/init.d/hapgent"],
-};
-
 /** Expects root's commands to know the agent, and its files to be its user's. */
 async function knowsAgent(machine: Machine): Promise<void> {
   expect(await machine.run("hapgent status")).toBe("ready up 100%");
@@ -182,9 +161,4 @@ async function knowsAgent(machine: Machine): Promise<void> {
   for (const path of [STATE, "/var/lib/hapgent", "/var/lib/hapgent/services"]) {
     expect(await machine.run(`stat --format=%U:%G ${path}`)).toBe("hapgent:hapgent");
   }
-}
-
-/** The processes of agents. */
-async function listAgents(machine: Machine): Promise<string[]> {
-  return (await machine.try("pgrep -x hapgent")).stdout.split("\n").filter(Boolean);
 }

@@ -1,105 +1,211 @@
-// The manifests have no field that Kubernetes does not know, keep to the restricted standard,
-// and their commands do what they are there for.
+// The manifests have no field that Kubernetes does not know, and keep to the restricted standard. An
+// agent with their variables is probed, restarted and stopped as the kubelet does it, in the order in
+// which that stops containers: behind the HAProxy of the sample, no request fails.
 import { describe, expect, test } from "bun:test";
-import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { version } from "../../package.json";
-import { output, ROOT } from "../../scripts/lib/shell.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
+import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { swapDirectory } from "../config-map.ts";
-import {
-  checkTypes,
-  containerOf,
-  expectRestricted,
-  FILES,
-  parse,
-  podOf,
-  read,
-  startSidecar,
-} from "./manifests.ts";
+import { HAPROXY_ENVIRONMENT, startHaproxy } from "../haproxy.ts";
+import { startService, Traffic } from "../system/traffic.ts";
 
-test.each([...FILES, "haproxy.yaml"])(
-  "%s has no field that Kubernetes does not know, and keeps to the restricted standard",
-  async (file) => {
-    expect(await checkTypes(file)).toBe("");
-    expectRestricted(file);
-  },
-);
+/** The manifests with an agent beside a service. */
+const PODS = ["sidecar.yaml", "configmap.yaml"];
 
-describe.each(FILES)("%s", (file) => {
-  test("has an agent of this version, with limits that were measured", () => {
-    const sidecar = containerOf(file, "hapgent");
-    expect(sidecar.image).toBe(`hapgent:${version}`);
-    const unit = readFileSync(`${ROOT}deploy/systemd/hapgent.service`, "utf8");
-    const measured = `${/^MemoryMax=(\d+)M$/m.exec(unit)?.[1]}Mi`;
-    expect(sidecar.resources.limits.memory).toBe(measured);
-    expect(sidecar.resources.requests.memory).toBe(measured);
-    // A Service named hapgent would give it a HAPGENT_PORT.
-    expect(podOf(file).enableServiceLinks).toBe(false);
-  });
+interface Action {
+  readonly exec: { readonly command: string[] };
+}
 
-  test("its probes ask the agent as HAProxy does, and take any state for healthy", async () => {
-    using directory = temporaryDirectory();
-    const { agent, container, execute } = await startSidecar(file, directory.path);
-    const probes = [container.startupProbe, container.livenessProbe];
-    for (const { exec } of probes) {
-      const { exitCode, stdout } = await execute(exec.command);
-      expect({ exitCode, stdout }).toEqual({
-        exitCode: 0,
-        stdout: expect.stringMatching(/^(FAIL|ready fail 100%)\n$/),
+/** What the tests look at in a container. */
+interface Container {
+  readonly name: string;
+  readonly restartPolicy?: string;
+  readonly env: readonly { readonly name: string; readonly value: string }[];
+  readonly startupProbe: Action;
+  readonly livenessProbe: Action;
+  readonly readinessProbe: Action;
+  readonly lifecycle?: { readonly postStart?: Action; readonly preStop?: Action };
+  readonly securityContext: object;
+}
+
+interface Pod {
+  readonly enableServiceLinks?: boolean;
+  readonly securityContext: object;
+  readonly initContainers?: readonly Container[];
+  readonly containers: readonly Container[];
+}
+
+/** An object of Kubernetes: a Deployment, or a ConfigMap, which has data. */
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec: { readonly template: { readonly spec: Pod } };
+}
+
+function readManifests(file: string): Manifest[] {
+  const text = readFileSync(`${ROOT}deploy/kubernetes/${file}`, "utf8");
+  return [Bun.YAML.parse(text)].flat() as Manifest[];
+}
+
+/** The pod of a file, and its containers: native sidecars and the others. */
+function readPod(file: string) {
+  const deployment = readManifests(file).find(({ kind }) => kind === "Deployment");
+  if (!deployment) throw new Error(`expected a Deployment in ${file}`);
+  const pod = deployment.spec.template.spec;
+  const containers = [...(pod.initContainers ?? []), ...pod.containers];
+  const [agent, web] = ["hapgent", "web"].map((name) => containers.find((of) => of.name === name));
+  return { pod, containers, agent, web };
+}
+
+/** The text of a file's ConfigMap. */
+function readData(file: string): string | undefined {
+  const data = readManifests(file).find((object) => object.data)?.data;
+  return data && Object.values(data)[0];
+}
+
+/** Starts the agent of a pod, its paths below a directory. */
+async function startPod(file: string, directory: string) {
+  const { agent: container, web } = readPod(file);
+  if (!container || !web) throw new Error(`expected an agent and a service in ${file}`);
+  const here = (text: string) => text.replaceAll(/\/(var\/lib|etc)\/hapgent/g, directory);
+  const env = Object.fromEntries(container.env.map(({ name, value }) => [name, here(value)]));
+  const stateFile = join(directory, "state.json");
+  const agent = await startAgent({ stateFile, env });
+  const where = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
+  return {
+    agent,
+    container,
+    web,
+    /** Probes the agent as the kubelet does, in the container's environment. */
+    async probe({ exec }: Action) {
+      const [, ...args] = exec.command;
+      const { stdout, exitCode } = await outcome([EXECUTABLE, ...args], {
+        env: { ...env, ...where },
       });
-    }
-    // Only readiness follows the state.
-    const { exec: readiness } = container.readinessProbe;
-    expect((await execute(readiness.command)).exitCode).toBe(2);
-    agent.change({ status: "UP" });
-    await until("it is ready", async () => (await execute(readiness.command)).exitCode === 0);
-    await agent[Symbol.asyncDispose]();
-    for (const { exec } of probes) expect((await execute(exec.command)).exitCode).toBe(1);
-  });
+      return { stdout, exitCode };
+    },
+    /** Runs what belongs to a container's start or stop. */
+    async run(action?: Action) {
+      if (action) await output(action.exec.command.map(here), { limit: 60 });
+    },
+    /** Gives it the state that the pod starts with: from the service's hook or the ConfigMap. */
+    async begin() {
+      const text = readData(file);
+      if (text === undefined) return await this.run(web.lifecycle?.postStart);
+      swapDirectory(stateFile, text);
+      symlinkSync("..data/state.json", stateFile);
+    },
+    [Symbol.asyncDispose]: () => agent[Symbol.asyncDispose](),
+  };
+}
 
-  test("answers the same after its container alone has restarted", async () => {
-    expect(containerOf(file, "hapgent").lifecycle).toBeUndefined();
-    using directory = temporaryDirectory();
-    writeFileSync(join(directory.path, "state.json"), '{"status":"UP"}');
-    for (let start = 1; start <= 2; start += 1) {
-      const { agent } = await startSidecar(file, directory.path);
-      await using _ = agent;
-      expect(await agent.ask()).toBe("ready up 100%\n");
-      agent.signal("SIGTERM");
-      await agent.answers("ready down 100%\n");
-    }
+test("no manifest has a field that Kubernetes' types do not have", async () => {
+  using directory = temporaryDirectory();
+  symlinkSync(`${ROOT}test/node_modules`, join(directory.path, "node_modules"));
+  const objects = [...PODS, "haproxy.yaml"].flatMap(readManifests);
+  const lines = objects.map((object, index) => {
+    const group = object.apiVersion.replace(".k8s.io", "").replace(/^v1$/, "core/v1");
+    return `import type { ${object.kind} as K${index} } from "kubernetes-types/${group}";
+export const object${index}: K${index} = ${JSON.stringify(object)};`;
   });
+  writeFileSync(join(directory.path, "manifests.ts"), lines.join("\n"));
+  const options = ["--strict", "--noEmit", "--skipLibCheck", "--module", "preserve", "--types", ""];
+  const tsc = ["bun", `${ROOT}node_modules/typescript/bin/tsc`, "--ignoreConfig", ...options];
+  await output([...tsc, "manifests.ts"], { cwd: directory.path });
 });
 
-test("the service's hooks write the sidecar's state: FAIL, then UP, and DOWN before it stops", async () => {
-  using directory = temporaryDirectory();
-  const { agent, container, execute } = await startSidecar("sidecar.yaml", directory.path);
-  await using _ = agent;
-  expect(container.restartPolicy).toBe("Always");
-  expect((await execute(container.startupProbe.exec.command)).stdout).toBe("ready fail 100%\n");
-  const { postStart, preStop } = containerOf("sidecar.yaml", "web").lifecycle ?? {};
-  const replies: string[] = [];
-  for (const hook of [postStart, preStop]) {
-    const command = hook?.exec.command.map((word) =>
-      word.replaceAll("/var/lib/hapgent", directory.path).replace(/sleep \d+/, "true"),
-    );
-    await output(command ?? []);
-    replies.push(await agent.ask());
+test.each([...PODS, "haproxy.yaml"])("%s keeps to the restricted standard", (file) => {
+  const { pod, containers } = readPod(file);
+  expect(pod.securityContext).toMatchObject({
+    runAsNonRoot: true,
+    runAsUser: expect.any(Number),
+    seccompProfile: { type: "RuntimeDefault" },
+  });
+  for (const { securityContext } of containers) {
+    expect(securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ["ALL"] },
+    });
   }
-  expect(replies).toEqual(["ready up 100%\n", "ready down 100%\n"]);
 });
 
-test("the sidecar follows a ConfigMap as the kubelet swaps it", async () => {
+test("haproxy.yaml has a configuration that HAProxy takes", async () => {
   using directory = temporaryDirectory();
-  const file = join(directory.path, "state.json");
-  const [map] = parse(read("configmap.yaml")) as unknown as { data: Record<string, string> }[];
-  swapDirectory(file, map?.data["state.json"] ?? "");
-  symlinkSync("..data/state.json", file);
-  const { agent } = await startSidecar("configmap.yaml", directory.path);
-  await using _ = agent;
-  expect(await agent.ask()).toBe("ready up 100%\n");
-  swapDirectory(file, '{"status": "DRAIN", "weight": 50}');
-  expect(await agent.ask()).toBe("up drain 50%\n");
+  const file = join(directory.path, "haproxy.cfg");
+  writeFileSync(file, readData("haproxy.yaml") ?? "");
+  const check = ["haproxy", "-c", "-q", "-f", file];
+  const { stderr, exitCode } = await outcome(check, { env: HAPROXY_ENVIRONMENT });
+  expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+});
+
+describe.each(PODS)("a pod of %s", (file) => {
+  test("is healthy in any state, and ready in its own, as its probes ask", async () => {
+    using directory = temporaryDirectory();
+    await using started = await startPod(file, directory.path);
+    const { agent, container, probe } = started;
+    const health = [container.startupProbe, container.livenessProbe];
+    const fail = { exitCode: 0, stdout: expect.stringMatching(/^(FAIL|ready fail 100%)\n$/) };
+    for (const each of health) expect(await probe(each)).toEqual(fail);
+    expect((await probe(container.readinessProbe)).exitCode).toBe(2);
+    await started.begin();
+    const isReady = async () => (await probe(container.readinessProbe)).exitCode === 0;
+    await until("it is ready", isReady);
+    await agent[Symbol.asyncDispose]();
+    for (const each of health) expect((await probe(each)).exitCode).toBe(1);
+    // A Service named hapgent would set HAPGENT_PORT.
+    expect(readPod(file).pod.enableServiceLinks).toBe(false);
+  });
+
+  test("answers the same after the agent's container alone has restarted", async () => {
+    using directory = temporaryDirectory();
+    for (let start = 1; start <= 2; start += 1) {
+      await using pod = await startPod(file, directory.path);
+      if (!existsSync(join(directory.path, "state.json"))) await pod.begin();
+      expect(await pod.agent.ask()).toBe("ready up 100%\n");
+      pod.agent.signal("SIGTERM");
+      await pod.run(pod.container.lifecycle?.preStop);
+      await pod.agent.answers("ready down 100%\n");
+    }
+  });
+});
+
+test.concurrent.each(PODS)("no request fails while a pod of %s stops", async (file) => {
+  using directory = temporaryDirectory();
+  await using pod = await startPod(file, directory.path);
+  await pod.begin();
+  await using web = startService("one");
+  await using other = startService("other");
+  // The lines of the sample, with the addresses of one pod.
+  const [, options = ""] = /default-server (.*)/.exec(readData("haproxy.yaml") ?? "") ?? [];
+  const server = options.replace("agent-port 9777", `agent-port ${pod.agent.port}`);
+  await using haproxy = await startHaproxy(`
+listen be
+  bind unix@front.sock
+  retries 0
+  server s 127.0.0.1:${web.port} ${server} agent-addr 127.0.0.1 agent-send "web\\n"
+  server other 127.0.0.1:${other.port} weight 100
+`);
+  await haproxy.shows({ agent_status: "L7OK" });
+  await using traffic = new Traffic(haproxy);
+  await traffic.served({ name: "one" });
+  // The kubelet stops containers each after its hook, all at once; native sidecars after the others.
+  const stopWeb = async () => {
+    await pod.run(pod.web.lifecycle?.preStop);
+    await web.stop();
+  };
+  const stopAgent = async () => {
+    await pod.run(pod.container.lifecycle?.preStop);
+    await pod.agent.stop();
+  };
+  if (pod.container.restartPolicy === "Always") await stopWeb().then(stopAgent);
+  else await Promise.all([stopWeb(), stopAgent()]);
+  await traffic.served({ name: "other" }, 50);
+  await traffic.stop();
+  expect(Object.keys(traffic.answers).toSorted()).toEqual(["one", "other"]);
 });

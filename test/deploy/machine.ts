@@ -1,14 +1,6 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { type CommandOptions, type Output, outcome, output } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { readChildren, readName } from "../proc.ts";
@@ -63,8 +55,6 @@ export interface MachineOptions {
    * machine.
    */
   readonly base?: string;
-  /** Files that are there before it boots: texts by path. */
-  readonly files?: Record<string, string>;
   /** Files from outside that it sees, read-only: sources by path. */
   readonly binds?: Record<string, string>;
 }
@@ -115,27 +105,34 @@ export class Machine implements AsyncDisposable {
   }
 
   /** A command that runs another one in all of its namespaces, with root's environment. */
-  enter(command: string[], env: Record<string, string> = {}): string[] {
+  #enter(command: string | string[]): string[] {
+    const words = typeof command === "string" ? command.split(" ") : command;
     return [
-      ...["nsenter", "-t", String(this.leader), "-a", "--", "env", "-i", ...ENVIRONMENT],
-      ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
-      ...command,
+      "nsenter",
+      "-t",
+      String(this.leader),
+      "-a",
+      "--",
+      "env",
+      "-i",
+      ...ENVIRONMENT,
+      ...words,
     ];
   }
 
   /** Runs a command that must succeed, and returns what it wrote. */
   async run(command: string | string[], options: CommandOptions = {}): Promise<string> {
-    return await output(this.enter(split(command), options.env), { ...options, env: {} });
+    return await output(this.#enter(command), options);
   }
 
   /** Runs a shell script that must succeed, and returns what it wrote. */
   async sh(script: string): Promise<string> {
-    return await this.run(["sh", "-ec", script]);
+    return await this.run(["sh", "-ec", script], { limit: 120 });
   }
 
   /** Runs a command, whatever its exit code. */
   async try(command: string | string[], options: CommandOptions = {}): Promise<Output> {
-    return await outcome(this.enter(split(command), options.env), { ...options, env: {} });
+    return await outcome(this.#enter(command), options);
   }
 
   /** Writes a file of the machine. */
@@ -176,7 +173,7 @@ export class Machine implements AsyncDisposable {
   /** Every file, directory and user that an installation can leave, or those that `find` is told. */
   async inventory(which = "-true"): Promise<string[]> {
     const prune = NOISE.split(" ").flatMap((path) => ["-path", path, "-prune", "-o"]);
-    const files = await this.run(["find", "/", "-xdev", ...prune, ...split(which), "-print"]);
+    const files = await this.run(["find", "/", "-xdev", ...prune, ...which.split(" "), "-print"]);
     // Copies of the lists of users, which tools make before they write.
     const kept = files
       .split("\n")
@@ -206,10 +203,6 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
   const upper = mkdtempSync(join(tmpdir(), "machine-"));
   // It is the machine's root directory, which everybody may enter.
   chmodSync(upper, 0o755);
-  for (const [path, text] of Object.entries(options.files ?? {})) {
-    mkdirSync(dirname(join(upper, path)), { recursive: true });
-    writeFileSync(join(upper, path), text);
-  }
   const binds = Object.entries(options.binds ?? {}).map(([path, source]) => `${source} ${path}\n`);
   const machine = new Machine(options.init ?? "systemd", base, upper, binds.join(""));
   try {
@@ -239,35 +232,18 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
   },
 };
 
-/** Questions to an agent on a machine, one every 10 ms. */
-export interface Poller extends AsyncDisposable {
-  /** Ends it and returns how often which reply, or error, came. */
-  stop(): Promise<Record<string, number>>;
-}
-
-/** Starts to ask the agent on a machine, by its port, from a process in its network. */
-export async function startPoller(machine: Machine, port = 9777): Promise<Poller> {
-  const network = ["nsenter", "-t", String(machine.leader), "--net", "--"];
-  const fixture = `${import.meta.dir}/poller-fixture.ts`;
-  const child = Bun.spawn([...network, process.execPath, fixture, String(port)], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  const lines = child.stdout.values();
-  await lines.next();
+/** Asks the agent on a machine again and again; `stop` returns all that came, each once. */
+export function startPoller(machine: Machine, port = 9777): { stop: () => Promise<string[]> } {
+  const end = `/run/poller-${port}.end`;
+  const script = `until [ -e ${end} ]; do
+      reply=$(socat -t5 -T5 - TCP:127.0.0.1:${port} 2>/dev/null) || reply="exit code $?"
+      echo "\${reply:-nothing}"
+    done | sort -u; rm ${end}`;
+  const polling = machine.try(["sh", "-c", script], { limit: 900 });
   return {
     async stop() {
-      child.kill("SIGTERM");
-      let text = "";
-      for await (const chunk of lines) text += Buffer.from(chunk).toString();
-      return JSON.parse(text);
-    },
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGKILL");
-      await child.exited;
+      await machine.write(end, "");
+      return (await polling).stdout.trimEnd().split("\n");
     },
   };
-}
-
-function split(command: string | string[]): string[] {
-  return typeof command === "string" ? command.split(" ") : command;
 }

@@ -4,11 +4,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { freePort } from "../../scripts/lib/port.ts";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { type HaproxyProcess, proxy, startHaproxy } from "../haproxy.ts";
+import { proxy, startHaproxy } from "../haproxy.ts";
 
 const MONITORING = `${ROOT}deploy/monitoring`;
 const EXPORTER = `
@@ -17,46 +16,38 @@ frontend metrics
   http-request use-service prometheus-exporter if { path /metrics }
 `;
 
-async function readAgentStatus(haproxy: HaproxyProcess): Promise<string> {
-  const socket = join(haproxy.directory.path, "admin.sock");
-  return await output([`${MONITORING}/haproxy-agent-status`, socket]);
-}
-
 test("the alerts are valid, and fire in the cases of their unit tests", async () => {
   await output(["promtool", "check", "rules", `${MONITORING}/alerts.yml`]);
   await output(["promtool", "test", "rules", "alerts-fixture.yml"], { cwd: import.meta.dir });
 });
 
-test("HAProxy's exporter says what the alerts ask of it", async () => {
+test("HAProxy's exporter says what the alerts ask of it; haproxy-agent-status says how each check went", async () => {
   await using agent = await startAgent({ state: { status: "DRAIN" } });
   await using haproxy = await startHaproxy(proxy(agent.port) + EXPORTER);
   await haproxy.shows({ status: "DRAIN (agent)" });
   const unix = join(haproxy.directory.path, "metrics.sock");
   const metrics = await (await fetch("http://haproxy/metrics", { unix })).text();
-  expect(metrics).toContain('haproxy_server_status{proxy="be",server="s",state="DRAIN"} 1\n');
-  expect(metrics).toContain('haproxy_server_status{proxy="be",server="s",state="MAINT"} 0\n');
-  expect(metrics).toContain('haproxy_server_status{proxy="be",server="s",state="UP"} 0\n');
-});
+  for (const [state, value] of Object.entries({ DRAIN: 1, MAINT: 0, UP: 0 })) {
+    const sample = `haproxy_server_status{proxy="be",server="s",state="${state}"} ${value}\n`;
+    expect(metrics).toContain(sample);
+  }
 
-test.each([
-  [{ status: "UP" }, "L7OK"],
-  [{ status: "READY" }, "CHECKED"],
-  [{ status: "DOWN", reason: 'a "b", c:d' }, "L7STS"],
-])("haproxy-agent-status says how the check of %j went", async (state, result) => {
-  await using agent = await startAgent({ state });
-  await using haproxy = await startHaproxy(proxy(agent.port));
-  await haproxy.shows({ agent_status: result });
-  const text = await readAgentStatus(haproxy);
-  const sample = `hapgent_agent_check{proxy="be",server="s",state="${result}"} 1`;
-  expect(text.split("\n").filter((line) => !line.startsWith("#"))).toEqual([sample]);
-  await output(["promtool", "check", "metrics"], { input: `${text}\n` });
-});
-
-test("haproxy-agent-status tells an agent that is not there, and fails without HAProxy", async () => {
-  await using haproxy = await startHaproxy(proxy(freePort()));
-  await until("it is L4CON", async () =>
-    (await readAgentStatus(haproxy)).includes('{proxy="be",server="s",state="L4CON"} 1'),
-  );
+  const admin = join(haproxy.directory.path, "admin.sock");
+  const says = async (result: string) => {
+    await haproxy.shows({ agent_status: result });
+    const text = await output([`${MONITORING}/haproxy-agent-status`, admin]);
+    const sample = `hapgent_agent_check{proxy="be",server="s",state="${result}"} 1`;
+    expect(text.split("\n").filter((line) => !line.startsWith("#"))).toEqual([sample]);
+    await output(["promtool", "check", "metrics"], { input: `${text}\n` });
+  };
+  agent.change({ status: "UP" });
+  await says("L7OK");
+  agent.change({ status: "DOWN", reason: 'a "b", c:d' });
+  await says("L7STS");
+  agent.change({ status: "READY" });
+  await says("CHECKED");
+  await agent.stop("SIGKILL");
+  await says("L4CON");
   const none = output([`${MONITORING}/haproxy-agent-status`, "/nonexistent.sock"]);
   await expect(none).rejects.toThrow("exit code 1");
 });
@@ -77,17 +68,7 @@ async function runCron(env: Record<string, string>): Promise<string[]> {
   return text.split("\n").filter((row) => row !== "" && !row.startsWith("#"));
 }
 
-test.each([
-  [{ status: "UP" }, 1],
-  [{ status: "READY", weight: 0 }, 0],
-  [{ status: "DRAIN", reason: "was up " }, 0],
-])("the textfile collector learns of a host that is %j: %i", async (state, value) => {
-  await using agent = await startAgent({ state });
-  const env = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
-  expect(await runCron(env)).toEqual([`${NAMES.HOST} ${value}`]);
-});
-
-test("it learns of each service, and that an agent does not answer", async () => {
+test("the textfile collector learns of the host, of each service, and that an agent does not answer", async () => {
   using services = temporaryDirectory();
   const states = {
     api: { status: "UP" },
@@ -99,7 +80,7 @@ test("it learns of each service, and that an agent does not answer", async () =>
   }
   const socket = join(services.path, "hapgent.sock");
   const env = { HAPGENT_SERVICES: services.path, HAPGENT_SOCKET: socket };
-  const agent = await startAgent({ state: { status: "UP" }, env });
+  await using agent = await startAgent({ state: { status: "UP" }, env });
   const asked = { ...env, HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(agent.port) };
   expect(await runCron(asked)).toEqual([
     `${NAMES.HOST} 1`,
@@ -107,6 +88,15 @@ test("it learns of each service, and that an agent does not answer", async () =>
     `${NAMES.SERVICE}{service="shop"} 0`,
     `${NAMES.SERVICE}{service="web"} 0`,
   ]);
+  for (const state of [
+    { status: "DRAIN", reason: "was up " },
+    { status: "READY", weight: 0 },
+  ] as const) {
+    agent.change(state);
+    await until("it is out", async () => (await runCron(asked))[0] === `${NAMES.HOST} 0`);
+    agent.change({ status: "UP" });
+    await until("it is in", async () => (await runCron(asked))[0] === `${NAMES.HOST} 1`);
+  }
   await agent.stop("SIGKILL");
   expect(await runCron(asked)).toEqual([`${NAMES.HOST} 0`]);
 });

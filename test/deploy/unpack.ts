@@ -16,35 +16,30 @@ const LINKS = ["bin", "sbin", "lib", "lib64"];
  * @param suite `experimental` takes from sid what it does not have.
  */
 export async function unpackPackages(suite: string, ...packages: string[]): Promise<string> {
-  return await cached(`${suite}-${packages[0]}`, async (path) => {
-    const include = `--include=${packages.join(",")}`;
-    const options = ["--quiet", "--mode=root", "--variant=extract", include];
-    // The index of what is not released expires in days; a mirror may be later than that.
-    const lasting = `--aptopt=Acquire::Check-Valid-Until "false"`;
-    const newest = `--aptopt=APT::Default-Release "${suite}"`;
-    const suites = suite === "experimental" ? ["sid", suite] : [suite];
-    const mirror = findMirror();
-    if (mirror === undefined)
-      throw new Error("expected a mirror of Debian below /etc/apt, got none");
-    const sources = suites.map((name) => `deb ${mirror} ${name} main`);
-    const command = ["mmdebstrap", ...options, lasting, newest, suites[0] ?? suite, path];
-    await output([...command, ...sources], { limit: 600 });
-    for (const link of LINKS.filter((name) => existsSync(join(path, "usr", name)))) {
-      if (!existsSync(join(path, link))) symlinkSync(`usr/${link}`, join(path, link));
-    }
-  });
-}
-
-/** A directory of the cache, which is made when it is not there. */
-async function cached(name: string, make: (path: string) => Promise<unknown>): Promise<string> {
-  const path = join(CACHE, name);
+  const path = join(CACHE, `${suite}-${packages[0]}`);
   if (existsSync(path)) return path;
+  const mirror = findMirror();
+  if (mirror === undefined) throw new Error("expected a mirror of Debian below /etc/apt, got none");
   // Only what is whole gets the name; of two that make it at once the first wins.
   const unfinished = `${path}.${process.pid}`;
   mkdirSync(CACHE, { recursive: true });
   rmSync(unfinished, { recursive: true, force: true });
   try {
-    await make(unfinished);
+    const suites = suite === "experimental" ? ["sid", suite] : [suite];
+    await output(
+      [
+        ...["mmdebstrap", "--quiet", "--mode=root", "--variant=extract"],
+        `--include=${packages.join(",")}`,
+        // The index of what is not released expires in days; a mirror may be later than that.
+        `--aptopt=Acquire::Check-Valid-Until "false"`,
+        `--aptopt=APT::Default-Release "${suite}"`,
+        ...[suites[0] ?? suite, unfinished, ...suites.map((name) => `deb ${mirror} ${name} main`)],
+      ],
+      { limit: 600 },
+    );
+    for (const link of LINKS.filter((name) => existsSync(join(unfinished, "usr", name)))) {
+      if (!existsSync(join(unfinished, link))) symlinkSync(`usr/${link}`, join(unfinished, link));
+    }
     if (!existsSync(path)) renameSync(unfinished, path);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });

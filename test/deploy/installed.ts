@@ -1,0 +1,29 @@
+import { expect } from "bun:test";
+import type { Machine } from "./machine.ts";
+import { SETTINGS, STATE } from "./units.ts";
+
+/** What an installation brings, by the ends of its paths. */
+const COMMON = [
+  ...["/bin/hapgent", "/bin/hapgent-deploy", "/bin/hapgent-follow", SETTINGS, STATE],
+  ...["bash-completion/completions/hapgent", "vendor_completions.d/hapgent.fish", "/_hapgent"],
+  "/haproxy/haproxy.cfg",
+];
+const FILES = {
+  systemd: [
+    ...COMMON,
+    ...["hapgent.service", "hapgent.socket", "hapgent@.service", "hapgent@.socket"],
+    ...["hapgent-follow@.service", "hapgent-follow@.timer"],
+  ],
+  sysv: [...COMMON, "/etc/init.d/hapgent"],
+};
+
+/** Expects a machine to have everything that an installation brings. */
+export async function hasAllFiles(machine: Machine, init: keyof typeof FILES): Promise<void> {
+  const files = await machine.inventory();
+  expect(FILES[init].filter((end) => !files.some((path) => path.endsWith(end)))).toEqual([]);
+}
+
+/** The processes of agents. */
+export async function listAgents(machine: Machine): Promise<string[]> {
+  return (await machine.try("pgrep -x hapgent")).stdout.split("\n").filter(Boolean);
+}
