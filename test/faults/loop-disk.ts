@@ -47,12 +47,6 @@ export class Disk implements Disposable {
     return copy;
   }
 
-  /** Freezes it, as a snapshot of a virtual machine does: who writes waits until it is thawed. */
-  freeze(): Disposable {
-    run(["fsfreeze", "--freeze", this.path]);
-    return { [Symbol.dispose]: () => run(["fsfreeze", "--unfreeze", this.path]) };
-  }
-
   /** Drops a file of the disk from the page cache, so that it is read from there. */
   async evict(file: string): Promise<void> {
     await output(["dd", `of=${file}`, "oflag=nocache", "conv=notrunc,fdatasync", "count=0"]);
@@ -64,8 +58,7 @@ export class Disk implements Disposable {
   }
 
   #takeDown(): void {
-    // A test that has failed may have left it frozen, and would hang here.
-    run(["sh", "-c", 'fsfreeze --unfreeze "$0" 2>/dev/null; umount "$0"', this.path]);
+    run(["umount", this.path]);
     rmdirSync(this.path);
   }
 }
