@@ -457,7 +457,12 @@ main() {
   while [ $# -gt 0 ]; do
     case $1 in
     --from) from=${2?--from needs a URL} && shift ;;
-    --signers) signers=$(realpath "${2?--signers needs a file}") && shift ;;
+    --signers)
+      # A failure inside of a substitution, or before &&, would not end this.
+      signers=${2:?--signers needs a file}
+      signers=$(realpath "$signers")
+      shift
+      ;;
     --insecure) insecure=yes ;;
     --allow-downgrade) allow_downgrade=yes ;;
     --dry-run) dry_run=yes ;;

@@ -1,10 +1,10 @@
-// Builds the Debian package of this machine's architecture, or of those named, amd64 and arm64:
-// dist/hapgent_VERSION_ARCHITECTURE.deb, and beside it what it was built with, .buildinfo. With --built the executables are those in dist/.
+// Builds the Debian package of this machine's architecture, or of the one named, amd64 or arm64:
+// dist/hapgent_VERSION_ARCHITECTURE.deb, and beside it what it was built with, .buildinfo. With --built the executable is that in dist/.
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
-import { author, homepage, repository, version } from "../package.json";
+import { author, version } from "../package.json";
 import { readCommitTime } from "./lib/git.ts";
+import { architectures, buildExecutable, fillIn } from "./lib/package.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { licenseExpression } from "./lib/third-party.ts";
@@ -32,67 +32,45 @@ const SOURCES: Record<string, string> = {
 };
 
 await needTools({ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" });
-const { values: options, positionals: named } = parseArgs({
-  options: { built: { type: "boolean", default: false } },
-  allowPositionals: true,
-});
-if (named.length === 0) named.push(capture(["dpkg", "--print-architecture"]));
-for (const architecture of named) build(architecture, TARGETS[architecture] ?? "unknown");
-
-function build(architecture: string, target: string): void {
-  if (!options.built) run(["bun", "scripts/build.ts", target]);
-  const { path: directory } = temporaryDirectory();
-  const source = join(directory, "hapgent");
-  mkdirSync(source);
-  for (const [name, place] of Object.entries(SOURCES)) {
-    cpSync(`${ROOT}deploy/${name}`, join(source, place), { recursive: true });
-  }
-  for (const name of ["control", "copyright"]) fillIn(join(source, "debian", name));
-  cpSync(`${ROOT}dist/hapgent-${version}-${target}`, join(source, "hapgent"));
-  writeFileSync(join(source, "debian/changelog"), changelog());
-  // For another architecture nothing is compiled: there is nothing to check and no compiler to
-  // need.
-  const foreign = ["--host-arch", architecture, "--no-check-builddeps"];
-  const unsigned = ["--unsigned-source", "--unsigned-changes", "--build=binary"];
-  // The language and the zone of whoever builds it would be in .buildinfo.
-  const same = ["env", "--unset=LANG", "--unset=LANGUAGE", "LC_ALL=C.UTF-8", "TZ=UTC"];
-  run([...same, "dpkg-buildpackage", ...unsigned, ...foreign], source);
-  const name = `hapgent_${packageVersion()}_${architecture}`;
-  cpSync(join(directory, `${name}.deb`), `${ROOT}dist/${name}.deb`);
-  writeFileSync(
-    `${ROOT}dist/${name}.buildinfo`,
-    readBuildInfo(join(directory, `${name}.buildinfo`)),
-  );
+const [architecture = capture(["dpkg", "--print-architecture"])] = architectures;
+const executable = buildExecutable(TARGETS[architecture] ?? "unknown");
+const { path: directory } = temporaryDirectory();
+const source = join(directory, "hapgent");
+const debian = join(source, "debian");
+mkdirSync(source);
+for (const [name, place] of Object.entries(SOURCES)) {
+  cpSync(`${ROOT}deploy/${name}`, join(source, place), { recursive: true });
 }
-
-/** Puts what package.json and the notices say in place of @NAME@. */
-function fillIn(path: string): void {
-  const fields = {
-    AUTHOR: author,
-    HOMEPAGE: homepage,
-    REPOSITORY: repository.url,
-    LICENSES: licenseExpression()
-      .replaceAll(/(.{1,76})( |$)/g, " $1\n")
-      .trimEnd(),
-  };
-  let text = readFileSync(path, "utf8");
-  for (const [name, value] of Object.entries(fields)) text = text.replaceAll(`@${name}@`, value);
-  writeFileSync(path, text);
+cpSync(executable, join(source, "hapgent"));
+const lines = licenseExpression()
+  .replaceAll(/(.{1,76})( |$)/g, " $1\n")
+  .trimEnd();
+for (const name of ["control", "copyright"]) {
+  fillIn(join(debian, name), join(debian, name), { LICENSES: lines });
 }
-
-/** What dpkg says of a build, without when it was: all else is the same for the same tools. */
-function readBuildInfo(path: string): string {
-  const lines = readFileSync(path, "utf8").split("\n");
-  return lines.filter((line) => !/^Build-(Date|Path):/.test(line)).join("\n");
-}
-
-/** One entry, of the time of the last commit: a package that is built twice is the same. */
-function changelog(): string {
-  const time = new Date(readCommitTime() * 1000).toUTCString().replace("GMT", "+0000");
-  return `hapgent (${packageVersion()}) unstable; urgency=medium
+// One entry, of the time of the last commit: a package that is built twice is the same.
+const time = new Date(readCommitTime() * 1000).toUTCString().replace("GMT", "+0000");
+writeFileSync(
+  join(debian, "changelog"),
+  `hapgent (${packageVersion()}) unstable; urgency=medium
 
   * Version ${version}; the project's CHANGELOG says what is new.
 
  -- ${author}  ${time}
-`;
-}
+`,
+);
+run(
+  [
+    // The language and the zone of whoever builds it would be in .buildinfo.
+    ...["env", "--unset=LANG", "--unset=LANGUAGE", "LC_ALL=C.UTF-8", "TZ=UTC"],
+    ...["dpkg-buildpackage", "--unsigned-source", "--unsigned-changes", "--build=binary"],
+    // For another architecture nothing is compiled: there is nothing to check and no compiler to need.
+    ...["--host-arch", architecture, "--no-check-builddeps"],
+  ],
+  source,
+);
+const name = `hapgent_${packageVersion()}_${architecture}`;
+cpSync(join(directory, `${name}.deb`), `${ROOT}dist/${name}.deb`);
+// Without when it was built: all else is the same for the same tools.
+const info = readFileSync(join(directory, `${name}.buildinfo`), "utf8");
+writeFileSync(`${ROOT}dist/${name}.buildinfo`, info.replaceAll(/^Build-(Date|Path):.*\n/gm, ""));

@@ -1,17 +1,16 @@
 // Runs the README's two commands on a fresh Debian machine: bun scripts/fresh.ts [--release NAME]
-// [--npm VERSION] [--path PATH] [--prepare]
+// [--npm VERSION] [--prepare]
 //
 // The machine is a root directory that has npm and nothing else: Debian's, or the version that is
-// named, with a newer Node.js below /opt. The last commit of this repository is cloned to PATH in it,
-// a directory that only root may enter. With --prepare `test` ends when all is prepared. The last
-// line says how many of the two commands passed.
+// named, with a newer Node.js below /opt. The last commit of this repository is cloned to a directory
+// in it that only root may enter. With --prepare `test` ends when all is prepared. The last line says
+// how many of the two commands passed.
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { packageManager } from "../package.json";
 import { ask } from "./lib/check.ts";
-import { collectLines } from "./lib/lines.ts";
 import { freePort } from "./lib/port.ts";
 import { findMirror, readAptOptions, readSettings } from "./lib/registries.ts";
 import { output, ROOT } from "./lib/shell.ts";
@@ -21,6 +20,9 @@ import { until } from "./lib/until.ts";
 
 /** The major version of Node.js that the newest npm runs on. */
 const NODE = 24;
+
+/** Where the clone is. */
+const CLONE = "/root/hapgent";
 
 /** Milliseconds until an agent must answer: two downloads come before it. */
 const START_MS = 300_000;
@@ -41,18 +43,13 @@ const { values: options } = parseArgs({
   options: {
     release: { type: "string", default: "bookworm" },
     npm: { type: "string", default: "debian" },
-    path: { type: "string", default: "/root/hapgent" },
     prepare: { type: "boolean", default: false },
   },
 });
 
-const TOOLS = {
-  git: "git",
-  setpriv: "util-linux",
-  unshare: "util-linux",
-  mmdebstrap: "mmdebstrap",
-};
-await needTools(TOOLS);
+await needTools({
+  ...{ git: "git", setpriv: "util-linux", unshare: "util-linux", mmdebstrap: "mmdebstrap" },
+});
 const directory = mkdtempSync(join(tmpdir(), "hapgent-fresh-"));
 process.on("exit", () => {
   // Nothing below a mount is touched, should one be left.
@@ -65,48 +62,30 @@ const root = join(directory, "root");
 await makeRoot();
 const versions = await output(enter("echo npm $(npm --version), node $(node --version)"));
 const tried = [await tryStart(), await tryTest()];
-const passed = tried.filter((result) => result.passed).length;
-console.log(`Debian ${options.release}, ${versions}, ${options.path}`);
-for (const { line } of tried) console.log(`  ${line}`);
+const passed = tried.filter(Boolean).length;
+console.log(`Debian ${options.release}, ${versions}`);
 console.log(`${passed} passed, ${tried.length - passed} failed`);
 process.exit(passed === tried.length ? 0 : 1);
 
-interface Tried {
-  readonly passed: boolean;
-  readonly line: string;
-}
-
 /** Runs `start` until the agent answers. */
-async function tryStart(): Promise<Tried> {
+async function tryStart(): Promise<boolean> {
   const port = freePort();
   const address = { HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(port) };
-  const child = spawn(enter(`${runScript("start")} 2>&1`, address));
-  const lines: string[] = [];
-  void collectLines(child.stdout, lines);
+  const child = spawn(enter(runScript("start"), address));
   const reply = await until(
     "answers",
-    async () => (await ask(port).catch(() => "")) || child.exitCode !== null,
+    async () => (await ask(port).catch(() => "")) || (child.exitCode === null ? "" : "nothing"),
     START_MS,
   ).catch(() => "nothing");
   child.kill("SIGKILL");
-  const isUp = reply === "UP 100%\n";
-  if (!isUp) console.log(lines.join("\n"));
-  return { passed: isUp, line: `start: ${isUp ? reply.trimEnd() : "no answer"}` };
+  console.log(`start: ${reply.trimEnd()}`);
+  return reply === "UP 100%\n";
 }
 
-/** Runs `test` to its end, or until all is prepared, and shows what it prints. */
-async function tryTest(): Promise<Tried> {
-  const child = spawn(enter(`${runScript("test")}${options.prepare ? " --prepare" : ""} 2>&1`));
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of child.stdout) {
-    process.stdout.write(chunk);
-    text += decoder.decode(chunk, { stream: true });
-  }
-  const passed = (await child.exited) === 0;
-  const lines = text.trimEnd().split("\n");
-  const result = lines.findLast((line) => /^\d+ passed, \d+ failed$/.test(line));
-  return { passed, line: `test: ${result ?? lines.at(-1)}` };
+/** Runs `test` to its end, or until all is prepared. */
+async function tryTest(): Promise<boolean> {
+  const child = spawn(enter(runScript(options.prepare ? "test --prepare" : "test")));
+  return (await child.exited) === 0;
 }
 
 /** The README's command for a script. */
@@ -114,14 +93,15 @@ function runScript(script: string): string {
   return `npx --yes --allow-scripts=bun ${packageManager} run ${script}`;
 }
 
-/** Starts a command; it, and all that it starts, ends with this program. */
+/** Starts a command, which shows what it prints. */
 function spawn(command: string[]) {
-  return Bun.spawn(command, { stdio: ["ignore", "pipe", "inherit"] });
+  return Bun.spawn(command, { stdio: ["ignore", "inherit", "inherit"] });
 }
 
 /**
  * A shell command in the clone, in process and mount namespaces of its own and with nothing of this
- * program's environment. The shell stays: it is the first process, which takes care of orphans.
+ * program's environment; all of it ends with this program. The shell stays: it is the first process,
+ * which takes care of orphans.
  */
 function enter(command: string, env: Record<string, string> = {}): string[] {
   const unshare = "setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child";
@@ -130,7 +110,7 @@ function enter(command: string, env: Record<string, string> = {}): string[] {
   return [
     ...[...unshare.split(" "), "--propagation=private", "sh", "-euc", ENTER, root],
     ...["env", "-i", ...words.map(([key, value]) => `${key}=${value}`)],
-    ...["sh", "-c", `cd "$0" && ${command}; exit $?`, options.path],
+    ...["sh", "-c", `cd "$0" && ${command}; exit $?`, CLONE],
   ];
 }
 
@@ -153,9 +133,9 @@ async function makeRoot(): Promise<void> {
   // A checkout may belong to another user, in a container of CI.
   const config = join(directory, "gitconfig");
   writeFileSync(config, "[safe]\n\tdirectory = *\n");
-  const clone = ["git", "clone", "--quiet", ROOT, root + options.path];
+  const clone = ["git", "clone", "--quiet", ROOT, root + CLONE];
   await output(clone, { env: { GIT_CONFIG_GLOBAL: config } });
-  chmodSync(root + options.path, 0o700);
+  chmodSync(root + CLONE, 0o700);
   if (npm === "debian") return;
   const packages = [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`];
   await step(`install ${packages.join(" ")}`, async () => {

@@ -1,7 +1,7 @@
 // Writes what comes from one source: from the tables of src (settings, spec, controls) the man page,
 // the completions and the tables of the README between their markers; the launchers as
 // scripts/lib/launchers.ts says; the chart of the newest result. A unit test compares all of them with what is committed.
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { listControls } from "../src/controls.ts";
 import { listVariables } from "../src/settings.ts";
 import * as spec from "../src/spec.ts";
@@ -21,18 +21,9 @@ const TABLES: Readonly<Record<string, Rows>> = {
     ["variable", "default", "meaning"],
     ...listVariables().map(({ term, fallback, meaning }) => [code(term), code(fallback), meaning]),
   ],
-  signals: [
-    ["signal", "what it does"],
-    ...spec.SIGNALS.map(({ term, meaning }) => [term.replace(/\w+/g, "`$&`"), meaning]),
-  ],
-  "control commands": [
-    ["command", "what it does"],
-    ...listControls().map(({ term, meaning }) => [code(term), meaning]),
-  ],
-  "state fields": [
-    ["field", "value"],
-    ...spec.STATE_FIELDS.map(({ term, meaning }) => [code(term), meaning]),
-  ],
+  signals: listRows("signal", "what it does", spec.SIGNALS),
+  "control commands": listRows("command", "what it does", listControls()),
+  "state fields": listRows("field", "value", spec.STATE_FIELDS),
 };
 
 const RESULTS = "scripts/benchmark/results/";
@@ -59,11 +50,14 @@ if (import.meta.main) {
 
 /** What the benchmark measured of the newest release that it was run for. */
 async function readNewestResult(): Promise<Result> {
-  const versions = readdirSync(ROOT + RESULTS).flatMap(
-    (name) => name.match(/^[\d.]+(?=\.json$)/) ?? [],
-  );
+  const files = [...new Bun.Glob("*.json").scanSync(ROOT + RESULTS)];
+  const versions = files.map((name) => name.replace(".json", ""));
   const newest = versions.toSorted(Bun.semver.order).at(-1);
   return await Bun.file(`${ROOT}${RESULTS}${newest}.json`).json();
+}
+
+function listRows(term: string, meaning: string, entries: readonly spec.Entry[]): Rows {
+  return [[term, meaning], ...entries.map((entry) => [code(entry.term), entry.meaning])];
 }
 
 /** Puts each table between its markers, `<!-- table: NAME -->` and `<!-- end -->`. */
@@ -91,6 +85,7 @@ function formatTable(rows: Rows): string {
   return [head, rule, ...lines].join("");
 }
 
+/** Terms, between commas, as code. */
 function code(text: string): string {
-  return text === "none" ? text : `\`${text}\``;
+  return text === "none" ? text : `\`${text.replaceAll(", ", "`, `")}\``;
 }

@@ -1,10 +1,10 @@
 // Builds the container image: dist/hapgent-VERSION-image.tar, an OCI archive with an image for each
 // architecture. With --built the executables are those in dist/.
-import { chmodSync, cpSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { parseArgs } from "node:util";
+import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { homepage, version } from "../package.json";
 import { readCommit, readCommitTime } from "./lib/git.ts";
+import { options } from "./lib/package.ts";
 import { capture, ROOT, run } from "./lib/shell.ts";
 import { packTar } from "./lib/tar.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
@@ -37,7 +37,6 @@ const time = String(readCommitTime());
 // The modes of the files that are made here are the image's.
 process.umask(0o022);
 await needTools({ buildah: "buildah" });
-const { values: options } = parseArgs({ options: { built: { type: "boolean", default: false } } });
 const targets = Object.values(ARCHITECTURES).map(({ target }) => target);
 if (!options.built) run(["bun", "scripts/build.ts", ...targets]);
 const { path: directory } = temporaryDirectory();
@@ -71,17 +70,12 @@ packTar(`${ROOT}dist/hapgent-${version}-image.tar`, layout, ...readdirSync(layou
 /** Copies into the context what the image of an architecture holds: executable and libraries. */
 async function collect(architecture: Architecture): Promise<void> {
   const { target, loader, triplet } = ARCHITECTURES[architecture];
-  let libraries = `/lib/${triplet}`;
-  let loaderFile = loader;
-  let glibc = "libc6";
-  if (architecture !== own) {
-    libraries = `/usr/${triplet}/lib`;
-    loaderFile = join(libraries, loader.slice(loader.lastIndexOf("/")));
-    glibc = `libc6-${architecture}-cross`;
-    await needTools({ [`${libraries}/libc.so.6`]: glibc });
-  }
+  const isOwn = architecture === own;
+  const libraries = isOwn ? `/lib/${triplet}` : `/usr/${triplet}/lib`;
+  const glibc = isOwn ? "libc6" : `libc6-${architecture}-cross`;
+  await needTools({ [`${libraries}/libc.so.6`]: glibc });
   copy(`${ROOT}dist/hapgent-${version}-${target}`, `${architecture}/usr/bin/hapgent`);
-  copy(loaderFile, architecture + loader);
+  copy(isOwn ? loader : join(libraries, basename(loader)), architecture + loader);
   for (const name of LIBRARIES) {
     copy(join(libraries, name), `${architecture}/lib/${triplet}/${name}`);
   }
@@ -91,9 +85,10 @@ async function collect(architecture: Architecture): Promise<void> {
   // The cross package, of the same source, has none.
   copy("/usr/share/doc/libc6/copyright", `${architecture}/usr/share/doc/libc6/copyright`);
   copy("/usr/lib/os-release", `${architecture}/usr/lib/os-release`);
-  write(`${architecture}/var/lib/dpkg/status.d/libc6`, describePackage(glibc, architecture));
-  // Here, or they would belong to the user of the state.
-  mkdirSync(join(context, architecture, "var/lib"), { recursive: true });
+  // Made here: or its parents would belong to the user of the state.
+  const status = join(context, architecture, "var/lib/dpkg/status.d");
+  mkdirSync(status, { recursive: true });
+  writeFileSync(join(status, "libc6"), describePackage(glibc, architecture), { mode: 0o644 });
 }
 
 /**
@@ -101,32 +96,22 @@ async function collect(architecture: Architecture): Promise<void> {
  * cross package has the same files under another name, and the same version with a suffix.
  */
 function describePackage(glibc: string, architecture: Architecture): string {
-  const ask = (field: string) =>
-    capture(["dpkg-query", "--show", `--showformat=\${${field}}`, glibc]);
-  return `Package: libc6
+  const format = `Package: libc6
 Status: install ok installed
 Priority: optional
 Section: libs
-Maintainer: ${ask("Maintainer")}
+Maintainer: \${Maintainer}
 Architecture: ${architecture}
 Multi-Arch: same
 Source: glibc
-Version: ${ask("Version").replace(/cross\d+$/, "")}
-Description: GNU C Library: Shared libraries
-`;
-}
-
-/** Writes a file into the context. */
-function write(to: string, text: string): void {
-  const path = join(context, to);
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text, { mode: 0o644 });
+Version: \${Version}
+Description: GNU C Library: Shared libraries`;
+  const text = capture(["dpkg-query", "--show", `--showformat=${format}`, glibc]);
+  return `${text.replace(/^(Version: .*?)cross\d+$/m, "$1")}\n`;
 }
 
 /** Copies a file into the context: a checkout has the modes that its maker's umask left. */
 function copy(from: string, to: string): void {
-  const path = join(context, to);
-  mkdirSync(dirname(path), { recursive: true });
-  cpSync(from, path, { dereference: true });
-  chmodSync(path, statSync(from).mode & 0o100 ? 0o755 : 0o644);
+  const mode = statSync(from).mode & 0o100 ? "755" : "644";
+  run(["install", "-D", `--mode=${mode}`, from, join(context, to)]);
 }

@@ -7,28 +7,26 @@ import { basename, join } from "node:path";
 import { ROOT } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 
-/** A way to break a line; undefined when the line has nothing of the kind. */
-type Mutation = (line: string) => string | undefined;
-
-const MUTATIONS: readonly Mutation[] = [
+/** Ways to break a line: what is looked for, and what comes in its place. */
+const MUTATIONS: readonly (readonly [of: RegExp, by: (...groups: string[]) => string])[] = [
   // A condition is negated.
-  (line) =>
-    replace(line, /\bif \((.+)\) (return|throw|continue|break|\{|[\w.#]+\()/, "if (!($1)) $2"),
-  (line) => replace(line, / === /, " !== "),
-  (line) => replace(line, / !== /, " === "),
-  (line) => replace(line, / && /, " || "),
+  [
+    /\bif \((.+)\) (return|throw|continue|break|\{|[\w.#]+\()/,
+    (_, condition, then) => `if (!(${condition})) ${then}`,
+  ],
+  [/ === /, () => " !== "],
+  [/ !== /, () => " === "],
+  [/ && /, () => " || "],
   // A constant is changed.
-  (line) =>
-    replace(
-      line,
-      /(?<![\w.#"'`-])(\d[\d_]*)(?![\w.:"'`])/,
-      (digits) => `${Number(digits.replaceAll("_", "")) + 1}`,
-    ),
-  (line) => replace(line, / < /, " <= "),
-  (line) => replace(line, / > /, " >= "),
-  (line) => replace(line, /\btrue\b/, "false"),
+  [
+    /(?<![\w.#"'`-])(\d[\d_]*)(?![\w.:"'`])/,
+    (digits = "") => `${Number(digits.replaceAll("_", "")) + 1}`,
+  ],
+  [/ < /, () => " <= "],
+  [/ > /, () => " >= "],
+  [/\btrue\b/, () => "false"],
   // A statement is removed.
-  (line) => replace(line, /^\s+(?:await |void )?[\w.#?]+(?:\(.*\)| = .*| [-+]= .*);$/, ""),
+  [/^\s+(?:await |void )?[\w.#?]+(?:\(.*\)| = .*| [-+]= .*);$/, () => ""],
 ];
 
 /** Data and types, which no mutation of a line changes in behaviour. */
@@ -54,9 +52,9 @@ const places = files.flatMap((file) => {
   const lines = readFileSync(ROOT + file, "utf8").split("\n");
   const whole = transpile(lines);
   return lines.flatMap((line, i) =>
-    MUTATIONS.flatMap((mutate) => {
-      const broken = mutate(line);
-      if (broken === undefined) return [];
+    MUTATIONS.flatMap(([of, by]) => {
+      const broken = line.replace(of, by);
+      if (broken === line) return [];
       const changed = transpile(lines.with(i, broken));
       // Not counted: a change of types or comments only, and what is no program any more.
       return changed === undefined || changed === whole
@@ -123,17 +121,6 @@ function transpile(lines: readonly string[]): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function replace(
-  line: string,
-  pattern: RegExp,
-  by: string | ((group: string) => string),
-): string | undefined {
-  if (!pattern.test(line)) return undefined;
-  return typeof by === "string"
-    ? line.replace(pattern, by)
-    : line.replace(pattern, (_, group: string) => by(group));
 }
 
 /** Numbers from 0 to 1, the same for the same seed (mulberry32). */

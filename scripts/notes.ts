@@ -3,7 +3,7 @@
 import { repository, version } from "../package.json";
 import { readCommit } from "./lib/git.ts";
 import { ROOT } from "./lib/shell.ts";
-import { NAMESPACE, SIGNER } from "./sign.ts";
+import { NAMESPACE, SIGNER } from "./verify.ts";
 
 if (import.meta.main) console.log(await formatNotes());
 

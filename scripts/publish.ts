@@ -42,7 +42,5 @@ function pushImage(image: string): void {
   const said = ["--all", "--authfile", login, "--digestfile", digest];
   const archive = `oci-archive:${directory}/hapgent-${version}-image.tar`;
   run(["skopeo", "copy", ...said, archive, `docker://${image}:${version}`]);
-  const line = `digest=${readFileSync(digest, "utf8").trim()}\n`;
-  if (GITHUB_OUTPUT) appendFileSync(GITHUB_OUTPUT, line);
-  else console.log(line.trim());
+  appendFileSync(GITHUB_OUTPUT ?? "/dev/stdout", `digest=${readFileSync(digest, "utf8").trim()}\n`);
 }

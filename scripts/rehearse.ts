@@ -3,18 +3,18 @@
 //
 // Each job gets a workspace of another user, an empty home and empty caches; its steps run as root, as
 // in a container. --fast leaves out tests and benchmark, and compresses as little as possible.
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { version } from "../package.json";
 import { git } from "./lib/git.ts";
 import { readSettings } from "./lib/registries.ts";
-import { output, ROOT, run } from "./lib/shell.ts";
+import { output, ROOT } from "./lib/shell.ts";
 import { say } from "./lib/steps.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
 import { readSection } from "./notes.ts";
-import { SIGNER } from "./sign.ts";
+import { SIGNER } from "./verify.ts";
 
 type Inputs = Readonly<Record<string, string | undefined>>;
 
@@ -38,16 +38,6 @@ interface RehearsalOptions {
    * downloads come from this user's caches.
    */
   readonly isFast: boolean;
-  /** Takes each line that says what is played. */
-  readonly say: (line: string) => void;
-}
-
-/** Where a job is played. */
-interface Stage {
-  readonly workspace: string;
-  readonly env: Record<string, string>;
-  /** What steps write the directories into that the steps after them find commands in. */
-  readonly paths: string;
 }
 
 /** The user who owns the workspace of a job; in a container, the steps run as root. */
@@ -59,26 +49,18 @@ const LIMIT = 3600;
 /** What a fast rehearsal leaves out. */
 const SLOW = /^bun run (test|benchmark)\b/;
 
-/** The only author of a copy, always at the same time. */
-const AUTHOR = {
-  ...{ GIT_AUTHOR_NAME: "test", GIT_AUTHOR_EMAIL: "test@example.org" },
-  ...{ GIT_COMMITTER_NAME: "test", GIT_COMMITTER_EMAIL: "test@example.org" },
-  ...{ GIT_AUTHOR_DATE: "2026-01-01T00:00:00Z", GIT_COMMITTER_DATE: "2026-01-01T00:00:00Z" },
-};
-
 if (import.meta.main) {
   const { values: options } = parseArgs({ options: { fast: { type: "boolean", default: false } } });
   await needTools({ git: "git", npm: "npm", "ssh-keygen": "openssh-client" });
   const { path } = temporaryDirectory();
-  const key = join(path, "key");
-  const signers = join(path, "signers");
   const tree = join(path, "tree");
-  run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "rehearsal", "-f", key]);
-  writeFileSync(signers, `${SIGNER} namespaces="file" ${readFileSync(`${key}.pub`, "utf8")}`);
-  await makeReleaseTree(tree, signers);
-  const text = readFileSync(key, "utf8");
+  const make = `ssh-keygen -q -t ed25519 -N '' -C rehearsal -f key &&
+    echo '${SIGNER} namespaces="file"' "$(cat key.pub)" >signers`;
+  await output(["sh", "-c", make], { cwd: path });
+  await makeReleaseTree(tree, join(path, "signers"));
+  const key = readFileSync(join(path, "key"), "utf8");
   const directory = join(path, "jobs");
-  const release = await rehearse({ tree, directory, key: text, isFast: options.fast, say });
+  const release = await rehearse({ tree, directory, key, isFast: options.fast });
   say(`made and signed: ${readdirSync(release).join(", ")}`);
 }
 
@@ -102,9 +84,10 @@ export async function makeReleaseTree(directory: string, signers: string): Promi
     await changelog.write(text.replace("## [Unreleased]\n", () => headings));
   }
   await output(["sh", "-c", `cat "$0" >>deploy/allowed_signers`, signers], { cwd: directory });
-  const commit = `git init --quiet && git add --all && git commit --quiet --message=Release &&
+  const commit = `git init --quiet && git add --all &&
+    git -c user.name=test -c user.email=test@example.org commit --quiet --message=Release &&
     git tag v${version}`;
-  await output(["sh", "-c", commit], { cwd: directory, env: AUTHOR });
+  await output(["sh", "-c", commit], { cwd: directory });
 }
 
 /**
@@ -118,81 +101,83 @@ export async function rehearse(options: RehearsalOptions): Promise<string> {
   const text = readFileSync(join(options.tree, ".github/workflows/release.yml"), "utf8");
   const { jobs } = Bun.YAML.parse(text) as { jobs: Record<string, { steps: Step[] }> };
   for (const [name, { steps }] of Object.entries(jobs)) {
-    const stage = await makeStage(options, name);
+    const job = join(options.directory, name);
+    for (const part of ["workspace", "home"]) mkdirSync(join(job, part), { recursive: true });
+    const env = await makeEnvironment(job, options.isFast);
     for (const step of steps) {
+      const { uses = "", run: script, with: inputs = {} } = step;
       if (JSON.stringify(step).includes("github.token")) {
-        options.say(`${name}: stops at "${step.run}": the rest needs GitHub`);
-        return join(stage.workspace, "dist/release");
+        say(`${name}: stops at "${script}": the rest needs GitHub`);
+        return join(job, "workspace/dist/release");
       }
-      options.say(
-        `${name}: ${step.run ?? `${step.uses?.split("@")[0]} ${JSON.stringify(step.with)}`}`,
-      );
-      if (step.run !== undefined) await runStep(stage, step, options);
-      else await useAction(stage, step, options);
+      say(`${name}: ${script ?? `${uses.split("@")[0]} ${JSON.stringify(inputs)}`}`);
+      if (script === undefined) await useAction(job, uses, inputs, options);
+      else if (!(options.isFast && SLOW.test(script))) {
+        const command =
+          options.isFast && script === "bun run release" ? `${script} --fast` : script;
+        await runStep(job, command, { ...env, ...fillSecrets(step, options.key) });
+      }
     }
   }
   throw new Error("expected a step that needs GitHub in release.yml");
 }
 
-async function makeStage({ directory, isFast }: RehearsalOptions, job: string): Promise<Stage> {
-  const workspace = join(directory, job, "workspace");
-  const home = join(directory, job, "home");
-  const paths = join(directory, job, "path");
-  const outputs = join(directory, job, "output");
-  for (const path of [workspace, home]) mkdirSync(path, { recursive: true });
-  for (const file of [paths, outputs]) writeFileSync(file, "");
+/** The variables of a job's steps. */
+async function makeEnvironment(job: string, isFast: boolean): Promise<Record<string, string>> {
   const settings = await readSettings();
-  writeFileSync(join(home, ".npmrc"), settings.npmrc);
+  writeFileSync(join(job, "home/.npmrc"), settings.npmrc);
   const caches = isFast && {
     npm_config_cache: await output(["npm", "config", "get", "cache"]),
     BUN_INSTALL_CACHE_DIR: await output(["bun", "pm", "cache"]),
   };
-  const env = {
+  return {
     ...settings.env,
     ...caches,
-    ...{ CI: "true", GITHUB_ACTIONS: "true", HOME: home, LANG: "C.UTF-8" },
-    ...{ GITHUB_WORKSPACE: workspace, GITHUB_PATH: paths, GITHUB_OUTPUT: outputs },
+    ...{ CI: "true", GITHUB_ACTIONS: "true", HOME: join(job, "home"), LANG: "C.UTF-8" },
+    ...{ GITHUB_PATH: join(job, "path"), GITHUB_OUTPUT: join(job, "output") },
+    // A temporary directory of this program's, so that what it leaves goes with it.
+    TMPDIR: process.env["TMPDIR"] ?? "/tmp",
   };
-  return { workspace, paths, env };
 }
 
-async function runStep(stage: Stage, step: Step, options: RehearsalOptions): Promise<void> {
-  const { run: script = "" } = step;
-  if (options.isFast && SLOW.test(script)) return;
-  const command = options.isFast && script === "bun run release" ? `${script} --fast` : script;
-  const paths = readFileSync(stage.paths, "utf8").split("\n").filter(Boolean).toReversed();
-  const env = Object.fromEntries(
-    Object.entries(step.env ?? {}).map(([name, value]) => [
-      name,
-      value.replace(/\$\{\{ secrets\.\w+ \}\}/, () => options.key),
-    ]),
+function fillSecrets({ env = {} }: Step, key: string): Record<string, string> {
+  const secret = /\$\{\{ secrets\.\w+ \}\}/;
+  return Object.fromEntries(
+    Object.entries(env).map(([name, value]) => [name, value.replace(secret, () => key)]),
   );
-  const system = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-  // A temporary directory of this program's, so that what it leaves goes with it.
-  const TMPDIR = process.env["TMPDIR"] ?? "/tmp";
-  await output(["sh", "-e", "-c", command], {
-    cwd: stage.workspace,
-    env: { ...stage.env, ...env, TMPDIR, PATH: [...paths, system].join(":") },
-    isClean: true,
-    limit: LIMIT,
-  });
+}
+
+async function runStep(job: string, command: string, env: Record<string, string>): Promise<void> {
+  // What the steps before it have put on the path comes first.
+  const paths = join(job, "path");
+  const added = existsSync(paths)
+    ? readFileSync(paths, "utf8").trim().split("\n").toReversed()
+    : [];
+  const PATH = [...added, "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"].join(":");
+  const options = { cwd: join(job, "workspace"), env: { ...env, PATH }, isClean: true };
+  await output(["sh", "-e", "-c", command], { ...options, limit: LIMIT });
 }
 
 /** Does what an action does, or checks what it would refuse. */
-async function useAction(stage: Stage, step: Step, options: RehearsalOptions): Promise<void> {
-  const { uses = "", with: inputs = {} } = step;
+async function useAction(
+  job: string,
+  uses: string,
+  inputs: Inputs,
+  { tree, directory }: RehearsalOptions,
+): Promise<void> {
   const name = /^actions\/([a-z-]+)@/.exec(uses)?.[1];
-  const artifact = join(options.directory, "artifact", inputs["name"] ?? "");
-  const path = join(stage.workspace, inputs["path"] ?? "");
+  const workspace = join(job, "workspace");
+  const artifact = join(directory, "artifact", inputs["name"] ?? "");
+  const path = join(workspace, inputs["path"] ?? "");
   if (name === "upload-artifact") cpSync(path, artifact, { recursive: true });
   else if (name === "download-artifact") cpSync(artifact, path, { recursive: true });
   else if (name === "checkout") {
     // The tag that is released, as a push of it checks it out: one commit, owned by the runner.
     const clone = `git clone --quiet --no-local "$0" "$1" && chown -R ${RUNNER}:${RUNNER} "$1"`;
-    await output(["sh", "-ec", clone, options.tree, stage.workspace]);
+    await output(["sh", "-ec", clone, tree, workspace]);
   } else if (name === "attest") {
     for (const pattern of [inputs["subject-path"] ?? "", inputs["sbom-path"] ?? "*"]) {
-      if ([...new Bun.Glob(pattern).scanSync(stage.workspace)].length > 0) continue;
+      if ([...new Bun.Glob(pattern).scanSync(workspace)].length > 0) continue;
       throw new Error(`expected files at ${pattern} to attest, got none`);
     }
   } else throw new Error(`expected an action that a rehearsal knows, got ${uses}`);

@@ -40,12 +40,11 @@ export function formatSbom(): string {
   const [, maker = author, email] = /^(.+) <(.+)>$/.exec(author) ?? [];
   const contact = { name: maker, ...(email && { email }) };
   const supplier = { name: maker, url: [homepage], contact: [contact] };
-  const parts = [describeRuntime(), ...Object.keys(dependencies).map(describePackage)];
-  const application = {
-    ...{ type: "application", "bom-ref": name, name, version, description, supplier },
-    purl: `pkg:generic/${name}@${version}`,
-    ...describeOrigin(licenseExpression(), repository.url),
-  };
+  const origin = [licenseExpression(), repository.url] as const;
+  const application = describe("application", name, version, `pkg:generic/${name}`, origin, {
+    ...{ "bom-ref": name, description, supplier },
+  });
+  const components = [describeRuntime(), ...Object.keys(dependencies).map(describePackage)];
   const bom = {
     bomFormat: "CycloneDX",
     specVersion: "1.6",
@@ -57,15 +56,14 @@ export function formatSbom(): string {
       component: application,
       supplier,
     },
-    components: parts,
-    dependencies: listDependencies({ ...application, components: parts }),
+    components,
+    dependencies: listDependencies({ ...application, components }),
   };
   return JSON.stringify(bom, null, 2);
 }
 
 /** Of each component what is in it, and so what it depends on. */
-function listDependencies(component: Component): object[] {
-  const { "bom-ref": ref, components = [] } = component;
+function listDependencies({ "bom-ref": ref, components = [] }: Component): object[] {
   const dependsOn = components.map((inside) => inside["bom-ref"]);
   return [{ ref, dependsOn }, ...components.flatMap(listDependencies)];
 }
@@ -76,21 +74,16 @@ function listDependencies(component: Component): object[] {
  */
 function describeRuntime(): Component {
   const { version: of, revision, license, source } = RUNTIME;
-  return {
-    ...describe("platform", "bun", of, `pkg:npm/bun@${of}`),
+  const origin = [license, source] as const;
+  const targets = Object.values(RUNTIMES).map(({ name: target, sha256 }) =>
+    describe("file", `@oven/${target}/bin/bun`, of, `pkg:npm/%40oven/${target}`, origin, {
+      hashes: [{ alg: "SHA-256", content: sha256 }],
+    }),
+  );
+  return describe("platform", "bun", of, "pkg:npm/bun", origin, {
     description: `The runtime that each executable starts with, revision ${revision}`,
-    ...describeOrigin(license, source),
-    supplier: supply(source),
-    components: [
-      ...Object.values(RUNTIMES).map(({ name: target, sha256 }) => ({
-        ...describe("file", `@oven/${target}/bin/bun`, of, `pkg:npm/%40oven/${target}@${of}`),
-        ...describeOrigin(license, source),
-        supplier: supply(source),
-        hashes: [{ alg: "SHA-256", content: sha256 }],
-      })),
-      ...PARTS.map(describePart),
-    ],
-  };
+    components: [...targets, ...PARTS.map(describePart)],
+  });
 }
 
 /** A library inside of the runtime; where Bun does not tell its version, it is that of this Bun. */
@@ -101,54 +94,40 @@ function describePart({ name: title, license, source, version: of }: Part): Comp
       ? `pkg:generic/${title.toLowerCase().replaceAll(/\W+/g, "-")}`
       : `pkg:github/${project.toLowerCase()}`;
   const cpe = CPES[title];
-  return {
-    ...describe(
-      "library",
-      title,
-      of ?? `that of bun ${RUNTIME.version}`,
-      purl + (of ? `@${of}` : ""),
-    ),
+  return describe("library", title, of, purl, [license, source], {
     ...(cpe && { cpe: `cpe:2.3:a:${cpe}:${of}:*:*:*:*:*:*:*` }),
-    ...describeOrigin(license, source),
-    supplier: supply(source),
-  };
+  });
 }
 
 /** A package with the integrity that the lockfile pins. */
 function describePackage(key: string): Component {
-  const entry = lock.packages[key];
-  const [license, source] = PACKAGES[key] ?? [];
-  if (entry?.length !== 4) throw new Error(`${key}: expected a package of a registry in bun.lock`);
-  const [id, , info, integrity] = entry;
-  if (license === undefined || source === undefined || info.dependencies !== undefined) {
-    throw new Error(`${key}: expected it, and what it depends on, in PACKAGES`);
-  }
-  const [, digest] = /^sha512-(.+)$/.exec(integrity) ?? [];
-  if (digest === undefined) throw new Error(`${key}: expected a sha512 integrity in bun.lock`);
-  return {
-    ...describe("library", key, id.slice(key.length + 1), `pkg:npm/${id}`),
-    ...describeOrigin(license, source),
-    supplier: supply(source),
-    hashes: [{ alg: "SHA-512", content: Buffer.from(digest, "base64").toString("hex") }],
-  };
+  const [id = "", , , integrity = ""] = lock.packages[key] ?? [];
+  const origin = PACKAGES[key];
+  if (origin === undefined) throw new Error(`expected ${key} in PACKAGES`);
+  const content = Buffer.from(integrity.replace("sha512-", ""), "base64").toString("hex");
+  return describe("library", key, id.slice(key.length + 1), `pkg:npm/${key}`, origin, {
+    hashes: [{ alg: "SHA-512", content }],
+  });
 }
 
-function describe(type: string, title: string, of: string, purl: string): Component {
-  return { type, "bom-ref": purl, name: title, version: of, scope: "required", purl };
-}
-
-/** The license of a component, and where its source is. */
-function describeOrigin(expression: string, source: string) {
-  const isOne = /^[\w.-]+$/.test(expression);
-  return {
-    licenses: [isOne ? { license: { id: expression } } : { expression }],
-    externalReferences: [{ type: "vcs", url: source }],
-  };
-}
-
-/** Who supplies what is at this address: its owner there. */
-function supply(source: string) {
+/** A component; its supplier is the owner of the place where its source is. */
+function describe(
+  type: string,
+  title: string,
+  of: string | undefined,
+  place: string,
+  [license, source]: readonly [license: string, source: string],
+  more: object,
+): Component {
   const { hostname, pathname } = new URL(source);
   const owner = hostname === "github.com" ? pathname.split("/")[1] : hostname;
-  return { name: owner || hostname, url: [source] };
+  const purl = of === undefined ? place : `${place}@${of}`;
+  return {
+    ...{ type, "bom-ref": purl, name: title, version: of ?? `that of bun ${RUNTIME.version}` },
+    ...{ scope: "required", purl },
+    licenses: [/^[\w.-]+$/.test(license) ? { license: { id: license } } : { expression: license }],
+    externalReferences: [{ type: "vcs", url: source }],
+    supplier: { name: owner || hostname, url: [source] },
+    ...more,
+  };
 }

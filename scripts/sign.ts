@@ -1,36 +1,28 @@
-// Signs the files of dist/release with an SSH key: bun scripts/sign.ts [--key FILE]
+// Signs SHA256SUMS and each executable of dist/release with an SSH key, FILE.sig beside FILE:
+// bun scripts/sign.ts [--key FILE]
+//
+// FILE is a private key, or a public key whose private half an SSH agent has. Without it the variable
+// HAPGENT_RELEASE_KEY holds the private key itself.
 import { readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT, run } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 import { needTools } from "./lib/tools.ts";
+import { NAMESPACE } from "./verify.ts";
 
-/** Who signs, as deploy/allowed_signers names them, and for what (ssh-keygen(1), `-I` and `-n`). */
-export const SIGNER = "hapgent";
-export const NAMESPACE = "file";
+const DIRECTORY = `${ROOT}dist/release`;
 
-if (import.meta.main) {
-  const { values } = parseArgs({ options: { key: { type: "string" } } });
-  await signRelease(`${ROOT}dist/release`, values.key);
-}
+const { values } = parseArgs({ options: { key: { type: "string" } } });
+await needTools({ "ssh-keygen": "openssh-client" });
+const files = readdirSync(DIRECTORY)
+  .filter((name) => name === "SHA256SUMS" || /^hapgent-[^/]*-linux-[a-z0-9-]+$/.test(name))
+  .map((name) => join(DIRECTORY, name));
+for (const file of files) rmSync(`${file}.sig`, { force: true });
+run(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", values.key ?? writeKey(), ...files]);
 
-/**
- * Signs SHA256SUMS and each executable of a release: FILE.sig beside FILE.
- *
- * @param key path of a private key, or of a public key whose private half an SSH agent has. Without
- *   it, the variable HAPGENT_RELEASE_KEY holds the private key itself.
- */
-export async function signRelease(directory: string, key?: string): Promise<void> {
-  await needTools({ "ssh-keygen": "openssh-client" });
-  const files = readdirSync(directory)
-    .filter((name) => name === "SHA256SUMS" || /^hapgent-[^/]*-linux-[a-z0-9-]+$/.test(name))
-    .map((name) => join(directory, name));
-  for (const file of files) rmSync(`${file}.sig`, { force: true });
-  if (key !== undefined) {
-    run(["ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", key, ...files]);
-    return;
-  }
+/** Writes the key that the environment has to a file, and returns its path. */
+function writeKey(): string {
   const text = process.env["HAPGENT_RELEASE_KEY"];
   if (!text) {
     console.error(
@@ -40,5 +32,5 @@ export async function signRelease(directory: string, key?: string): Promise<void
   }
   const file = join(temporaryDirectory().path, "key");
   writeFileSync(file, `${text.trim()}\n`, { mode: 0o600 });
-  await signRelease(directory, file);
+  return file;
 }

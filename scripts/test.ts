@@ -4,9 +4,8 @@
 // With --full the fault battery has its full counts, for minutes, and what was measured is shown.
 // With --prepare it only installs and builds what the suites need.
 import { parseArgs } from "node:util";
-import { DISK_TOOLS } from "./lib/disk.ts";
 import { outcome, ROOT, run } from "./lib/shell.ts";
-import { addUp, findFiles, type Result, runFiles } from "./lib/suite.ts";
+import { addUp, findFiles, type Result, runFiles, type SuiteOptions } from "./lib/suite.ts";
 import { needTools } from "./lib/tools.ts";
 
 /** A Debian package that a suite needs, by the command that it brings. */
@@ -30,9 +29,8 @@ const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,
   setfacl: "acl",
   faketime: "faketime",
-  ...DISK_TOOLS,
   fincore: "util-linux-extra",
-  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux" },
+  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux", "mkfs.ext4": "e2fsprogs" },
   strace: "strace",
 };
 
@@ -41,7 +39,6 @@ const FAULT_TOOLS = {
  */
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
-  ...DISK_TOOLS,
   mmdebstrap: "mmdebstrap",
   patchelf: "patchelf",
   ...{ mandoc: "mandoc", yamllint: "yamllint" },
@@ -56,32 +53,21 @@ const DEPLOY_TOOLS = {
   "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-arm64-cross",
 };
 
-/** A suite: where its files are, what they need, and how long one of its tests may take. */
-interface Suite {
+/** A suite: where its files are, what they need, and how they run. */
+interface Suite extends SuiteOptions {
   readonly directories: readonly string[];
-  readonly timeout?: number;
-  readonly jobs?: number;
   /** Files that each run beside all others: they take as long as they do, or mostly wait. */
   readonly beside?: readonly string[];
-  /** Variables that its tests read. */
-  readonly env?: Record<string, string>;
   /** The commands that it needs; such a suite runs the compiled executable. */
   readonly tools?: Record<string, string>;
-  /** Whether it boots machines, which only the lab can take down again. */
-  readonly isInLab?: boolean;
 }
 
-const SUITES: Record<string, Suite> = {
+const UNIT = ["state", "agent", "commands", "simulator", "contract"];
+
+const SUITES: Readonly<Record<string, Suite>> = {
   check: { directories: [] },
   unit: {
-    directories: [
-      "test",
-      "test/state",
-      "test/agent",
-      "test/commands",
-      "test/simulator",
-      "test/contract",
-    ],
+    directories: ["test", ...UNIT.map((name) => `test/${name}`)],
     timeout: 60_000,
     jobs: 2,
   },
@@ -96,12 +82,12 @@ const SUITES: Record<string, Suite> = {
   },
   // One after another: they load the machine.
   faults: { directories: ["test/faults"], timeout: 180_000, tools: FAULT_TOOLS },
+  // Only the lab can take down the machines that it boots.
   deploy: {
     directories: ["test/deploy"],
     timeout: 900_000,
     beside: ["ansible", "told", "rolling-deploy"].map((name) => `test/deploy/${name}.test.ts`),
     tools: DEPLOY_TOOLS,
-    isInLab: true,
   },
 };
 
@@ -114,25 +100,28 @@ const { values: options, positionals: names } = parseArgs({
 });
 // The tests inherit it.
 if (options.full) process.env["HAPGENT_TEST_FULL"] = "1";
-const suites = new Map(names.map((name) => [name, findSuite(name)]));
+const suites = names.map((name) => [name, findSuite(name)] as const);
 // All that is missing is said before anything runs.
-const tools = Object.assign({}, ...[...suites.values()].map((suite) => suite.tools ?? {}));
+const tools = Object.assign({}, ...suites.map(([, suite]) => suite.tools ?? {}));
 await needTools(tools, `the tests of ${names.join(", ")}`);
 run(["bun", "install", "--frozen-lockfile", "--silent"]);
+if (Object.keys(tools).length > 0) {
+  // What single tests look at files with, apart from what contributors install.
+  run(["bun", "install", "--frozen-lockfile", "--ignore-scripts", "--silent"], `${ROOT}test`);
+  run(["bun", "scripts/build.ts"]);
+}
+if (options.prepare) process.exit(0);
 const results: Result[] = [];
 for (const [name, suite] of suites) {
   const start = performance.now();
   const result = name === "check" ? await check() : await runSuite(name, suite);
-  if (result === undefined) continue;
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${name}: ${result.passed} passed, ${result.failed} failed in ${seconds} s\n`);
   results.push(result);
 }
-if (!options.prepare) {
-  const sum = addUp(results);
-  console.log(`${sum.passed} passed, ${sum.failed} failed`);
-  process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
-}
+const sum = addUp(results);
+console.log(`${sum.passed} passed, ${sum.failed} failed`);
+process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 
 /** Checks types, lint and format: one test. */
 async function check(): Promise<Result> {
@@ -148,23 +137,13 @@ function findSuite(name: string): Suite {
   throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
 }
 
-/** Prepares a suite and, when not only that is wanted, runs it. */
-async function runSuite(name: string, suite: Suite): Promise<Result | undefined> {
-  if (suite.tools) {
-    // What single tests look at files with, apart from what contributors install.
-    run(["bun", "install", "--frozen-lockfile", "--ignore-scripts", "--silent"], `${ROOT}test`);
-    run(["bun", "scripts/build.ts"]);
+async function runSuite(name: string, suite: Suite): Promise<Result> {
+  if (name === "deploy" && process.env["LAB_GROUPS"] === undefined) {
+    throw new Error("expected to run in the lab, as bun run test:deploy does");
   }
-  if (options.prepare) return undefined;
-  if (suite.isInLab && process.env["LAB_GROUPS"] === undefined) {
-    throw new Error(`expected to run in the lab, as bun run test:${name} does`);
-  }
-  const files = findFiles(suite.directories);
   const { beside = [] } = suite;
-  const lanes = [
-    files.filter((file) => !beside.includes(file)),
-    ...beside.map((name) => files.filter((file) => file === name)),
-  ];
+  const files = findFiles(suite.directories).filter((file) => !beside.includes(file));
+  const lanes = [files, ...beside.map((file) => [file])];
   const play = (lane: string[]) => runFiles(lane, { ...suite, showsOutput: options.full });
   return addUp(await Promise.all(lanes.map(play)));
 }

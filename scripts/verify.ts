@@ -1,4 +1,4 @@
-// Verifies the files of a release: bun scripts/verify.ts [--signers FILE] DIRECTORY
+// Verifies the files of a release: bun scripts/verify.ts [--signers FILE] [DIRECTORY]
 //
 // A key of deploy/allowed_signers must have made SHA256SUMS.sig, and every other signature; SHA256SUMS
 // must have the checksum of each file that is there.
@@ -7,7 +7,10 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { outcome, ROOT } from "./lib/shell.ts";
 import { needTools } from "./lib/tools.ts";
-import { NAMESPACE, SIGNER } from "./sign.ts";
+
+/** Who signs, as deploy/allowed_signers names them, and for what (ssh-keygen(1), `-I` and `-n`). */
+export const SIGNER = "hapgent";
+export const NAMESPACE = "file";
 
 /** The keys that may sign a release. */
 export const SIGNERS = `${ROOT}deploy/allowed_signers`;
@@ -20,11 +23,7 @@ if (import.meta.main) {
     options: { signers: { type: "string", default: SIGNERS } },
     allowPositionals: true,
   });
-  const [directory, ...rest] = positionals;
-  if (directory === undefined || rest.length > 0) {
-    console.error("expected the directory of a release");
-    process.exit(2);
-  }
+  const [directory = `${ROOT}dist/release`] = positionals;
   await verifyRelease(directory, values.signers);
   console.log(`${directory}: verified`);
 }

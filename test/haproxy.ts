@@ -75,12 +75,6 @@ export class HaproxyProcess implements AsyncDisposable {
     };
   }
 
-  /** How many sessions a frontend has had. */
-  async sessions(frontend: string): Promise<number> {
-    const [row] = parseCsv(await this.command(`show stat ${frontend} 1 -1`));
-    return Number(row?.["stot"]);
-  }
-
   /** Waits until the server's row has these values, and returns it. */
   async shows(expected: Partial<ServerRow>, name?: string): Promise<ServerRow> {
     let row: ServerRow | undefined;
@@ -167,18 +161,14 @@ listen be
 
 /**
  * Starts HAProxy in the foreground and waits until it answers. Its working directory goes with it
- * and holds all of its files, so that a configuration names them by relative paths.
- *
- * @param command With `-W` it is a master and its worker, and can be reloaded.
+ * and holds all of its files, so that a configuration names them by relative paths. It is a master
+ * and its worker, and can be reloaded.
  */
-export async function startHaproxy(
-  configuration: string,
-  command: string[] = ["haproxy", "-W"],
-): Promise<HaproxyProcess> {
+export async function startHaproxy(configuration: string): Promise<HaproxyProcess> {
   const directory = temporaryDirectory();
   writeFileSync(join(directory.path, "common.cfg"), COMMON);
   writeFileSync(join(directory.path, "haproxy.cfg"), configuration);
-  const process = Bun.spawn([...command, "-f", "common.cfg", "-f", "haproxy.cfg"], {
+  const process = Bun.spawn(["haproxy", "-W", "-f", "common.cfg", "-f", "haproxy.cfg"], {
     cwd: directory.path,
     env: HAPROXY_ENVIRONMENT,
     stdio: ["ignore", "ignore", "pipe"],

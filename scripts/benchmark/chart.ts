@@ -19,22 +19,19 @@ const SHOWN = [
 ] as const;
 
 const TITLE = "Private memory (RssAnon) over checks";
-const SIZE = { width: 820, height: 400 };
-const PLOT = { left: 48, right: 600, top: 68, bottom: 344 };
+
+/** Where the curves are, in pixels. */
+const [LEFT, RIGHT, TOP, BOTTOM] = [48, 600, 68, 344];
 
 /** Where the start is drawn, which a logarithmic scale has no place for: left of 1,000. */
 const START = 100;
 const LAST = 1e6;
 
-/** Pixels that a label takes. */
+/** Megabytes between two ticks, and pixels that a label takes. */
+const TICK = 2;
 const LABEL = 16;
 
-/** A program's curve, in checks and MB. */
-interface Course {
-  readonly label: string;
-  readonly color: string;
-  readonly points: readonly (readonly [checks: number, megabytes: number])[];
-}
+type Point = readonly [x: number, y: number];
 
 if (import.meta.main) {
   const [file] = process.argv.slice(2);
@@ -50,76 +47,68 @@ export function drawChart(file: string): void {
 
 /** Private memory over checks, as the text of an SVG file. */
 export function formatMemory({ subjects }: Result): string {
-  const courses = SHOWN.flatMap(([name, title, color]): Course[] => {
+  const courses = SHOWN.flatMap(([name, title, color]) => {
     const { memory = [], figures } = subjects[name] ?? {};
     const idle = figures?.idleRssAnonMB?.median;
-    const points =
+    const points: readonly Point[] =
       name === "empty" && idle !== undefined
-        ? ([START, LAST].map((checks) => [checks, idle]) as [number, number][])
+        ? [START, LAST].map((checks) => [checks, idle] as const)
         : memory.map(({ checks, rssAnonMB }) => [checks || START, rssAnonMB] as const);
     const last = points.at(-1)?.[1];
-    return last === undefined ? [] : [{ label: `${title} ${last.toFixed(2)}`, color, points }];
+    return last === undefined
+      ? []
+      : [{ label: `${title} ${last.toFixed(2)}`, color, points, last }];
   });
-  const most = Math.max(
-    ...courses.flatMap(({ points }) => points.map(([, megabytes]) => megabytes)),
-  );
-  const step = most > 10 ? 2 : most > 5 ? 1 : 0.5;
-  const top = step * Math.ceil(most / step);
+  const most = Math.max(...courses.flatMap(({ points }) => points.map(([, value]) => value)));
+  const ticks = Math.ceil(most / TICK);
   const x = (checks: number) =>
-    PLOT.left + (Math.log10(checks / START) / Math.log10(LAST / START)) * (PLOT.right - PLOT.left);
-  const y = (megabytes: number) => PLOT.bottom - (megabytes / top) * (PLOT.bottom - PLOT.top);
-  const ticks = Array.from({ length: Math.round(top / step) + 1 }, (_, i) => i * step);
+    LEFT + (Math.log(checks / START) / Math.log(LAST / START)) * (RIGHT - LEFT);
+  const y = (megabytes: number) => BOTTOM - (megabytes / (TICK * ticks)) * (BOTTOM - TOP);
+  const middle = { anchor: "middle" };
+  // Beside the end of each line, apart from each other: from the bottom up.
+  let free = Number.POSITIVE_INFINITY;
+  const labels = courses
+    .toSorted((one, other) => one.last - other.last)
+    .map(({ label, color, last }) => {
+      const at = Math.min(y(last) + 4, free);
+      free = at - LABEL;
+      return text(RIGHT + 8, at, label, { color, weight: 600 });
+    });
   return `${[
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${SIZE.width} ${SIZE.height}" ` +
-      `width="${SIZE.width}" height="${SIZE.height}" font-family="${FONT}" font-size="13">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 820 400" width="820" height="400" ` +
+      `font-family="${FONT}" font-size="13">`,
     `<title>${TITLE}</title>`,
     text(12, 22, TITLE, { size: 16, weight: 600 }),
     text(12, 46, "MB; medians of all rounds"),
     path(
       [
-        [PLOT.left, PLOT.top],
-        [PLOT.left, PLOT.bottom],
-        [PLOT.right, PLOT.bottom],
+        [LEFT, TOP],
+        [LEFT, BOTTOM],
+        [RIGHT, BOTTOM],
       ],
       INK,
       1,
     ),
-    ...ticks.map((tick) => text(PLOT.left - 8, y(tick) + 4, String(tick), { anchor: "end" })),
-    ...[START, 1e3, 1e4, 1e5, LAST].map((tick) => {
-      const label = tick === START ? "start" : tick.toLocaleString("en");
-      return text(x(tick), PLOT.bottom + 20, label, { anchor: "middle" });
-    }),
-    text((PLOT.left + PLOT.right) / 2, PLOT.bottom + 40, "checks, on a logarithmic scale", {
-      anchor: "middle",
-    }),
+    ...Array.from({ length: ticks + 1 }, (_, i) => i * TICK).map((tick) =>
+      text(LEFT - 8, y(tick) + 4, String(tick), { anchor: "end" }),
+    ),
+    ...[START, 1e3, 1e4, 1e5, LAST].map((tick) =>
+      text(x(tick), BOTTOM + 20, tick === START ? "start" : tick.toLocaleString("en"), middle),
+    ),
+    text((LEFT + RIGHT) / 2, BOTTOM + 40, "checks, on a logarithmic scale", middle),
     ...courses.map(({ color, points }) =>
       path(
-        points.map(([checks, megabytes]) => [x(checks), y(megabytes)]),
+        points.map(([checks, value]) => [x(checks), y(value)]),
         color,
         2,
       ),
     ),
-    ...placeLabels(courses, y).map(({ label, color, at }) =>
-      text(PLOT.right + 8, at, label, { color, weight: 600 }),
-    ),
+    ...labels,
     "</svg>",
   ].join("\n")}\n`;
 }
 
-/** Beside the end of each line, apart from each other: from the bottom up. */
-function placeLabels(courses: readonly Course[], y: (megabytes: number) => number) {
-  let free = Number.POSITIVE_INFINITY;
-  return courses
-    .map((course) => ({ ...course, at: y(course.points.at(-1)?.[1] ?? 0) + 4 }))
-    .toSorted((one, other) => other.at - one.at)
-    .map((label) => {
-      const at = Math.min(label.at, free);
-      free = at - LABEL;
-      return { ...label, at };
-    });
-}
-
-function path(points: readonly (readonly number[])[], color: string, width: number): string {
+function path(points: readonly Point[], color: string, width: number): string {
   const line = points.map((point) => point.map((value) => value.toFixed(1)).join(" ")).join("L");
   return `<path d="M${line}" fill="none" stroke="${color}" stroke-width="${width}"/>`;
 }

@@ -1,6 +1,6 @@
 // The client: makes CHECKS checks against 127.0.0.1:PORT over CONNECTIONS connections at a time, each one
 // as HAProxy does it: connect, read to the end, close, and at once the next. Prints one JSON object.
-// Usage: load PORT CHECKS CONNECTIONS TEXT; TEXT is sent first, as agent-send does, if it is not empty
+// Usage: load PORT CHECKS CONNECTIONS
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,10 +28,7 @@ struct check {
 static struct check checks[MOST_CONNECTIONS];
 static struct sockaddr_in address = {.sin_family = AF_INET};
 static int epoll;
-static long wanted, started, done, failed, wrong;
-
-/** What each check sends first; it may be empty. */
-static const char *sent;
+static long wanted, started, done, failed;
 
 /** The reply of the first check, which all others must give again. */
 static char expected[REPLY_SIZE];
@@ -51,7 +48,7 @@ static void begin(struct check *check) {
         check->start = now();
         check->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
         connect(check->socket, (struct sockaddr *)&address, sizeof address);
-        struct epoll_event event = {.events = *sent ? EPOLLOUT : EPOLLIN, .data.ptr = check};
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = check};
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, check->socket, &event) == 0) return;
         close(check->socket);
         check->socket = -1;
@@ -66,15 +63,9 @@ static void end(struct check *check, int is_failed) {
     if (is_failed) failed += 1;
     else {
         if (!expected_length) memcpy(expected, check->reply, expected_length = check->length);
-        if (check->length != expected_length || memcmp(check->reply, expected, expected_length)) wrong += 1;
+        if (check->length != expected_length || memcmp(check->reply, expected, expected_length)) failed += 1;
     }
     begin(check);
-}
-
-static void send_text(struct check *check) {
-    if (send(check->socket, sent, strlen(sent), MSG_NOSIGNAL) != (ssize_t)strlen(sent)) return end(check, 1);
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = check};
-    epoll_ctl(epoll, EPOLL_CTL_MOD, check->socket, &event);
 }
 
 static void read_reply(struct check *check) {
@@ -101,13 +92,12 @@ static double cpu_seconds(void) {
 }
 
 int main(int count, char **arguments) {
-    if (count < 5) return 2;
+    if (count < 4) return 2;
     address.sin_port = htons(atoi(arguments[1]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     wanted = atol(arguments[2]);
     int connections = atoi(arguments[3]);
     if (connections > MOST_CONNECTIONS) return 2;
-    sent = arguments[4];
     alarm(WORST_SECONDS);
     epoll = epoll_create1(0);
     struct epoll_event events[MOST_CONNECTIONS];
@@ -115,12 +105,9 @@ int main(int count, char **arguments) {
     for (int i = 0; i < connections; i++) begin(&checks[i]);
     while (done < wanted) {
         int ready = epoll_wait(epoll, events, MOST_CONNECTIONS, 1000);
-        for (int i = 0; i < ready; i++) {
-            if (events[i].events == EPOLLOUT) send_text(events[i].data.ptr);
-            else read_reply(events[i].data.ptr);
-        }
+        for (int i = 0; i < ready; i++) read_reply(events[i].data.ptr);
         if (ready == 0) give_up_on_old(connections);
     }
-    printf("{\"checks\":%ld,\"failed\":%ld,\"wrong\":%ld,\"seconds\":%f,\"cpuSeconds\":%f}\n", done, failed, wrong,
-                  (now() - start) / 1e9, cpu_seconds());
+    double seconds = (now() - start) / 1e9;
+    printf("{\"failed\":%ld,\"seconds\":%f,\"cpuSeconds\":%f}\n", failed, seconds, cpu_seconds());
 }

@@ -1,13 +1,13 @@
 import { readCpu, readMemory, readUsage } from "../lib/proc.ts";
 import { say } from "../lib/steps.ts";
-import type { Connections, Measurements } from "./figures.ts";
+import type { Measurements } from "./figures.ts";
 import { launch, type Program, pin } from "./launch.ts";
 import { type Subject, WORK } from "./subjects.ts";
 
 /** A part of the load; between two of them memory is read. */
 interface Step {
   readonly checks: number;
-  readonly connections: Connections;
+  readonly connections: number;
   /** Whether it is long enough to say something about speed. */
   readonly isTimed?: true;
 }
@@ -16,7 +16,7 @@ interface Step {
 const STEPS: readonly Step[] = [
   { checks: 1000, connections: 32 },
   { checks: 9000, connections: 32 },
-  { checks: 20_000, connections: 256, isTimed: true },
+  { checks: 20_000, connections: 256 },
   { checks: 70_000, connections: 32, isTimed: true },
 ];
 
@@ -35,11 +35,8 @@ const CLIENT_CPU = 1;
 
 /** What load.c prints. */
 interface Load {
-  checks: number;
-  /** No reply: refused, reset, or not within 5 s. */
+  /** No reply: refused, reset, or not within 5 s; or one that differs from the first one. */
   failed: number;
-  /** A reply that differs from the first one. */
-  wrong: number;
   seconds: number;
   cpuSeconds: number;
 }
@@ -55,7 +52,7 @@ export async function measureLoads(
     for (const subject of subjects) {
       await using program = await launch(subject);
       const add = measurements.add.bind(measurements, subject.name);
-      add("loadedGrowthMB", await runSteps(measurements, subject, program, STEPS));
+      add("loadedGrowthMB", await runSteps(add, program, STEPS));
       add("loadedRssAnonMB", readMemory(program.pid).rssAnon);
       add("loadedThreads", readUsage(program.pid).threads);
     }
@@ -65,55 +62,47 @@ export async function measureLoads(
 /** Measures a program's memory under 1,000,000 checks. */
 export async function measureMillion(measurements: Measurements, subject: Subject): Promise<void> {
   await using program = await launch(subject);
-  const growth = await runSteps(measurements, subject, program, MILLION);
-  measurements.add(subject.name, "millionGrowthMB", growth);
+  const add = measurements.add.bind(measurements, subject.name);
+  add("millionGrowthMB", await runSteps(add, program, MILLION));
 }
 
 /** Puts a program under load, and returns by how much its private memory grew for good, in MB. */
 async function runSteps(
-  measurements: Measurements,
-  subject: Subject,
+  add: (...measured: [of: Parameters<Measurements["add"]>[1], value: number]) => void,
   program: Program,
   steps: readonly Step[],
 ): Promise<number> {
-  const add = measurements.add.bind(measurements, subject.name);
   pin(program.pid, SERVER_CPU);
   const before = readMemory(program.pid).rssAnon;
-  let [now, checks, failed] = [before, 0, 0];
-  measurements.addMemory(subject.name, 0, before);
+  let [checks, failed] = [0, 0];
+  add(0, before);
   for (const step of steps) {
-    const { connections } = step;
     const cpuBefore = readCpu(program.pid);
     const load = await runClient(program.port, step);
     const cpu = readCpu(program.pid) - cpuBefore;
-    failed += load.failed + load.wrong;
-    now = readMemory(program.pid).rssAnon;
+    failed += load.failed;
     checks += step.checks;
-    measurements.addMemory(subject.name, checks, now);
+    add(checks, readMemory(program.pid).rssAnon);
     if (!step.isTimed) continue;
-    add(`cpuMicros${connections}`, (cpu / load.checks) * 1e6);
-    add(`checksPerSecond${connections}`, load.checks / load.seconds);
-    add(`clientBusy${connections}`, (load.cpuSeconds / load.seconds) * 100);
+    add("cpuMicros32", (cpu / step.checks) * 1e6);
+    add("checksPerSecond32", step.checks / load.seconds);
+    add("clientBusy32", (load.cpuSeconds / load.seconds) * 100);
   }
-  let least = now;
+  let least = readMemory(program.pid).rssAnon;
   for (let reading = 1; reading <= READINGS; reading += 1) {
-    const load = await runClient(program.port, BETWEEN);
-    failed += load.failed + load.wrong;
+    failed += (await runClient(program.port, BETWEEN)).failed;
     least = Math.min(least, readMemory(program.pid).rssAnon);
   }
   add("failedChecks", failed);
   return least - before;
 }
 
-/** Makes so many checks over so many connections; each sends a text first, if there is one. */
-export async function runClient(
-  port: number,
-  { checks, connections, sent = "" }: { checks: number; connections: Connections; sent?: string },
-): Promise<Load> {
+/** Makes so many checks over so many connections. */
+async function runClient(port: number, { checks, connections }: Step): Promise<Load> {
   const pinned =
     navigator.hardwareConcurrency > 1 ? ["taskset", "--cpu-list", String(CLIENT_CPU)] : [];
   const numbers = [port, checks, connections].map(String);
-  const client = Bun.spawn([...pinned, `${WORK}load`, ...numbers, sent], {
+  const client = Bun.spawn([...pinned, `${WORK}load`, ...numbers], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const text = await client.stdout.text();

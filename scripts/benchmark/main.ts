@@ -1,22 +1,16 @@
 // Measures the agent beside the runtime's floor and the physical limit. The README says how to read
 // it.
 import { parseArgs } from "node:util";
-import { findMemoryController } from "../lib/cgroup.ts";
 import { say } from "../lib/steps.ts";
 import { drawChart } from "./chart.ts";
 import { Measurements } from "./figures.ts";
 import { measureIdle } from "./idle.ts";
+import { launch } from "./launch.ts";
+import { judge } from "./limits.ts";
 import { measureLoads, measureMillion } from "./load.ts";
-import { formatResult, makeResult, writeResult } from "./result.ts";
-import { measureNamedChecks, measureProcesses, measureServices } from "./services.ts";
-import { measureColdStart, measureStarts } from "./start.ts";
-import {
-  buildSubjects,
-  listSubjects,
-  measureSizes,
-  type Subject,
-  type SubjectName,
-} from "./subjects.ts";
+import { formatVerdict, makeResult, printFigures, writeResult } from "./result.ts";
+import { measureProcesses, measureServices } from "./services.ts";
+import { buildSubjects, listSubjects, measureSizes, type SubjectName } from "./subjects.ts";
 
 const { values: options } = parseArgs({
   options: {
@@ -28,76 +22,64 @@ const { values: options } = parseArgs({
 });
 if (options.short && options.release) throw new Error("a release needs the whole run, not --short");
 
-const EXIT_INTERRUPTED = 130;
-
 /** How often each is measured; in a short run the load, which takes long, less often. */
 const ROUNDS = 5;
 const LOAD_ROUNDS = options.short ? 3 : ROUNDS;
 
-// An interrupted run ends like any other: what it made is removed.
-for (const signal of ["SIGINT", "SIGTERM"])
-  process.on(signal, () => process.exit(EXIT_INTERRUPTED));
+/** Starts per round: they are quick, and differ more among themselves. */
+const STARTS = 3;
 
-await buildSubjects(options.short);
-const subjects = listSubjects(options.against);
+/** What a short run measures. */
+const FEW: readonly SubjectName[] = ["agent", "empty", "against"];
+
+await buildSubjects();
+const subjects = listSubjects(options.against).filter(
+  ({ name }) => !options.short || FEW.includes(name),
+);
+const [agent] = subjects;
+if (agent === undefined) throw new Error("expected the agent among the subjects");
+const listening = subjects.filter(({ listens }) => listens);
 const measurements = new Measurements();
-const notes: string[] = [];
-if (options.short) await measureShort();
-else await measureAll();
+measureSizes(measurements, subjects);
+if (!options.short) await measureStarts();
+// None of these is about speed, and what does not wake is not disturbed.
+say("idle, services");
+await Promise.all([
+  measureIdle(measurements, subjects, ROUNDS),
+  measureServices(measurements, agent),
+  ...(options.short ? [] : [measureMillion(measurements, agent)]),
+]);
+await measureLoads(measurements, listening, LOAD_ROUNDS);
+if (!options.short) {
+  say("processes");
+  for (const subject of listening.filter(({ name }) => FEW.includes(name))) {
+    await measureProcesses(measurements, subject);
+  }
+}
 
-const result = makeResult(measurements, subjects, LOAD_ROUNDS, notes);
+const result = makeResult(measurements, subjects);
 const file = writeResult(result, options.release);
 if (!options.short) drawChart(file);
-console.log(formatResult(result));
-console.log(`\nwritten to ${file}; took ${result.seconds} s`);
+const verdicts = judge(measurements);
+console.log(`\nhapgent ${result.version} (${result.commit}), ${result.machine}`);
+console.log(`Medians (least..greatest); rounds of load: ${LOAD_ROUNDS}\n`);
+printFigures(result);
+console.log(["", ...verdicts.map(formatVerdict), "", `written to ${file}`].join("\n"));
 
 if (options.check) {
-  const checked = result.limits.filter(({ isShownOnly }) => !isShownOnly);
+  const checked = verdicts.filter(({ isShownOnly }) => !isShownOnly);
   const failed = checked.filter(({ holds }) => !holds).length;
   console.log(`${checked.length - failed} passed, ${failed} failed`);
   process.exit(failed === 0 ? 0 : 1);
 }
 
-/** What the limits need, and nothing that takes long. */
-async function measureShort(): Promise<void> {
-  const some = pick("agent", "empty", "against");
-  measureSizes(measurements, some);
-  say("idle, services");
-  await Promise.all([
-    measureIdle(measurements, some, ROUNDS),
-    ...pick("agent").map((agent) => measureServices(measurements, agent)),
-  ]);
-  await measureLoads(measurements, pick("agent", "against"), LOAD_ROUNDS);
-}
-
-async function measureAll(): Promise<void> {
-  const [agent] = pick("agent");
-  if (agent === undefined) throw new Error("expected the agent among the subjects");
-  measureSizes(measurements, subjects);
+/** Measures the time from the launch to the first reply, the executable being in the page cache. */
+async function measureStarts(): Promise<void> {
   say("starts");
-  await measureStarts(measurements, subjects, ROUNDS);
-  // Neither of these two is about speed, and what does not wake is not disturbed.
-  say("idle, 1,000,000 checks");
-  await Promise.all([
-    measureIdle(measurements, subjects, ROUNDS),
-    measureMillion(measurements, agent),
-  ]);
-  const asked = pick("agent", "untuned", "bare", "epoll", "against");
-  await measureLoads(measurements, asked, LOAD_ROUNDS);
-  notes.push("1,000,000 checks: the agent only, once.");
-  say("services");
-  await measureServices(measurements, agent);
-  await measureProcesses(measurements, pick("agent", "against"));
-  await measureNamedChecks(measurements, agent, ROUNDS);
-  const controller = process.getuid?.() === 0 ? findMemoryController() : undefined;
-  if (controller === undefined) {
-    notes.push("cold start: not measured, no control group and no disk can be made here.");
-    return;
+  for (let start = 0; start < STARTS * ROUNDS; start += 1) {
+    for (const subject of listening) {
+      await using program = await launch(subject);
+      measurements.add(subject.name, "startWarmMs", program.startMs);
+    }
   }
-  say("cold start");
-  await measureColdStart(measurements, agent, controller);
-}
-
-function pick(...names: SubjectName[]): Subject[] {
-  return subjects.filter(({ name }) => names.includes(name));
 }

@@ -25,12 +25,8 @@ export function ask(
         if (error) reject(error);
         else resolve(text);
       },
-      error(_, error) {
-        reject(error);
-      },
-      connectError(_, error) {
-        reject(error);
-      },
+      error: (_, error) => reject(error),
+      connectError: (_, error) => reject(error),
     },
   }).catch(reject);
   return promise;

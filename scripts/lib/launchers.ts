@@ -31,36 +31,10 @@ export const READY = [
 
 const SERVICE = "deploy/systemd/hapgent.service";
 const SOCKET = "deploy/systemd/hapgent.socket";
-const FOLLOW = "deploy/scripts/hapgent-follow@.service";
 
-/** What systemd takes from the agent, and from what runs beside it. */
-const HARDENING = `CapabilityBoundingSet=
-DevicePolicy=closed
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-NoNewPrivileges=yes
-PrivateDevices=yes
-PrivateMounts=yes
-PrivateTmp=yes
-PrivateUsers=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-ProtectSystem=strict
-RemoveIPC=yes
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallErrorNumber=EPERM
-SystemCallFilter=@system-service
-SystemCallFilter=~@privileged @resources
-UMask=0077`;
+/** What runs beside the agent, and the blocks that it has as the agent's unit has them. */
+const FOLLOW = "deploy/scripts/hapgent-follow@.service";
+const SHARED = ["tuned", "hostile", "hardening"];
 
 const HOST = findInstallation();
 /** What systemd puts in place of %i is the instance's name. */
@@ -76,12 +50,6 @@ const BLOCKS: Readonly<Record<string, Record<string, string>>> = {
     installed: INSTALLED_WORDS.map((word) => `Environment=${word}`).join("\n"),
     launch: formatExec("ExecStart", LAUNCH),
     ready: formatExec("ExecStartPost", READY),
-    hardening: HARDENING,
-  },
-  [FOLLOW]: {
-    tuned: formatTuned("Environment=", "\nEnvironment="),
-    hostile: `UnsetEnvironment=${HOSTILE}`,
-    hardening: HARDENING,
   },
   "deploy/sysv/hapgent.init": {
     tuned: formatTuned("export ", "\nexport "),
@@ -141,6 +109,8 @@ export function formatLaunchers(read: (path: string) => string): Record<string, 
   const texts = Object.fromEntries(
     Object.entries(BLOCKS).map(([path, blocks]) => [path, fillBlocks(path, read(path), blocks)]),
   );
+  const shared = SHARED.map((name) => [name, readBlock(texts[SERVICE] ?? "", name)] as const);
+  texts[FOLLOW] = fillBlocks(FOLLOW, read(FOLLOW), Object.fromEntries(shared));
   for (const [path, [unit, ...replacements]] of Object.entries(INSTANCES)) {
     texts[path] = replaceEach(unit, texts[unit] ?? read(unit), replacements);
   }
@@ -183,6 +153,10 @@ export function fillBlocks(
       [`# block: ${name}`, ...block.split("\n"), "# end"].map((line) => indent + line).join("\n"),
     );
   }, text);
+}
+
+function readBlock(text: string, name: string): string {
+  return new RegExp(`^# block: ${name}\\n([^]*?)\\n# end$`, "m").exec(text)?.[1] ?? "";
 }
 
 function replaceEach(path: string, text: string, replacements: readonly Replacement[]): string {

@@ -28,8 +28,6 @@ export class Load implements Disposable {
   failed = 0;
   /** The first failures: an error's message, or a wrong reply. */
   readonly failures: string[] = [];
-  /** The longest that a check took, in milliseconds. */
-  slowest = 0;
   readonly #finished: Promise<unknown>;
   #left: number;
 
@@ -61,7 +59,6 @@ export class Load implements Disposable {
     const { reply = ANY_REPLY, pause = 0, payloads = [], onCheck } = options;
     while (this.#left > 0) {
       this.#left -= 1;
-      const start = performance.now();
       const payload = payloads[this.checks % payloads.length];
       try {
         const text = await ask(port, payload === undefined ? {} : { payload });
@@ -70,7 +67,6 @@ export class Load implements Disposable {
         this.#fail(describe(error));
       }
       this.checks += 1;
-      this.slowest = Math.max(this.slowest, performance.now() - start);
       onCheck?.(this.checks);
       if (pause > 0) await Bun.sleep(pause);
     }

@@ -19,8 +19,8 @@ const SETTINGS =
 
 const COPYRIGHT =
   "hapgent is under the MIT license. Its executable holds the Bun runtime and libraries under other " +
-  "licenses, the LGPL among them. THIRD_PARTY_NOTICES, in /usr/share/doc/hapgent or " +
-  "/usr/local/share/doc/hapgent and beside the source, has their texts, and says where their source " +
+  "licenses, the LGPL among them. THIRD_PARTY_NOTICES, in /usr/share/doc/hapgent, " +
+  "/usr/share/licenses/hapgent or /usr/local/share/doc/hapgent and beside the source, has their texts, and says where their source " +
   "is and how to relink them.";
 
 /** The man page of this version; its date is that of the version in the text of the changelog. */
@@ -50,7 +50,7 @@ export function formatManPage(changelog: string): string {
     roff(COPYRIGHT),
     ".SH SEE ALSO",
     ".BR hapgent\\-deploy (8),",
-    ".BR hapgent\\-load (8),",
+    ".BR hapgent\\-follow (8),",
     ".BR haproxy (1)",
   ].join("\n")}\n`;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 /** What a process holds, as /proc tells it. */
 export interface Usage {
@@ -54,59 +54,6 @@ export function countSwitches(pid: number): number {
  */
 export function readCpu(pid: number): number {
   return sumTasks(pid, "schedstat", (text) => Number(text.split(" ")[0]) / 1e9);
-}
-
-/** The name of a process: that of the program that it last became; none once it is gone. */
-export function readName(pid: number): string {
-  return readIfThere(`/proc/${pid}/comm`).trimEnd();
-}
-
-/** The processes that a process has started and that still run. */
-export function readChildren(pid: number): number[] {
-  const text = readIfThere(`/proc/${pid}/task/${pid}/children`);
-  return text.split(" ").filter(Boolean).map(Number);
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    // It may end between the opening (ENOENT) and the reading (ESRCH).
-    const { code = "" } = error as NodeJS.ErrnoException;
-    if (["ENOENT", "ESRCH"].includes(code)) return "";
-    throw error;
-  }
-}
-
-/** The set of signals that a process does not take now; bit 0 is signal 1. */
-export function readBlockedSignals(pid: number): bigint {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return BigInt(`0x${/^SigBlk:\s+(\w+)/m.exec(status)?.[1] ?? "0"}`);
-}
-
-/** The descriptors of a process: paths, `socket:[1]`, `anon_inode:[eventpoll]` and so on. */
-function readDescriptors(pid: number): string[] {
-  const directory = `/proc/${pid}/fd`;
-  return readdirSync(directory).map((fd) => readLink(`${directory}/${fd}`));
-}
-
-/** Descriptors of a process that are sockets: the listening one and its clients. */
-export function countSockets(pid: number): number {
-  return readDescriptors(pid).filter((name) => name.startsWith("socket:")).length;
-}
-
-/** Whether a process has this file open. */
-export function isOpen(pid: number, path: string): boolean {
-  return readDescriptors(pid).includes(path);
-}
-
-/** A descriptor may be gone before its link is read. */
-function readLink(path: string): string {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return "";
-  }
 }
 
 function field(text: string, key: string): number {

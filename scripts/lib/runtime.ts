@@ -45,7 +45,6 @@ export function findRuntime(target: Target): string {
   if (hash(process.execPath) === sha256) return process.execPath;
   const path = join(capture(["bun", "pm", "cache"]), `${name}-v${Bun.version}`);
   if (!existsSync(path)) download(target);
-  if (!existsSync(path)) throw new Error(`expected bun to download ${path}`);
   const checksum = hash(path);
   if (checksum === sha256) return path;
   throw new Error(

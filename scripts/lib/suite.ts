@@ -58,16 +58,14 @@ async function runFile(file: string, options: SuiteOptions): Promise<Result> {
     { limit: LIMIT, env },
   );
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  const result = readResult(report, exitCode === 0);
-  const { passed, failed } = result;
+  const { passed, failed } = readResult(report, exitCode === 0);
   // The first line is Bun's own name.
   const lines = stdout.split("\n").slice(1).filter(Boolean);
-  print(
-    `  ${failed === 0 ? "ok  " : "FAIL"} ${file}: ${passed} passed, ${failed} failed, ${seconds} s`,
-  );
+  const sign = failed === 0 ? "ok  " : "FAIL";
+  print(`  ${sign} ${file}: ${passed} passed, ${failed} failed, ${seconds} s`);
   if (failed > 0) print([...lines, stderr.trim(), ""].join("\n"));
   else if (showsOutput) for (const line of lines) print(`       ${line}`);
-  return result;
+  return { passed, failed };
 }
 
 /** Reads what Bun reports of a file; an error outside of any test shows in the exit code only. */
@@ -80,18 +78,16 @@ function readResult(report: string, isGood: boolean): Result {
   return { passed, failed: failed === 0 && (!isGood || passed === 0) ? 1 : failed };
 }
 
+export function addUp(results: readonly Result[]): Result {
+  const sum = (key: keyof Result) => results.reduce((total, result) => total + result[key], 0);
+  return { passed: sum("passed"), failed: sum("failed") };
+}
+
 /** The test files of these directories, in the order of their names; there must be some in each. */
 export function findFiles(directories: readonly string[]): string[] {
   return directories.flatMap((directory) => {
     const files = [...new Bun.Glob(`${directory}/*.test.ts`).scanSync(ROOT)];
     if (files.length === 0) throw new Error(`expected test files in ${directory}, got none`);
-    return files.toSorted((a, b) => a.localeCompare(b));
+    return files.toSorted();
   });
-}
-
-export function addUp(results: readonly Result[]): Result {
-  return results.reduce(
-    (sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }),
-    { passed: 0, failed: 0 },
-  );
 }

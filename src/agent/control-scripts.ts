@@ -13,7 +13,8 @@ export async function change(call: Call): Promise<string | undefined> {
   if (!new RegExp(`^(${word})( .*)? to (${word})( .*)?$`).test(text)) return undefined;
   return await set(call, (entry) => {
     const { state } = entry;
-    const present = `${state.status} ${state.reason ?? ""}`.trim();
+    // A line of the socket has no blanks around a reason, which a file may have.
+    const present = `${state.status} ${state.reason?.trim() ?? ""}`.trim();
     if (!text.startsWith(`${present} to `)) throw refuse("changed", entry, call);
     const [, next = "", reason = ""] = ONE_WORD.exec(text.slice(`${present} to `.length)) ?? [];
     const status = parseField("status", next);

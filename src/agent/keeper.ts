@@ -149,9 +149,10 @@ export class Keeper {
     await this.#readDue();
     const old = this.#reply();
     const found = await this.file.readIfChanged();
+    // One that has lost its name holds what it held.
+    this.#logDetached();
     if (found === undefined || this.#isGone) return true;
     const cause = "file";
-    this.#logDetached();
     if ("problem" in found) {
       const fields = { cause, ...this.fields, error: found.problem };
       log("state file refused, the last good state stays", fields);
@@ -216,10 +217,8 @@ export class Keeper {
 
   /** A file that is mounted alone, and was replaced outside: edits and saves miss each other. */
   #logDetached(): void {
-    const { isDetached } = this.file;
-    if (isDetached && !this.#wasDetached) {
-      log("state file was replaced outside its mount: mount its directory instead", this.fields);
-    }
-    this.#wasDetached = isDetached;
+    if (!this.file.isDetached || this.#wasDetached) return;
+    this.#wasDetached = true;
+    log("state file was replaced outside its mount: mount its directory instead", this.fields);
   }
 }

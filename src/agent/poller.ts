@@ -20,7 +20,6 @@ export interface Asker {
 /** A reply that was written, and that may have been heard. */
 export interface WrittenReply {
   readonly poller: Poller;
-  readonly number: number;
   readonly at: number;
   /** Whether it was written to this poller: then a clean close says that it was heard. */
   readonly isCertain: boolean;
@@ -47,7 +46,7 @@ export class Poller {
   serves = 0;
   /** What it was told for certain, and when that was written (ms). */
   told: string | undefined;
-  toldAt = 0;
+  toldAt = Number.NEGATIVE_INFINITY;
   readonly rhythm = new Rhythm();
   /** Whether the log has it, as one that does not count. */
   isLogged: boolean = false;
@@ -62,8 +61,6 @@ export class Poller {
   readonly #doubts: WrittenReply[] = [];
   /** How many of them are not open. */
   #closedDoubts = 0;
-  #number = 0;
-  #confirmed = 0;
   #countedAt = Number.NEGATIVE_INFINITY;
   #servedAt = Number.NEGATIVE_INFINITY;
 
@@ -100,11 +97,9 @@ export class Poller {
     this.#countedAt = now;
   }
 
-  /** Notes a reply that was written: from now on it may have been heard. */
-  write(reply: string, now: number, isCertain = true): WrittenReply {
-    this.#number += 1;
-    const number = this.#number;
-    const written = { poller: this, number, at: now, isCertain, reply, isOpen: true };
+  /** Notes a reply that was written: from then on it may have been heard. */
+  write(reply: string, at: number, isCertain = true): WrittenReply {
+    const written = { poller: this, at, isCertain, reply, isOpen: true };
     this.#doubts.push(written);
     return written;
   }
@@ -117,13 +112,13 @@ export class Poller {
     const isOver = isServed && !written.isCertain;
     if (isServed && !isOver) this.#confirm(written, now);
     // Most checks are served, and nothing is left to doubt: no need to look at all that are open.
-    if (isOver || (this.#closedDoubts === 0 && written.number <= this.#confirmed)) {
+    if (isOver || (this.#closedDoubts === 0 && written.at <= this.toldAt)) {
       doubts.splice(doubts.indexOf(written), 1);
       return;
     }
     // One line asks one after another: what was written before has been heard before, if at all.
     const stays = (doubt: WrittenReply, i: number) =>
-      doubt.isOpen || (doubt.number > this.#confirmed && !this.#isRepeated(doubt, i));
+      doubt.isOpen || (doubt.at > this.toldAt && !this.#isRepeated(doubt, i));
     doubts.splice(0, doubts.length, ...doubts.filter(stays));
     if (doubts.length > DOUBTS) this.#limitDoubts();
     this.#closedDoubts = doubts.filter(({ isOpen }) => !isOpen).length;
@@ -131,7 +126,7 @@ export class Poller {
 
   /** Whether this reply, and none other since, is all that it can have heard. */
   isTold(reply: string): boolean {
-    return this.told === reply && this.doubts.every((doubt) => doubt.reply === reply);
+    return this.told === reply && this.hasHeardOnly(reply);
   }
 
   /** Whether it can have heard nothing but this reply. */
@@ -139,13 +134,12 @@ export class Poller {
     return (this.told ?? reply) === reply && this.doubts.every((doubt) => doubt.reply === reply);
   }
 
-  #confirm({ number, reply, at }: WrittenReply, now: number): void {
+  #confirm({ reply, at }: WrittenReply, now: number): void {
     if (now - this.#servedAt >= COUNTING_MS) {
       this.serves += 1;
       this.#servedAt = now;
     }
-    if (number < this.#confirmed) return;
-    this.#confirmed = number;
+    if (at < this.toldAt) return;
     this.told = reply;
     this.toldAt = at;
   }

@@ -59,13 +59,17 @@ export class Pollers {
    * Notes that the end of a reply was written: from now on the poller has perhaps been told.
    *
    * @param mayBeNew Whether that is a reason to know one that was not known.
+   * @param at When it was written, if that is known only now to be this poller's.
    */
-  written({ address, sent }: Asker, reply: string, now: number, mayBeNew = true): Written {
+  written(
+    { address, sent }: Asker,
+    reply: string,
+    now: number,
+    mayBeNew = true,
+    at = now,
+  ): Written {
     if (sent === undefined) return this.#findSilent(address, now)?.write(reply, now, false);
-    if (!mayBeNew) {
-      const line = this.memory.at(address).find((each) => each.sent === sent);
-      return line?.write(reply, now, false);
-    }
+    if (!mayBeNew) return this.memory.get(address, sent)?.write(reply, now, false);
     if (sent.startsWith(PROBE_MARK)) return undefined;
     if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
     const poller = this.memory.get(address, sent) ?? this.#add(address, sent, reply, now);
@@ -73,7 +77,7 @@ export class Pollers {
     poller.ask(now);
     if (poller.named && this.#excused.size > 0) this.#excused.delete(poller.named);
     this.#judge(poller);
-    return poller.write(reply, now);
+    return poller.write(reply, at);
   }
 
   /** Notes how a check ended: `isServed` when the client closed cleanly after the whole reply. */

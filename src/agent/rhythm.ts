@@ -11,6 +11,9 @@ export const ALIKE_MS = 2500;
 const OUTAGE_MS = 500;
 const OUTAGE = 1.5;
 
+/** What has come so often in a row (times), each within ALIKE_MS of the one before, is no outage. */
+const REGULAR = 3;
+
 /** Gaps that differ by more than this are those of several load balancers. */
 const IRREGULAR = 0.6;
 
@@ -22,6 +25,9 @@ export class Rhythm {
   readonly #gaps: number[] = [];
   /** How many there were. */
   #count = 0;
+  /** When a silence ended last that may be an outage, and how many came before it in a row. */
+  #silenceAt = Number.NEGATIVE_INFINITY;
+  #silences = 0;
 
   /** The interval: the longest gap, one over three times the median left out; 0: not known. */
   get interval(): number {
@@ -41,7 +47,12 @@ export class Rhythm {
     const before = gaps[(this.#count - 1) % GAPS] ?? gap;
     // Most gaps are like the one before: no need to look at all of them.
     const isLong = gap > limit && gap > OUTAGE * before;
-    if (isLong && gap > OUTAGE * this.longest) this.resumedAt = now;
+    if (isLong && gap > OUTAGE * this.longest) {
+      // Many that ask in a bunch are silent in every interval.
+      this.#silences = now - this.#silenceAt < ALIKE_MS ? this.#silences + 1 : 0;
+      this.#silenceAt = now;
+      if (this.#silences < REGULAR) this.resumedAt = now;
+    }
     gaps[this.#count % GAPS] = gap;
     this.#count += 1;
   }

@@ -10,6 +10,7 @@ export class Telling {
   readonly #pollers: Pollers;
   readonly #address: string;
   readonly #reply: string;
+  readonly #at: number;
   readonly #isSilent: boolean;
   readonly #written: Written;
 
@@ -18,6 +19,7 @@ export class Telling {
     this.#pollers = pollers;
     this.#address = asker.address;
     this.#reply = reply;
+    this.#at = now;
     this.#isSilent = !asker.sent;
     this.#written = pollers.written(asker, reply, now, !this.#isSilent);
   }
@@ -31,7 +33,8 @@ export class Telling {
   end(sent: string, isServed: boolean, now: number): void {
     this.#pollers.closed(this.#written, isServed, now);
     if (!this.#isSilent) return;
-    const own = this.#pollers.written({ address: this.#address, sent }, this.#reply, now);
+    const asker = { address: this.#address, sent };
+    const own = this.#pollers.written(asker, this.#reply, now, true, this.#at);
     this.#pollers.closed(own, isServed, now);
   }
 

@@ -10,8 +10,8 @@ export class NoAnswerError extends Error {}
 /** A connection whose command was answered. */
 export interface Conversation {
   readonly answer: string;
-  /** Whether the agent has closed it; one that holds a service stays open. */
-  readonly isClosed: () => boolean;
+  /** Resolves when the agent has closed it; one that holds a service stays open. */
+  readonly closed: Promise<void>;
   readonly close: () => void;
 }
 
@@ -36,7 +36,7 @@ export async function converse(question: Question): Promise<Conversation> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const decoder = new TextDecoder();
   let text = "";
-  let isClosed = false;
+  const { promise: closed, resolve: end } = Promise.withResolvers<void>();
   const fail = (why: string) => reject(new NoAnswerError(why));
   const failWith = (error: unknown) => {
     const hint = codeOf(error) === "EACCES" ? `; ${RIGHTS}` : "";
@@ -53,7 +53,7 @@ export async function converse(question: Question): Promise<Conversation> {
         if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
       },
       close() {
-        isClosed = true;
+        end();
         fail("closed without an answer");
       },
       error: (_, error) => failWith(error),
@@ -65,7 +65,7 @@ export async function converse(question: Question): Promise<Conversation> {
   signal?.addEventListener("abort", abort, { once: true });
   const timer = setTimeout(() => fail(`nothing within ${seconds} s`), seconds * 1000);
   try {
-    return { answer: await promise, isClosed: () => isClosed, close };
+    return { answer: await promise, closed, close };
   } catch (error) {
     close();
     throw error;

@@ -53,7 +53,10 @@ export interface AgentOptions {
 export class DeployAgent {
   readonly #line: Line;
   readonly #options: AgentOptions;
-  #hold: Conversation | undefined;
+  /** Resolves when the agent lets go of the service; undefined: it has, or never held it. */
+  #held: Promise<void> | undefined;
+  /** Until when it may take hold again; undefined: it has not lost it. */
+  #end: number | undefined;
 
   constructor(line: Line, options: AgentOptions) {
     this.#line = line;
@@ -67,16 +70,15 @@ export class DeployAgent {
    * @throws {Problem} when the agent refuses, or is too old to know how.
    */
   async hold(): Promise<void> {
-    const conversation = await this.#line.send(
-      this.#address(`hold ${this.#options.who}`),
-      PATIENCE,
-    );
-    const { answer } = conversation;
+    const command = this.#address(`hold ${this.#options.who}`);
+    const { answer, closed, close } = await this.#line.send(command, PATIENCE);
     if (answer.startsWith("ok")) {
-      this.#hold = conversation;
+      this.#held = closed.then(() => {
+        this.#held = undefined;
+      });
       return;
     }
-    conversation.close();
+    close();
     const text = cut(answer);
     if (text.startsWith("held by ")) throw new Taken(`another deploy is under way: ${text}`);
     const isOld = /^(expected|no such command)/.test(text);
@@ -85,21 +87,43 @@ export class DeployAgent {
     );
   }
 
+  /** Does something without the agent, and holds the service again when that has restarted. */
+  async holdDuring<T>(work: Promise<T>): Promise<T> {
+    const ended = Promise.allSettled([work]);
+    while (!(await Promise.race([ended, this.#held]))) {
+      await this.hold().catch(() => this.#line.sleep(PAUSE_MS));
+    }
+    return await work;
+  }
+
   /**
-   * Sends a command and returns the answer. Where the agent has restarted, it first takes hold of
-   * the service again.
+   * Sends a command about the service, or the host, and returns the answer. Where the agent has
+   * restarted, it first takes hold of the service again.
    */
-  async ask(command: string, seconds = PATIENCE): Promise<string> {
-    return await this.#askAs(this.#address(command), seconds);
+  async ask(command: string, seconds = PATIENCE, isHost = false): Promise<string> {
+    for (let attempt = 1; ; attempt += 1) {
+      await this.#keep();
+      try {
+        const line = isHost ? command : this.#address(command);
+        const { answer, close } = await this.#line.send(line, seconds);
+        close();
+        return answer;
+      } catch (error) {
+        if (!(error instanceof NoAnswerError)) throw error;
+        // An agent that ends closes what it has held.
+        await this.#line.sleep(PAUSE_MS);
+        if (this.#held || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** What the service is set to; with `isHost` what the host is. @throws {Problem} */
   async show(isHost = false): Promise<Shown> {
-    const command = "show state";
-    const answer = await this.#askAs(isHost ? command : this.#address(command), PATIENCE);
+    const answer = await this.ask("show state", PATIENCE, isHost);
     if (!answer.startsWith("{")) throw new Problem(cut(answer));
     const { state, reply, since, by } = JSON.parse(answer);
-    return { status: state.status, reason: state.reason ?? undefined, reply, since, by };
+    // As `change` takes it: a file may hold a reason with blanks around it.
+    return { status: state.status, reason: state.reason?.trim() || undefined, reply, since, by };
   }
 
   /**
@@ -119,28 +143,14 @@ export class DeployAgent {
     throw new Taken(`it is ${describe(shown)}`);
   }
 
-  async #askAs(command: string, seconds: number): Promise<string> {
-    for (let attempt = 1; ; attempt += 1) {
-      await this.#keep();
-      try {
-        const { answer, close } = await this.#line.send(command, seconds);
-        close();
-        return answer;
-      } catch (error) {
-        if (!(error instanceof NoAnswerError)) throw error;
-        // An agent that ends closes what it has held.
-        await this.#line.sleep(PAUSE_MS);
-        if (!this.#hold?.isClosed() || attempt === ATTEMPTS) throw error;
-      }
-    }
-  }
-
-  /** Takes hold of the service again when the agent has restarted. */
+  /** Takes hold of the service again when the agent has restarted; for that it has its time once. */
   async #keep(): Promise<void> {
-    const end = this.#line.now() + this.#options.patience * 1000;
-    while (this.#hold?.isClosed()) {
+    while (!this.#held) {
+      const end = this.#end ?? this.#line.now() + this.#options.patience * 1000;
+      this.#end = end;
       try {
         await this.hold();
+        this.#end = undefined;
       } catch (error) {
         if (!(error instanceof NoAnswerError) || this.#line.now() > end) throw error;
         await this.#line.sleep(PAUSE_MS);

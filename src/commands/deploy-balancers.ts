@@ -18,7 +18,9 @@ export function findSlowest(answer: string): Balancer | undefined {
     JSON.parse(answer);
   return rows
     .flatMap(({ address, counts, interval, why }) =>
-      counts && interval && why !== "new" ? [{ address, interval: round(interval) }] : [],
+      counts && interval && why !== "new"
+        ? [{ address, interval: Math.round(interval * 10) / 10 }]
+        : [],
     )
     .toSorted((one, other) => other.interval - one.interval)[0];
 }
@@ -54,9 +56,4 @@ export function isNobody(answer: string): boolean {
 /** Whether the agent has started so lately that it may not know every load balancer. */
 export function isYoung(answer: string): boolean {
   return /may not be known/.test(answer);
-}
-
-/** Seconds with one decimal. */
-function round(seconds: number): number {
-  return Math.round(seconds * 10) / 10;
 }

@@ -42,8 +42,16 @@ export async function prepare(plan: Plan, world: World, agent: DeployAgent): Pro
     return await look(plan, world, agent);
   } catch (error) {
     const isKnown = [NoAnswerError, Problem, Taken].some((each) => error instanceof each);
-    throw isKnown && error instanceof Error ? new Refusal(error.message) : error;
+    throw isKnown && error instanceof Error ? new Refusal(nameOptions(error.message)) : error;
   }
+}
+
+/** The agent names forms of `wait`; who types a deploy has an option for each. */
+function nameOptions(problem: string): string {
+  return problem
+    .replace("`wait SECONDS 0`", "`--pollers 0`")
+    .replace("`wait SECONDS COUNT`", "`--pollers N`")
+    .replace(/`wait (\d+)`/, "`--wait $1`");
 }
 
 async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start> {

@@ -106,10 +106,10 @@ class Deploy {
 
   /** Runs the command, and waits until the service answers and has settled. */
   async #work(): Promise<void> {
-    const { plan, world } = this;
+    const { plan, world, agent } = this;
     const from = world.now();
     this.settings = this.start.deployed;
-    const failed = await world.run();
+    const failed = await agent.holdDuring(world.run());
     if (failed !== undefined) {
       await attempt(() => this.#change(this.settings.out, this.settings.failed));
       throw new Problem(`the command failed (${failed}): ${formatCommand(plan.command)}`);

@@ -113,7 +113,8 @@ export class RealWorld implements World {
     this.#command = "runs";
     try {
       const failed = await this.#finish(startCommand(this.#options.plan.command, this.#place));
-      if (this.#isInterrupted()) throw new Interruption("interrupted");
+      // The compiler does not see that it changes while the command runs.
+      if ((this.#command as string) === "interrupted") throw new Interruption("interrupted");
       return failed;
     } catch (error) {
       if (error instanceof Interruption) throw error;
@@ -121,11 +122,6 @@ export class RealWorld implements World {
     } finally {
       this.#command = "idle";
     }
-  }
-
-  /** By a method: the compiler does not see that it changes while the command runs. */
-  #isInterrupted(): boolean {
-    return this.#command === "interrupted";
   }
 
   /** Waits for the end of a program; returns how it failed, or undefined. */

@@ -1,10 +1,8 @@
+import { ADMIN, HEALTH } from "../state/reply.ts";
 import type { Status } from "../state/state.ts";
 
 /** The words that an agent may send (HAProxy's configuration manual, "agent-check"). */
 const WORD = /^(up|down|ready|drain|fail|maint|stopped|\d+%|maxconn:\d+)$/i;
-
-const HEALTH: readonly Status[] = ["UP", "DOWN", "FAIL", "STOPPED"];
-const ADMIN: readonly Status[] = ["READY", "DRAIN", "MAINT"];
 
 /** Whether HAProxy knows every word of a reply. */
 export function isWellFormed(reply: string): boolean {

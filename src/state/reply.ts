@@ -4,10 +4,10 @@ import type { State, Status } from "./state.ts";
 export type ReplyMode = "exact" | "full";
 
 /** Health words, from the best to the worst; UP, READY, DRAIN and MAINT are all healthy. */
-const HEALTH: readonly Status[] = ["UP", "DOWN", "STOPPED", "FAIL"];
+export const HEALTH: readonly Status[] = ["UP", "DOWN", "STOPPED", "FAIL"];
 
 /** Administrative words, from the most open to the most closed. */
-const ADMIN: readonly Status[] = ["READY", "DRAIN", "MAINT"];
+export const ADMIN: readonly Status[] = ["READY", "DRAIN", "MAINT"];
 
 /** In an exact reply there is one word for both: the later one in this list wins. */
 const EXACT: readonly Status[] = ["READY", "UP", "DRAIN", "DOWN", "STOPPED", "FAIL", "MAINT"];

@@ -13,6 +13,8 @@ import { ScriptedAgent } from "./scripted-agent.ts";
 class FakeWorld implements World {
   readonly pid = 77;
   readonly said: string[] = [];
+  /** Whether the deploy held the service when its command ended. */
+  isHeld: boolean | undefined;
   interruptions = 0;
   #time = 0;
 
@@ -32,6 +34,8 @@ class FakeWorld implements World {
 
   async sleep(ms: number): Promise<void> {
     this.#time += ms;
+    // The command, which may run meanwhile, has its turn.
+    await Bun.sleep(0);
     this.#look(undefined);
   }
 
@@ -45,7 +49,10 @@ class FakeWorld implements World {
 
   async run(): Promise<string | undefined> {
     this.said.push("runs");
-    return this.#look(this.act("run"));
+    const failed = this.act("run");
+    await Bun.sleep(0);
+    this.isHeld = this.agent.isHeld;
+    return this.#look(failed);
   }
 
   async probe(): Promise<string | undefined> {
@@ -137,7 +144,9 @@ async function play(options: string, happens: Happens = {}) {
   // What the agent was told to do, without what only asks.
   const changes = agent.heard.filter((each) => /^(@\S+ )?(change|wait|hold) /.test(each));
   const hasRun = world.said.includes("runs");
-  return { agent, changes, said: world.said, line, hasRun, ending: `${code} ${agent.get()}` };
+  const ending = `${code} ${agent.get()}`;
+  const { said, isHeld } = world;
+  return { agent, changes, said, line, hasRun, ending, isHeld, seconds: world.now() / 1000 };
 }
 
 type Row = [options: string, happens: Happens, ending: string, line: RegExp];
@@ -193,6 +202,8 @@ test.each<[string, Happens, string[]]>([
   ["", { start: "full" }, ["UP", OUT, "UP"]],
   ["", { start: ["full", "UP all well"] }, ["UP all well", OUT, "UP all well"]],
   ["--status MAINT", {}, ["UP", "MAINT v42 [77]", "READY v42 [77]", "UP"]],
+  // A file may hold a reason with blanks around it, a line of the socket holds none.
+  ["", { start: ["full", "UP  all  well "] }, ["UP all  well", OUT, "UP all  well"]],
   // The server never gets more traffic.
   ["--from-any", { start: "DOWN bad" }, ["DOWN bad", "DOWN v42 [77]", "DOWN bad"]],
   ["--from-any", { start: "MAINT bad" }, ["MAINT bad", "MAINT v42 [77]", "MAINT bad"]],
@@ -212,6 +223,12 @@ test.each<[string, Happens, string[]]>([
   expect(ending).toBe(`0 ${states.at(-1)}`);
   const isBack = ["UP", "READY"].some((word) => states.at(-1)?.startsWith(word));
   expect(line).toEndWith(`knows that the server is ${isBack ? "back" : "out"}`);
+});
+
+// Else a second deploy would not be refused, while the first one's command runs.
+test("it takes hold again at once when the agent restarts while its command runs", async () => {
+  const { isHeld, ending } = await play("", { run: "restart" });
+  expect({ isHeld, ending }).toEqual({ isHeld: true, ending: "0 UP" });
 });
 
 test("of one service nothing else is set", async () => {
@@ -253,6 +270,9 @@ describe("a deploy does not run its command", () => {
     ["", { hold: 'error: no such command: "hold"' }, "3 UP", /upgrade it first/],
     ["", { hold: "end" }, "3 UP", /^nothing was changed: no answer$/],
     ["", { wait: LOST }, "3 UP", /^nothing was changed: after 30 s: 10\.0\.0\.12 does not know$/],
+    ["", { wait: "error: with `wait SECONDS 0`" }, "3 UP", /: with `--pollers 0`$/],
+    ["", { wait: "error: `wait SECONDS COUNT` says" }, "3 UP", /: `--pollers N` says$/],
+    ["", { wait: "error: use `wait 150`. If" }, "3 UP", /: use `--wait 150`\. If$/],
     ["", { wait: YOUNG }, "3 UP", /say how many there are \(--pollers N\), or --young$/],
     ["", { show: ["-", SLOW] }, "2 UP", /: 10\.0\.0\.2 asks every 120 s; use --wait 150$/],
     ["--wait 150 --forget-silent 60", { show: ["-", SLOW] }, "2 UP", /; use --forget-silent 150$/],
@@ -328,3 +348,12 @@ test.each<Row>([
   expect(played.line).toMatch(text);
   expect(played.ending).toBe(ending);
 });
+
+test.each<Happens>([{ run: "end" }, { wait: ["-", "end"] }])(
+  "an agent that is gone for good, %j, is waited for once",
+  async (happens) => {
+    const { line, seconds } = await play("", happens);
+    expect(line).toMatch(/; its state is not known; .*; to put it back: /);
+    expect(seconds).toBeWithin(30, 40);
+  },
+);

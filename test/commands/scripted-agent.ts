@@ -10,7 +10,7 @@ export class ScriptedAgent {
   reply: "exact" | "full" = "exact";
   /** The states of the host, whose name is empty, and of services; by what each was set. */
   readonly #entries = new Map<string, Setting & { by: string }>();
-  #held: { isClosed: boolean } | undefined;
+  #held: { isClosed: boolean; end: () => void } | undefined;
 
   constructor() {
     this.set("UP", "start");
@@ -36,22 +36,27 @@ export class ScriptedAgent {
 
   /** Ends, and is there again at once. */
   restart(): void {
-    if (this.#held) this.#held.isClosed = true;
+    this.#held?.end();
   }
 
   async send(line: string): Promise<Conversation> {
     this.heard.push(line);
-    const connection = { isClosed: false };
+    const { promise: closed, resolve } = Promise.withResolvers<void>();
+    const connection = {
+      isClosed: false,
+      end() {
+        connection.isClosed = true;
+        resolve();
+      },
+    };
     return {
       answer: this.onLine(line) ?? this.#answer(line, connection),
-      isClosed: () => connection.isClosed,
-      close: () => {
-        connection.isClosed = true;
-      },
+      closed,
+      close: connection.end,
     };
   }
 
-  #answer(line: string, connection: { isClosed: boolean }): string {
+  #answer(line: string, connection: { isClosed: boolean; end: () => void }): string {
     const [, name = "", command = ""] = /^(?:@(\S+) )?(.*)$/.exec(line) ?? [];
     if (!this.#entries.has(name)) return `error: no such service: "${name}"`;
     const [word] = command.split(" ");
@@ -68,7 +73,9 @@ export class ScriptedAgent {
       return "ok held";
     }
     const change = /^change (.+?) to ((?:UP|READY|DRAIN|MAINT|DOWN).*)$/.exec(command);
-    if (change?.[1] !== this.get(name)) return "error: not changed: it is something else";
+    const { status, reason = "" } = this.#find(name);
+    if (change?.[1] !== `${status} ${reason.trim()}`.trim())
+      return "error: not changed: it is something else";
     this.set(change[2] ?? "", "socket", name);
     return `ok saved: ${this.#format(name)}`;
   }

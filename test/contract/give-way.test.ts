@@ -18,6 +18,8 @@ describe("`change A to B`", () => {
       "ok saved: FAIL #c to d",
     ],
     [{ status: "UP" }, "change UP to UP", "ok saved: UP"],
+    [{ status: "UP", reason: " all  well " }, "change UP all  well to DRAIN", "ok saved: DRAIN"],
+    [{ status: "UP", reason: " " }, "change UP to DRAIN", "ok saved: DRAIN"],
   ])("over %j: %s", async (state, line, answer) => {
     await using agent = await start({ state, socket: true });
     expect(await command(agent, line)).toBe(answer);

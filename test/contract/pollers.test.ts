@@ -3,7 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
 import { Connection } from "./connection.ts";
-import { ask, HOST, show, start, testHere } from "./driver.ts";
+import { ask, command, HOST, show, start, testHere } from "./driver.ts";
 import { stopTimers, turn } from "./here.ts";
 
 describe("who asks", () => {
@@ -63,6 +63,28 @@ describe("who asks", () => {
     }
     expect(await show(agent, "pollers")).toMatchObject([{ sent: "web", isServed: false }]);
   });
+
+  // A lossy link may hold back the end of a check until the next one is over.
+  test.each(["", "web\n"])(
+    "was told what was written last, whenever it closes: %j",
+    async (sent) => {
+      await using agent = await start({ socket: true });
+      await ask(agent, sent);
+      await until("it is known", async () => (await show(agent, "pollers"))[0]?.isServed);
+      using early = await Connection.open({ host: HOST, port: agent.port }, sent);
+      await early.lines();
+      await command(agent, "set status DRAIN");
+      await ask(agent, sent);
+      const find = async () => (await show(agent, "pollers"))[0];
+      await until("the last is served", async () => {
+        const { perhaps } = await find();
+        return perhaps?.join() === "DRAIN,UP";
+      });
+      early.end();
+      await until("both are served", async () => !(await find()).perhaps);
+      expect(await find()).toMatchObject({ reply: "DRAIN", isServed: true });
+    },
+  );
 
   test("is known by IPv4 also where the agent listens on both", async () => {
     await using agent = await start({ socket: true, hostname: "::" });

@@ -2,7 +2,15 @@
 // changed; a bad file is logged once, and the last good state stays; a command and a signal look at
 // the file first. What the agent has saved itself, or could not save, is no edit.
 import { describe, expect, test } from "bun:test";
-import { renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -43,6 +51,26 @@ describe("a file that is watched", () => {
     }
     await until("each is logged", () => newsOf(agent).length >= 50);
     expect(newsOf(agent).filter((line) => line.includes("cause=file"))).toHaveLength(50);
+  });
+
+  test("is named once where it was replaced outside its mount", async () => {
+    using directory = temporaryDirectory();
+    const path = `${directory.path}/state.json`;
+    writeFileSync(path, '{"status":"UP"}');
+    // As a mount of the file alone: it shows the old one, which has no name any more.
+    const mounted = openSync(path, "r");
+    try {
+      await using agent = await start({
+        stateFile: `/proc/${process.pid}/fd/${mounted}`,
+        env: WATCH,
+      });
+      rmSync(path);
+      for (let i = 0; i < 3; i += 1) await expectReply(agent, "UP\n");
+      await until("the log", () => newsOf(agent).length > 0);
+      expect(newsOf(agent)).toEqual([expect.stringContaining("was replaced outside its mount")]);
+    } finally {
+      closeSync(mounted);
+    }
   });
 
   test("keeps the last good state when it is bad or gone, and is logged once each time", async () => {

@@ -5,12 +5,10 @@ import { dirname, join } from "node:path";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { unpackPackages } from "./unpack.ts";
 
-/** The system tests that are about HAProxy: its samples, what sticks, what is said of trouble. */
-const FILES = [
-  ...["haproxy-samples", "haproxy", "sticking", "troubleshooting"],
-  // When `wait` is ok, and when it is an error.
-  ...["told", "untold", "links"],
-].map((name) => `./test/system/${name}.test.ts`);
+/** The system tests that are about HAProxy: its samples, what it sees, what sticks, what it was told. */
+const FILES = ["haproxy-samples", "haproxy", "sticking", "told"].map(
+  (name) => `./test/system/${name}.test.ts`,
+);
 
 describe.concurrent.each(["trixie", "forky", "experimental"])("HAProxy of Debian's %s", (suite) => {
   test("is newer than 2.6, and everything that is said of HAProxy is true for it", async () => {

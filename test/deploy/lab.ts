@@ -7,7 +7,7 @@
 import { mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { makeGroups, removeGroup } from "../../scripts/lib/cgroup.ts";
+import { makeGroups, removeGroup } from "../cgroup.ts";
 
 /** Hierarchies (version 1) that a booted machine uses; the empty one is version 2's. */
 const HIERARCHIES = new Set(["name=systemd", "memory", "pids", "cpu", "devices", ""]);

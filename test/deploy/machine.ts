@@ -9,9 +9,9 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { readChildren, readName } from "../../scripts/lib/proc.ts";
 import { type CommandOptions, type Output, outcome, output } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { readChildren, readName } from "../proc.ts";
 
 /**
  * What a base root has beyond the essential packages: both kinds of init, and what tests look with.

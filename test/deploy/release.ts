@@ -37,7 +37,8 @@ export async function makeRelease(
 ): Promise<string> {
   await cloneTree(directory, umask);
   const { path } = await releaseKey();
-  const command = `umask ${umask} && exec bun scripts/release.ts --fast --key "$0"`;
+  const command = `umask ${umask} && bun scripts/release.ts --fast &&
+    bun scripts/sign.ts --key "$0" && bun scripts/verify.ts dist/release`;
   await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
   return join(directory, "dist/release");
 }
@@ -50,7 +51,7 @@ export async function baseRelease(): Promise<string> {
   const { path } = await releaseKey();
   const key = readFileSync(path, "utf8");
   const tree = await baseTree();
-  const made = await rehearse({ tree, directory, key, isFast: true, say: () => undefined });
+  const made = await rehearse({ tree, directory, key, isFast: true });
   renameSync(made, release);
   rmSync(directory, { recursive: true });
   return release;

@@ -6,10 +6,10 @@ import { mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
-import { readBlockedSignals, readName } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { readBlockedSignals, readName } from "../proc.ts";
 import { SIGNALS_BLOCKED } from "./launchers.ts";
 import { times } from "./scale.ts";
 

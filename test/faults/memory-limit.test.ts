@@ -4,13 +4,13 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { findMemoryController, MemoryGroup } from "../../scripts/lib/cgroup.ts";
-import { Disk } from "../../scripts/lib/disk.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { Load } from "../../scripts/lib/load.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { MemoryGroup } from "../cgroup.ts";
+import { Disk } from "./loop-disk.ts";
 
 /** Commands that ask it at the same time, as health checks do in its control group. */
 const COMMANDS = 5;
@@ -25,7 +25,7 @@ test.each([
   [SHIPPED, "a disk that reads ahead 128 KB", 128],
   [SHIPPED, "a disk that reads ahead 4,096 KB", 4096],
 ])("in %i MB, from %s: it starts, serves on, is not killed", async (limit, _, readAhead) => {
-  await using disk = await Disk.make();
+  using disk = await Disk.make();
   const executable = disk.copy(EXECUTABLE);
   if (readAhead !== undefined) {
     disk.setReadAhead(readAhead);
@@ -33,9 +33,7 @@ test.each([
     const options = ["--bytes", "--noheadings", "--output=RES"];
     expect(Number(await output(["fincore", ...options, executable]))).toBe(0);
   }
-  const controller = findMemoryController();
-  if (!controller) throw new Error("expected a control group of which the memory can be limited");
-  using group = new MemoryGroup(controller, limit);
+  using group = new MemoryGroup(limit);
   const { launcher } = group;
 
   await using agent = await startAgent({

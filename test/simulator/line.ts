@@ -1,4 +1,4 @@
-import type { Pollers, Written } from "../../src/agent/pollers.ts";
+import { Telling } from "../../src/agent/telling.ts";
 import type { Agent } from "./agent.ts";
 import type { BalancerPlan, LinePlan, Window } from "./plan.ts";
 import type { Random } from "./random.ts";
@@ -49,7 +49,7 @@ export class Line {
     readonly world: Surroundings,
   ) {
     const { timeline, random } = world;
-    this.#begin(random.between(0, plan.interval) + balancer.from);
+    this.#begin(random.between(0, plan.within) + balancer.from);
     for (const at of balancer.restarts) {
       timeline.at(at, () => {
         this.startedAt = at;
@@ -113,20 +113,21 @@ export class Line {
     const isSilent = plan.sent === "";
     if (!isSilent) this.#note(now);
     const asker = { address, sent: isSilent ? undefined : plan.sent };
-    const written = asked.pollers.written(asker, reply, now);
+    const telling = new Telling(asked.pollers, asker, reply, now);
+    const expiry = now + random.between(1000, 5000);
     const close = (at: number, isServed: boolean) =>
-      timeline.at(at, () => {
-        if (asked === agent()) this.#close(asked.pollers, written, reply, isServed);
+      timeline.at(Math.min(at, expiry), () => {
+        if (asked !== agent()) return;
+        if (at < expiry) this.#close(telling, isServed);
+        else telling.giveUp(expiry);
       });
     const timedOut = start + plan.timeout;
     const sent = SEGMENTS.map((delay) => now + delay).find((at) => !this.#isLost(at, true));
     const read = (sent ?? Number.POSITIVE_INFINITY) + trip / 2;
-    const expiry = now + random.between(1000, 5000);
     const epoch = this.#epoch;
     if (sent !== now) this.failedAt = start;
     if (read >= timedOut) {
-      const isLost = this.#isLost(timedOut);
-      close(isLost ? expiry : Math.min(expiry, timedOut + trip / 2), false);
+      close(this.#isLost(timedOut) ? expiry : timedOut + trip / 2, false);
       return;
     }
     timeline.at(read, () => {
@@ -140,20 +141,15 @@ export class Line {
       const end = SEGMENTS.map((delay) => read + delay).find((at) => !this.#isLost(at));
       const closed = (end ?? Number.POSITIVE_INFINITY) + trip / 2;
       const resets = end !== undefined && end < this.world.end ? this.balancer.resets : 0;
-      const isClean = closed < expiry && !random.chance(resets);
-      close(Math.min(closed, expiry), isClean);
+      close(closed, !random.chance(resets));
     });
   }
 
-  #close(pollers: Pollers, written: Written, reply: string, isServed: boolean): void {
+  #close(telling: Telling, isServed: boolean): void {
     const { now } = this.world.timeline;
     const { sent } = this.plan;
-    pollers.closed(written, isServed, now);
-    if (sent === "") {
-      this.#note(now);
-      const own = pollers.written({ address: this.balancer.address, sent }, reply, now);
-      pollers.closed(own, isServed, now);
-    }
+    if (sent === "") this.#note(now);
+    telling.end(sent, isServed, now);
     if (isServed) this.heard.serves += 1;
   }
 

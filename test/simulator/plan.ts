@@ -75,7 +75,7 @@ function planBalancers(random: Random, end: number, services: readonly string[])
     const cuts = planCuts(random, end);
     const twin = {
       address: "10.0.9.1",
-      lines: [{ sent: services[0] ?? "web", interval: 2000, timeout: 2000, off: [] }],
+      lines: [{ sent: services[0] ?? "web", interval: 2000, within: 2000, timeout: 2000, off: [] }],
       ...{ trip: random.pick([1, 30, 80]), cuts, loss: 0, deaf: [], resets: 0, restarts: [] },
       ...{ from: 0, until: Infinity },
     };
@@ -89,11 +89,13 @@ function planBalancer(random: Random, i: number, end: number, services: readonly
   const trip = random.pick([1, 1, 1, 30, 80]);
   const sents = services.length > 0 ? services : random.pick([["web"], ["web"], [""], ["a", "b"]]);
   const lines = sents.slice(0, random.pick([1, 2])).map((sent) => {
-    const interval = random.pick(INTERVALS);
-    const timeout = random.chance(0.2) ? Math.min(interval, 2 * trip + 150) : interval;
+    const picked = random.pick(INTERVALS);
+    const interval = Math.max(picked, 2 * trip + 20);
+    const timeout = random.chance(0.2) ? Math.min(picked, 2 * trip + 150) : picked;
     // When it does not ask: `disable agent`.
     const off = random.chance(0.1) ? [planWindow(random, end, [30, 80, 900])] : [];
-    return { sent, interval: Math.max(interval, 2 * trip + 20), timeout, off };
+    // It asks first within its interval.
+    return { sent, interval, within: interval, timeout, off };
   });
   const address = random.chance(0.2) ? `2001:db8::${i + 1}` : `10.0.0.${i + 1}`;
   return {

@@ -39,14 +39,16 @@ export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
   return JSON.parse(await tell(agent, "show pollers"));
 }
 
-/** Waits until so many were served the present reply, and asked twice: no other line is expected. */
+/**
+ * Waits until so many at least were served the present reply, and asked twice: no other line is
+ * expected. One of a test that has ended may ask yet, on a port that this agent was given after it.
+ */
 export async function settled(agent: AgentProcess, count: number): Promise<void> {
-  await until(
-    `${count} pollers`,
-    async () => {
-      const rows = await listPollers(agent);
-      return rows.filter((row) => row.isServed && row.interval !== null).length === count;
-    },
-    30_000,
-  );
+  let rows: PollerRow[] = [];
+  await until(`${count} pollers`, async () => {
+    rows = await listPollers(agent);
+    return rows.filter((row) => row.isServed && row.interval !== null).length >= count;
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}; the last were ${JSON.stringify(rows)}`);
+  });
 }

@@ -1,11 +1,11 @@
-import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { ask } from "../../src/commands/conversation.ts";
 import { HOST } from "../contract/driver.ts";
-import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
+import { startHaproxy } from "../haproxy.ts";
+import { listPollers, type PollerRow } from "./client.ts";
 import { startService } from "./traffic.ts";
 
 /** How many labs there were: each has addresses of its own, and with them ports. */
@@ -15,8 +15,6 @@ let labs = 0;
 export interface LabOptions {
   /** The hosts' names; each has an agent and a web server. */
   readonly hosts?: readonly string[];
-  /** How many load balancers there are; two when not given. */
-  readonly balancers?: number;
   /** Further variables of the agents. */
   readonly env?: Readonly<Record<string, string>>;
   /** Further lines of the backend. */
@@ -26,31 +24,13 @@ export interface LabOptions {
   /** Milliseconds that a request takes, and that a restart keeps the web server away. */
   readonly request?: number;
   readonly restart?: number;
-  readonly state?: object;
-}
-
-/** A machine: a web server, and an agent that speaks for it. */
-export interface Host {
-  readonly name: string;
-  readonly agent: AgentProcess;
-  readonly port: number;
-  /** The command that restarts the web server, as `systemctl restart` would. */
-  readonly restart: readonly string[];
-  /** How often it was restarted. */
-  readonly restarts: () => number;
-  /** Ends the web server, which completes what is under way. */
-  readonly stop: () => Promise<void>;
 }
 
 /** Two HAProxys before some hosts: `await using lab = await startLab()`. */
-export interface Lab extends AsyncDisposable {
-  readonly hosts: readonly Host[];
-  /** The first one. */
-  readonly host: Host;
-  readonly balancers: readonly HaproxyProcess[];
-  /** The addresses that they ask from. */
-  readonly addresses: readonly string[];
-}
+export type Lab = Awaited<ReturnType<typeof openLab>>;
+
+/** A machine: a web server, and an agent that speaks for it. */
+export type Host = Awaited<ReturnType<typeof startHost>>;
 
 /**
  * Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. Where the
@@ -69,25 +49,15 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
   }
 }
 
-async function openLab(options: LabOptions, stack: AsyncDisposableStack): Promise<Lab> {
-  const { hosts: names = ["one"], balancers: count = 2, backend = "" } = options;
-  const { interval = "250ms" } = options;
+async function openLab(options: LabOptions, stack: AsyncDisposableStack) {
+  const { hosts: names = ["one"], backend = "", interval = "250ms" } = options;
   labs += 1;
-  const addresses = Array.from({ length: count }, (_, i) => `127.7.${labs}.${i + 1}`);
-  // Where there are names, an agent need not learn who its load balancers are.
-  const known = count > 0 ? { HAPGENT_POLLERS: addresses.join(" ") } : {};
-  const start = async (name: string): Promise<Host> => {
-    const agent = stack.use(
-      await startAgent({
-        state: options.state ?? { status: "UP" },
-        socket: true,
-        hostname: HOST,
-        env: { ...TUNED, ...known, ...options.env },
-      }),
-    );
-    return { name, agent, ...startRestartable(name, options, stack) };
-  };
-  const hosts = await Promise.all(names.map(start));
+  /** The addresses that they ask from. */
+  const addresses = [`127.7.${labs}.1`, `127.7.${labs}.2`];
+  const env = { ...TUNED, HAPGENT_POLLERS: addresses.join(" "), ...options.env };
+  const hosts = await Promise.all(names.map((name) => startHost(name, env, options, stack)));
+  const [host] = hosts;
+  if (!host) throw new Error("no host");
   const lines = hosts.map(
     ({ name, port, agent }) =>
       `server ${name} 127.0.0.1:${port} cookie ${name} weight 100 check inter ${interval} ` +
@@ -104,39 +74,33 @@ listen be
   const balancers = await Promise.all(
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  if (count > 0) await Promise.all(hosts.map((each) => settle(each, balancers)));
-  const [host] = hosts;
-  if (!host) throw new Error("no host");
+  await Promise.all(hosts.map(settle));
   return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
-/** Waits until every load balancer knows, and none is taken for one that asks seldom. */
-async function settle({ agent }: Host, balancers: readonly HaproxyProcess[]): Promise<void> {
-  let answer = "";
-  const say = async (command: string) => {
-    await Bun.sleep(100);
-    answer = await ask({ path: agent.socket, command, seconds: 10 });
-    return answer;
-  };
-  const asksOften = async () => {
-    const rows: { interval: number | null }[] = JSON.parse(await say("show pollers"));
-    return rows.every(({ interval }) => interval !== null && interval < 4);
-  };
-  try {
-    await until("all ask often", asksOften, 12_000);
-    await until("all know", async () => (await say("wait 0")).startsWith("ok"), 12_000);
-  } catch (error) {
-    const logs = balancers.flatMap(({ log }) => log.filter((line) => /Agent check/.test(line)));
-    throw new Error([String(error), answer, ...logs].join("\n"));
-  }
+/** Waits until both load balancers know, and none is taken for one that asks seldom. */
+async function settle({ agent }: Host): Promise<void> {
+  const isSettled = ({ isServed, interval }: PollerRow) =>
+    isServed && interval !== null && interval < 4;
+  let rows: PollerRow[] = [];
+  await until("all know, and ask often", async () => {
+    rows = await listPollers(agent);
+    return rows.length >= 2 && rows.every(isSettled);
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}; the last were ${JSON.stringify(rows)}`);
+  });
 }
 
-/** A web server that somebody may restart with a command. */
-function startRestartable(
+/** An agent, and a web server that somebody may restart with a command. */
+async function startHost(
   name: string,
+  env: Record<string, string>,
   { request = 10, restart = 1000 }: LabOptions,
   stack: AsyncDisposableStack,
 ) {
+  const agent = stack.use(
+    await startAgent({ state: { status: "UP" }, socket: true, hostname: HOST, env }),
+  );
   let service = startService(name, 0, request);
   let count = 0;
   stack.defer(() => service[Symbol.asyncDispose]());
@@ -157,9 +121,14 @@ function startRestartable(
     }),
   );
   return {
+    name,
+    agent,
     port,
+    /** The command that restarts the web server, as `systemctl restart` would. */
     restart: ["curl", "-sf", `${manager.url}`],
+    /** How often it was restarted. */
     restarts: () => count,
+    /** Ends the web server, which completes what is under way. */
     stop: () => service.stop(),
   };
 }
@@ -170,25 +139,26 @@ export async function deploy(host: Host, args: readonly string[]) {
 }
 
 /** Starts a deploy and waits until a line of it matches, if one is to. */
-export async function startDeploy(host: Host, args: readonly string[], pattern?: RegExp) {
+export async function startDeploy(host: Host, args: readonly string[], pattern = /(?:)/) {
   const child = Bun.spawn([EXECUTABLE, "deploy", ...args, ...host.restart], {
     env: { PATH: Bun.env["PATH"], HAPGENT_SOCKET: host.agent.socket, HAPGENT_DEPLOY_SETTLE: "1" },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const lines: string[] = [];
-  const ended = collectLines(child.stderr, lines);
-  if (pattern) {
-    await until(`${pattern}`, () => {
-      if (lines.some((line) => pattern.test(line))) return true;
-      if (child.exitCode !== null) throw new Error(`not ${pattern}, but ${lines.join("\n")}`);
-      return false;
-    });
-  }
+  let isOver = false;
+  const ended = collectLines(child.stderr, lines).then(() => {
+    isOver = true;
+  });
+  await until(`${pattern}`, () => {
+    if (lines.some((line) => pattern.test(line))) return true;
+    if (isOver) throw new Error(`not ${pattern}, but ${lines.join("\n")}`);
+    return false;
+  });
   return {
     async end() {
       const exitCode = await child.exited;
       await ended;
-      return { exitCode, last: lines.at(-1) ?? "", lines };
+      return { exitCode, last: lines.at(-1) ?? "" };
     },
   };
 }

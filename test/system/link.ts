@@ -1,61 +1,46 @@
-import { join } from "node:path";
-import { collectLines } from "../../scripts/lib/lines.ts";
-import { ROOT } from "../../scripts/lib/shell.ts";
-import { until } from "../../scripts/lib/until.ts";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import type { AgentProcess } from "../../scripts/lib/agent.ts";
 
 /**
- * What becomes of packets: all arrive; those of the agent that carry data are lost; the next end of
- * a connection that the agent sends is lost, not its data, and then everything; everything is lost.
+ * What becomes of what is sent: all comes through; what the agent sends is lost; the end of the next
+ * connection is lost, not its data, and then everything; everything is lost.
  */
 export type Treatment = "pass" | "deaf" | "endless" | "cut";
 
-/**
- * Two network namespaces, of an agent and of a HAProxy, and a link between them that is slow or
- * loses packets: `await using link = await startLink()`. It needs root, and no queueing discipline.
- */
-export interface Link extends AsyncDisposable {
-  /** What is put before a command that runs at one end. */
-  readonly agent: readonly string[];
-  readonly haproxy: readonly string[];
-  treat(treatment: Treatment): Promise<void>;
-}
-
-/** Addresses of the ends of every link. */
-export const LINK_AGENT = "10.9.0.1";
-export const LINK_HAPROXY = "10.9.0.2";
-
-/** Makes a link. @param trip Milliseconds that a packet takes one way. */
-export async function startLink(trip = 0): Promise<Link> {
-  // Both end with their input, which ends with this process at the latest.
-  const peer = Bun.spawn(["unshare", "--net", "cat"], { stdio: ["pipe", "ignore", "inherit"] });
-  const namespace = `/proc/${peer.pid}/ns/net`;
-  const own = await Bun.file("/proc/self/ns/net").stat();
-  await until("a namespace", async () => (await Bun.file(namespace).stat()).ino !== own.ino);
-  const program = join(ROOT, "test/system/link-program.ts");
-  const carrier = Bun.spawn(
-    ["unshare", "--net", process.execPath, program, String(peer.pid), String(trip)],
-    { stdio: ["pipe", "pipe", "inherit"] },
-  );
-  const lines: string[] = [];
-  void collectLines(carrier.stdout, lines);
-  await until("a link", () => {
-    if (carrier.exitCode !== null) throw new Error("there is no link");
-    return lines.includes("ready");
+/** A link to an agent that may lose what it carries: `await using link = await startLink(agent)`. */
+export async function startLink({ hostname: host, port }: AgentProcess) {
+  let treatment: Treatment = "pass";
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true }, (haproxy) => {
+    if (treatment === "cut") {
+      open.add(haproxy.on("error", () => undefined));
+      return;
+    }
+    const agent = connect({ host, port, localAddress: "127.0.0.1", allowHalfOpen: true });
+    carry(haproxy, agent, () => treatment !== "cut");
+    carry(agent, haproxy, (isEnd) => {
+      if (treatment === "endless" && isEnd) treatment = "cut";
+      return treatment === "pass" || (treatment === "endless" && !isEnd);
+    });
   });
+  /** Carries data, end and reset of one side to the other, if they come through. */
+  function carry(from: Socket, to: Socket, passes: (isEnd: boolean) => boolean): void {
+    open.add(from);
+    from.on("data", (chunk) => void (passes(false) && to.write(chunk)));
+    from.on("end", () => void (passes(true) && to.end()));
+    from.on("error", () => void (passes(true) && to.resetAndDestroy()));
+  }
+  server.listen(0, host);
+  await once(server, "listening");
   return {
-    agent: ["nsenter", `--net=/proc/${carrier.pid}/ns/net`],
-    haproxy: ["nsenter", `--net=${namespace}`],
-    async treat(treatment) {
-      const { length } = lines;
-      carrier.stdin.write(`${treatment}\n`);
-      carrier.stdin.flush();
-      await until(treatment, () => lines.length > length);
+    port: (server.address() as AddressInfo).port,
+    treat(next: Treatment) {
+      treatment = next;
     },
-    async [Symbol.asyncDispose]() {
-      for (const process of [carrier, peer]) {
-        process.kill("SIGKILL");
-        await process.exited;
-      }
+    [Symbol.dispose]() {
+      for (const socket of open) socket.destroy();
+      server.close();
     },
   };
 }

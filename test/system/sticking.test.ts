@@ -1,15 +1,86 @@
-// The table of what sticks in deploy/haproxy is what a real HAProxy does.
+// What sticks in a real HAProxy, from every status to every other: what the table in deploy/haproxy says,
+// and with HAPGENT_REPLY=full nothing but a maxconn.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
+import { startAgent } from "../../scripts/lib/agent.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
-import { formatMatrix, LIMITS, playMatrix } from "./matrix.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { STATUSES, type State, type Status } from "../../src/state/state.ts";
+import { proxy, startHaproxy } from "../haproxy.ts";
+import { settled, tell } from "./client.ts";
 
-test("the table of what sticks is what a real HAProxy does; weight and maxconn always stick", async () => {
-  const transitions = await playMatrix();
-  expect(readFileSync(`${ROOT}deploy/haproxy/README.md`, "utf8")).toContain(
-    formatMatrix(transitions),
+/** One status after another, and how a server ended that had a weight and a maxconn of before. */
+interface Transition {
+  readonly from: Status;
+  readonly to: Status;
+  /** As in the table: `DRAIN, DOWN` is drained, and down once it no longer is. */
+  readonly ended: string;
+  readonly weight: number;
+  readonly maxconn: number;
+}
+
+/** What the server line says, and what the agent says only with the old status. */
+const CONFIGURED = { weight: 100, maxconn: 500 };
+const BEFORE = { weight: 50, maxconn: 100 };
+
+const IN_FORCE: Record<number, string> = { 1: "MAINT", 8: "DRAIN" };
+
+/** Plays each status after each to a HAProxy. */
+async function play(mode: string): Promise<Transition[]> {
+  const rows = STATUSES.map(async (from) => {
+    const env = { ...TUNED, HAPGENT_REPLY: mode, HAPGENT_POLLERS: "127.0.0.1" };
+    await using agent = await startAgent({ state: { status: "UP" }, env, socket: true });
+    await using haproxy = await startHaproxy(proxy(agent.port, 'agent-send "be/s\\n"'));
+    const row: Transition[] = [];
+    for (const to of STATUSES) {
+      const states: State[] = [{ status: "UP", ...CONFIGURED }, { status: "READY" }];
+      for (const state of [...states, { status: from, ...BEFORE }, { status: to }]) {
+        await tell(agent, `set state ${JSON.stringify(state)}`);
+        await settled(agent, 1);
+      }
+      const { srv_admin_state, agent_health, uweight, slim } = await haproxy.server();
+      const [admin, health] = [IN_FORCE[srv_admin_state], agent_health > 0 ? "UP" : "DOWN"];
+      const ended = admin && health === "DOWN" ? `${admin}, ${health}` : (admin ?? health);
+      row.push({ from, to, ended, weight: uweight, maxconn: slim });
+    }
+    return row;
+  });
+  return (await Promise.all(rows)).flat();
+}
+
+/** The table of deploy/haproxy: how a server ends, by the statuses before and now. */
+function readTable(): (from: Status, to: Status) => string {
+  const text = readFileSync(`${ROOT}deploy/haproxy/README.md`, "utf8");
+  const [, table = ""] = text.split("<!-- test/system/sticking.test.ts")[1]?.split("\n\n") ?? [];
+  const [header = [], , ...rows] = table.split("\n").map((line) =>
+    line
+      .replaceAll("*", "")
+      .split("|")
+      .map((cell) => cell.trim()),
   );
-  const limits = transitions.map(({ ended, endedLimited }) => [ended, endedLimited]);
-  const expected = [{ weight: 100, maxconn: 500 }, LIMITS];
-  expect(limits).toMatchObject(transitions.map(() => expected));
+  const has = (cell: string | undefined, status: Status) => cell?.split(", ").includes(status);
+  return (from, to) => {
+    const row = rows.find(([, before]) => has(before, from)) ?? [];
+    return row[header.findIndex((now) => has(now, to))] ?? "";
+  };
+}
+
+test("the table of what sticks is what HAProxy does; weight and maxconn always stick", async () => {
+  const find = readTable();
+  const transitions = await play("exact");
+  expect(transitions).toEqual(
+    transitions.map(({ from, to }) => ({ from, to, ended: find(from, to), ...BEFORE })),
+  );
+});
+
+test("with HAPGENT_REPLY=full nothing but a maxconn sticks", async () => {
+  const expected: Record<Status, string> = {
+    ...{ UP: "UP", READY: "UP", DOWN: "DOWN", FAIL: "DOWN", STOPPED: "DOWN", DRAIN: "DRAIN" },
+    // Health counts again when it leaves MAINT, and each reply that ends MAINT tells it.
+    MAINT: expect.stringMatching(/^MAINT/),
+  };
+  const transitions = await play("full");
+  expect(transitions).toEqual(
+    transitions.map(({ from, to }) => ({ from, to, ended: expected[to], ...BEFORE, weight: 100 })),
+  );
 });

@@ -18,7 +18,7 @@ describe.concurrent("a service that is stopped after its agent", () => {
 
 /** Stops an agent and then its service, one of two; returns the requests that failed. */
 async function stopBoth(env: Record<string, string>): Promise<Traffic["failed"]> {
-  await using lab = await startLab({ hosts: ["one", "two"], balancers: 1, env });
+  await using lab = await startLab({ hosts: ["one", "two"], env });
   await using traffic = new Traffic(lab.balancers);
   for (const host of lab.hosts) await traffic.served(host);
   expect(await lab.host.agent.stop()).toBe(0);

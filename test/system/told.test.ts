@@ -1,13 +1,16 @@
-// When `wait` is ok, or the agent has stopped, every line of every HAProxy shows it: each of these
-// shapes was once told wrong. What HAProxy itself shows is the judge.
+// What `wait` says is what every line of every HAProxy shows; each of these shapes was once told wrong.
+// HAProxy itself is the judge here; the simulator plays who is a load balancer and who is not.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { startAgent } from "../../scripts/lib/agent.ts";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
-import { writeServices } from "../contract/driver.ts";
-import { startHaproxy } from "../haproxy.ts";
-import { configure, HOST, served, startTold, statuses } from "./told.ts";
+import { connect } from "node:net";
+import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
+import { checkFrom, listPollers, settled, tell } from "./client.ts";
+import { startLink } from "./link.ts";
+import { configure, startLearning, startTold, statuses } from "./told.ts";
+
+/** An address of a load balancer, and one of somebody else. */
+const BALANCER = "127.6.0.1";
+const STRANGER = "127.6.0.9";
 
 describe.concurrent("when wait is ok", () => {
   test.each([
@@ -17,85 +20,115 @@ describe.concurrent("when wait is ok", () => {
   ])("all lines of one HAProxy know, with agent-sends %s", async (_, sends, pollers) => {
     await using agent = await startTold();
     await using haproxy = await startHaproxy(configure(agent.port, sends));
-    await served(agent, pollers);
+    await settled(agent, pollers);
     for (const [status, shown] of [
       ["DRAIN", "DRAIN (agent)"],
-      ["DOWN", "DOWN (agent)"],
       ["READY", "UP"],
     ] as const) {
-      await agent.ctl("set", "status", status);
-      const { stdout, exitCode } = await agent.ctl("wait", "60");
-      expect(exitCode).toBe(0);
-      expect(stdout).toStartWith(
-        `ok served to ${pollers === 1 ? "1 poller" : `all of ${pollers} pollers`} after `,
-      );
+      await tell(agent, `set status ${status}`);
+      const served = pollers === 1 ? "1 poller" : `all of ${pollers} pollers`;
+      expect(await tell(agent, "wait 60")).toStartWith(`ok served to ${served} after `);
       expect(await statuses(haproxy, sends.length)).toEqual(sends.map(() => shown));
     }
   });
 
-  test("two lines that ask for one service of several know, however long their interval", async () => {
-    using services = temporaryDirectory();
-    writeServices(services.path, { web: '{"status":"UP"}' });
-    await using agent = await startTold({ HAPGENT_SERVICES: services.path });
-    // Longer than the interval that is assumed where two lines look like one.
-    const sends = ["web\\n", "web 2\\n"];
-    await using haproxy = await startHaproxy(configure(agent.port, sends, "3s"));
-    await served(agent, 2);
-    for (const [status, shown] of [
-      ["DRAIN", "DRAIN (agent)"],
-      ["READY", "UP"],
-    ] as const) {
-      await agent.ctl("@web", "set", "status", status);
-      expect(await agent.ctl("@web", "wait", "60")).toMatchObject({ exitCode: 0 });
-      expect(await statuses(haproxy, 2)).toEqual([shown, shown]);
-    }
-  });
-
-  test("HAProxy shows the edit of a watched file, and the command after it", async () => {
-    await using agent = await startTold({ HAPGENT_WATCH: "on" });
-    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n"]));
-    await served(agent, 1);
-    writeFileSync(agent.stateFile, '{"status":"DRAIN","reason":"by hand"}');
-    await agent.ctl("set", "weight", "50");
-    expect(await agent.ctl("wait", "60")).toMatchObject({ exitCode: 0 });
-    expect(await haproxy.server("be0/s")).toMatchObject({ status: "DRAIN (agent)", uweight: 50 });
-  });
-
   test("lines know that the agent has to learn after its start, where nobody is named", async () => {
-    const options = { state: { status: "UP" }, socket: true, hostname: HOST, env: TUNED };
-    await using agent = await startAgent(options);
+    await using agent = await startLearning();
     await using haproxy = await startHaproxy(configure(agent.port, ["web\\n", "api\\n"]));
-    await agent.ctl("set", "status", "DRAIN");
-    expect((await agent.ctl("wait", "0")).exitCode).toBe(1);
-    expect(await agent.ctl("wait", "60")).toMatchObject({ exitCode: 0 });
+    await tell(agent, "set status DRAIN");
+    expect(await tell(agent, "wait 0")).toStartWith("error: ");
+    expect(await tell(agent, "wait 60")).toStartWith("ok ");
     expect(await statuses(haproxy, 2)).toEqual(["DRAIN (agent)", "DRAIN (agent)"]);
   });
+
+  test("load balancers know, and people, monitors and port scans hold up nobody", async () => {
+    await using agent = await startTold({ HAPGENT_POLLERS: BALANCER });
+    const { port, hostname: host } = agent;
+    await using haproxy = await startHaproxy(configure(port, ["web\\n"], "1s", BALANCER));
+    const monitor = setInterval(
+      () => void checkFrom(STRANGER, agent, "monitor\n").catch(() => undefined),
+      500,
+    );
+    try {
+      await settled(agent, 1);
+      // Closed as soon as it is open, with nothing read.
+      const scan = connect({ port, host, localAddress: STRANGER }, () => scan.end());
+      scan.resume().on("error", () => undefined);
+      await tell(agent, "set status DRAIN");
+      expect(await tell(agent, "wait 60")).toStartWith("ok served to 1 poller after ");
+      expect(await statuses(haproxy, 1)).toEqual(["DRAIN (agent)"]);
+      const strangers = (await listPollers(agent)).filter(({ why }) => why === "stranger");
+      expect(strangers).toContainEqual(expect.objectContaining({ address: STRANGER }));
+    } finally {
+      clearInterval(monitor);
+    }
+  });
 });
 
-describe.concurrent("a stop status", () => {
-  const STOP = { HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: "60" };
-
-  test("is known to all of eight lines before the agent ends", async () => {
-    await using agent = await startTold(STOP);
-    const sends = Array.from({ length: 8 }, (_, i) => `line${i}\\n`);
-    await using haproxy = await startHaproxy(configure(agent.port, sends));
-    await served(agent, 8);
-    expect(await agent.stop()).toBe(0);
-    expect(await statuses(haproxy, 8)).toEqual(sends.map(() => "DOWN (agent)"));
+describe.concurrent("wait is an error", () => {
+  test("while a HAProxy stands still that was told something else", async () => {
+    await using agent = await startTold();
+    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n"]));
+    await settled(agent, 1);
+    const processes = [haproxy.process.pid, ...(await workers(haproxy))];
+    for (const pid of processes) process.kill(pid, "SIGSTOP");
+    await tell(agent, "set status DRAIN");
+    expect(await tell(agent, "wait 3")).toMatch(
+      /^error: after 3(\.\d)? s: 1 of 1 load balancer does not know: 127\.0\.0\.1 "web" was told ready up 100% /,
+    );
+    for (const pid of processes.toReversed()) process.kill(pid, "SIGCONT");
+    expect(await tell(agent, "wait 60")).toStartWith("ok ");
+    expect(await statuses(haproxy, 1)).toEqual(["DRAIN (agent)"]);
   });
 
-  test("is undone by READY after the next start", async () => {
-    await using first = await startTold(STOP);
-    await using haproxy = await startHaproxy(configure(first.port, ["web\\n"]));
-    await served(first, 1);
-    expect(await first.stop()).toBe(0);
-    expect(await statuses(haproxy, 1)).toEqual(["DOWN (agent)"]);
-    writeFileSync(first.stateFile, '{"status":"READY"}');
-    await using _next = await startAgent({
-      stateFile: first.stateFile,
-      hostname: HOST,
-      env: { ...TUNED, ...STOP, HAPGENT_PORT: String(first.port) },
-    });
+  test("while a line of before a reload of HAProxy is required, until it is forgotten", async () => {
+    await using agent = await startTold({ HAPGENT_REPLY: "exact" });
+    await using haproxy = await startHaproxy(configure(agent.port, ["web\\n", "api\\n"]));
+    await settled(agent, 2);
+    const changed = configure(agent.port, ["web\\n", "new\\n"]);
+    writeFileSync(`${haproxy.directory.path}/haproxy.cfg`, changed);
+    await haproxy.reload();
+    await settled(agent, 3);
+    await tell(agent, "set status DRAIN");
+    expect(await tell(agent, "wait 5")).toMatch(/^error: .* 127\.0\.0\.1 "api" was told UP /);
+    await tell(agent, "forget 127.0.0.1");
+    expect(await tell(agent, "wait 60")).toStartWith("ok ");
+    expect(await statuses(haproxy, 2)).toEqual(["DRAIN (agent)", "DRAIN (agent)"]);
+  });
+
+  test.each([
+    ["deaf", "ready up 100%"],
+    ["endless", "up drain 100%"],
+  ] as const)("while a link loses replies, or that they were read: %s", async (how, told) => {
+    await using agent = await startTold();
+    using link = await startLink(agent);
+    const configuration = configure(link.port, ["web\\n"], "1s").replace(
+      "server",
+      "timeout check 1s\n$&",
+    );
+    await using haproxy = await startHaproxy(configuration);
+    await settled(agent, 1);
+    if (how === "endless") {
+      await tell(agent, "set status DRAIN");
+      expect(await tell(agent, "wait 60")).toStartWith("ok ");
+      link.treat("cut");
+      await tell(agent, "set status READY");
+    }
+    link.treat(how);
     await haproxy.shows({ status: "UP" }, "be0/s");
+    await tell(agent, "set status DRAIN");
+    expect(await tell(agent, "wait 5")).toMatch(
+      new RegExp(`^error: .* 127.0.0.1 "web" was told ${told} .*, and has perhaps heard `),
+    );
+    expect(await statuses(haproxy, 1)).toEqual(["UP"]);
+    link.treat("pass");
+    expect(await tell(agent, "wait 60")).toStartWith("ok ");
+    expect(await statuses(haproxy, 1)).toEqual(["DRAIN (agent)"]);
   });
 });
+
+/** The processes of a HAProxy that ask agents. */
+async function workers({ process: { pid } }: HaproxyProcess): Promise<number[]> {
+  const children = await Bun.file(`/proc/${pid}/task/${pid}/children`).text();
+  return children.trim().split(/\s+/).map(Number);
+}

@@ -1,11 +1,9 @@
-import { type AgentOptions, type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { until } from "../../scripts/lib/until.ts";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import type { HaproxyProcess } from "../haproxy.ts";
-import { listPollers } from "./client.ts";
 
 /** An address that only these agents have: nobody else asks them. */
-export const HOST = "127.5.0.2";
+const HOST = "127.5.0.2";
 
 /** A backend for each agent-send, all of one agent. */
 export function configure(
@@ -32,35 +30,12 @@ export function statuses(haproxy: HaproxyProcess, count: number): Promise<string
 }
 
 /** An agent that learns who its load balancers are. */
-export async function startLearning(): Promise<AgentProcess> {
-  const env = { ...TUNED, HAPGENT_REPLY: "full" };
+export async function startLearning(more: Record<string, string> = {}): Promise<AgentProcess> {
+  const env = { ...TUNED, HAPGENT_REPLY: "full", ...more };
   return await startAgent({ state: { status: "UP" }, socket: true, hostname: HOST, env });
 }
 
 /** An agent that knows them, by their address. */
-export async function startTold(
-  env: Record<string, string> = {},
-  state: AgentOptions = { state: { status: "UP" } },
-): Promise<AgentProcess> {
-  return await startAgent({
-    ...state,
-    socket: true,
-    hostname: HOST,
-    env: { ...TUNED, HAPGENT_POLLERS: "127.0.0.1", HAPGENT_REPLY: "full", ...env },
-  });
-}
-
-/**
- * Waits until so many lines at least were served: HAProxy closes cleanly after the reply. One of a
- * test that has ended may ask yet, on a port that this agent was given after it.
- */
-export async function served(agent: AgentProcess, count: number): Promise<void> {
-  let all: unknown;
-  await until(`${count} pollers`, async () => {
-    const pollers = await listPollers(agent);
-    all = pollers;
-    return pollers.filter(({ isServed }) => isServed).length >= count;
-  }).catch((error: Error) => {
-    throw new Error(`${error.message}; the last were ${JSON.stringify(all)}`);
-  });
+export function startTold(env: Record<string, string> = {}): Promise<AgentProcess> {
+  return startLearning({ HAPGENT_POLLERS: "127.0.0.1", ...env });
 }

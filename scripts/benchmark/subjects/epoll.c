@@ -1,47 +1,25 @@
-// The limit: the least that a program can do to answer a check as safely as the agent does. It writes the
-// reply, half-closes, and discards what arrives until the client closes; a client that does not is closed
-// after some seconds, and beyond LINGER_CAP such clients a new one is closed at once.
+// The limit: the least that a program can do to answer a check as the agent does, so that no client loses
+// the reply: it writes that, half-closes, and discards what arrives until the client closes.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-enum { LINGER_CAP = 256, LINGER_SECONDS = 1, SWEEP_MS = 4000, FILES = 1024, BACKLOG = 512 };
+enum { BACKLOG = 512 };
 
 static const char REPLY[] = "UP 75%\n";
-
-/** When the connection of a descriptor was opened, in seconds; 0: there is none. */
-static time_t opened[FILES];
-static int lingering;
-
-static time_t now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
-    return time.tv_sec;
-}
-
-static void finish(int client) {
-    opened[client] = 0;
-    lingering -= 1;
-    close(client);
-}
 
 static void answer_new_clients(int epoll, int server) {
     int client;
     while ((client = accept4(server, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
-        if (send(client, REPLY, sizeof REPLY - 1, MSG_NOSIGNAL) < 0 || lingering >= LINGER_CAP ||
-                client >= FILES) {
+        if (send(client, REPLY, sizeof REPLY - 1, MSG_NOSIGNAL) < 0) {
             close(client);
             continue;
         }
         shutdown(client, SHUT_WR);
-        opened[client] = now();
-        lingering += 1;
         struct epoll_event event = {.events = EPOLLIN, .data.fd = client};
         epoll_ctl(epoll, EPOLL_CTL_ADD, client, &event);
     }
@@ -50,13 +28,7 @@ static void answer_new_clients(int epoll, int server) {
 static void discard(int client) {
     static char buffer[65536];
     // Readable means data, the end, or an error: it never has to wait.
-    if (recv(client, buffer, sizeof buffer, 0) <= 0) finish(client);
-}
-
-static void close_old_clients(void) {
-    for (int client = 0; client < FILES; client++) {
-        if (opened[client] && now() - opened[client] > LINGER_SECONDS) finish(client);
-    }
+    if (recv(client, buffer, sizeof buffer, 0) <= 0) close(client);
 }
 
 int main(void) {
@@ -72,15 +44,11 @@ int main(void) {
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = server}, events[256];
     epoll_ctl(epoll, EPOLL_CTL_ADD, server, &event);
-    for (time_t swept = now();;) {
-        int count = epoll_wait(epoll, events, 256, lingering ? SWEEP_MS : -1);
+    for (;;) {
+        int count = epoll_wait(epoll, events, 256, -1);
         for (int i = 0; i < count; i++) {
             if (events[i].data.fd == server) answer_new_clients(epoll, server);
             else discard(events[i].data.fd);
-        }
-        if (lingering && (now() - swept) * 1000 >= SWEEP_MS) {
-            close_old_clients();
-            swept = now();
         }
     }
 }

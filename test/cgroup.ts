@@ -1,71 +1,26 @@
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const ROOT = "/sys/fs/cgroup";
-const MEGABYTE = 2 ** 20;
-
-/** Where a control group with a limit of memory can be made, and its files, by version. */
-export interface MemoryController {
-  readonly parent: string;
-  readonly limit: string;
-  readonly peak: string;
-  readonly kills: string;
-}
 
 /**
- * Finds where memory can be limited: version 1 below the group that we are in, version 2 at the
- * top.
- */
-export function findMemoryController(): MemoryController | undefined {
-  const own = /^\d+:memory:(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
-  const candidates: MemoryController[] = [
-    {
-      parent: `${ROOT}/memory${own ?? ""}`,
-      limit: "memory.limit_in_bytes",
-      peak: "memory.max_usage_in_bytes",
-      kills: "memory.oom_control",
-    },
-    {
-      parent: ROOT,
-      limit: "memory.max",
-      peak: "memory.peak",
-      kills: "memory.events",
-    },
-  ];
-  return candidates.find((controller) => {
-    try {
-      const path = makeGroup(controller.parent, nextName());
-      const isGood = existsSync(`${path}/${controller.limit}`);
-      rmdirSync(path);
-      return isGood;
-    } catch {
-      // Not there, or not ours to change: then the next one.
-      return false;
-    }
-  });
-}
-
-/**
- * A control group for one program, with a limit of memory in megabytes that its page cache counts
- * against; `using` removes it, and kills what still runs in it.
+ * A control group with a limit of memory in megabytes, which page cache counts against, too; `using`
+ * removes it, and kills what still runs in it.
  */
 export class MemoryGroup implements Disposable {
   readonly path: string;
-  readonly #controller: MemoryController;
+  readonly #kills: string;
   readonly #remove = () => removeGroup(this.path);
 
-  constructor(controller: MemoryController, megabytes: number) {
-    this.#controller = controller;
-    this.path = makeGroup(controller.parent, nextName());
-    writeFileSync(`${this.path}/${controller.limit}`, String(megabytes * MEGABYTE));
+  constructor(megabytes: number) {
+    // In version 1 memory has a hierarchy of its own.
+    const own = /^\d+:memory:(.*)$/m.exec(readFileSync("/proc/self/cgroup", "utf8"))?.[1];
+    const parent = own === undefined ? ROOT : `${ROOT}/memory${own}`;
+    this.path = makeGroup(parent, `hapgent-memory-${process.pid}-${megabytes}`);
     process.on("exit", this.#remove);
+    const limit = own === undefined ? "memory.max" : "memory.limit_in_bytes";
+    this.#kills = own === undefined ? "memory.events" : "memory.oom_control";
+    writeFileSync(`${this.path}/${limit}`, String(megabytes * 2 ** 20));
   }
 
   /** What to put before a command that is to run in the group. */
@@ -73,23 +28,15 @@ export class MemoryGroup implements Disposable {
     return ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', this.path];
   }
 
-  /** The most that the group has held, in bytes, the page cache included. */
-  get peak(): number {
-    return Number(this.#read(this.#controller.peak));
-  }
-
   /** How many processes of the group the kernel has killed for want of memory. */
   get kills(): number {
-    return Number(/^oom_kill (\d+)$/m.exec(this.#read(this.#controller.kills))?.[1]);
+    const text = readFileSync(`${this.path}/${this.#kills}`, "utf8");
+    return Number(/^oom_kill (\d+)$/m.exec(text)?.[1]);
   }
 
   [Symbol.dispose](): void {
     process.off("exit", this.#remove);
     this.#remove();
-  }
-
-  #read(name: string): string {
-    return readFileSync(`${this.path}/${name}`, "utf8");
   }
 }
 
@@ -148,11 +95,4 @@ function makeGroup(parent: string, name: string): string {
   const path = join(parent, name);
   mkdirSync(path);
   return path;
-}
-
-let groups = 0;
-
-function nextName(): string {
-  groups += 1;
-  return `hapgent-${process.pid}-${groups}`;
 }

@@ -1,0 +1,29 @@
+import { readFileSync } from "node:fs";
+
+/** The name of a process: that of the program that it last became; none once it is gone. */
+export function readName(pid: number): string {
+  return readIfThere(`/proc/${pid}/comm`).trimEnd();
+}
+
+/** The processes that a process has started and that still run. */
+export function readChildren(pid: number): number[] {
+  const text = readIfThere(`/proc/${pid}/task/${pid}/children`);
+  return text.split(" ").filter(Boolean).map(Number);
+}
+
+/** The set of signals that a process does not take now; bit 0 is signal 1. */
+export function readBlockedSignals(pid: number): bigint {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return BigInt(`0x${/^SigBlk:\s+(\w+)/m.exec(status)?.[1] ?? "0"}`);
+}
+
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    // It may end between the opening (ENOENT) and the reading (ESRCH).
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ESRCH"].includes(code)) return "";
+    throw error;
+  }
+}
