@@ -79,7 +79,7 @@ class Deploy {
     if (obstacle) return await this.#turnBack(obstacle);
     const failure = await attempt(() => this.#work());
     if (failure) return await this.#end(failure.message);
-    const problem = await attempt(() => this.#putBack());
+    const problem = await attempt(() => this.#putBack(true));
     return await this.#end(problem && `deployed, but ${problem.message}`);
   }
 
@@ -123,8 +123,10 @@ class Deploy {
   /**
    * Puts back what it was. READY takes back DRAIN, which UP does not: so UP comes only once every
    * load balancer has seen READY.
+   *
+   * @throws {Problem} also when it is done, but traffic was let in while the command ran.
    */
-  async #putBack(): Promise<void> {
+  async #putBack(hasRun = false): Promise<void> {
     const { to: end, back } = this.settings;
     const shown = await this.agent.show();
     const way = listWayBack(shown, this.settings);
@@ -134,6 +136,9 @@ class Deploy {
       if (to !== back && back) await this.#change(now, to);
       else await this.#tell(now, to, isInRotation(end) ? "is back" : "is out");
       now = to;
+    }
+    if (hasRun && isSame(shown, end) && isInRotation(shown)) {
+      throw new Problem(`it was set to ${describe(shown)} before the deploy was over`);
     }
   }
 
