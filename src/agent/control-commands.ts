@@ -106,24 +106,22 @@ async function setStatus(call: Call): Promise<string> {
   const [, word = "", text = ""] = ONE_WORD.exec(call.text) ?? [];
   const reason = parseField("reason", text || null);
   const status = parseField("status", word);
-  let old: State | undefined;
-  const answer = await set(call, ({ state }) => {
-    old = state;
-    return withStatus(state, status, reason);
-  });
-  const notes = call.mode === "exact" ? describeSticking(old, status) : "";
+  const answer = await setNoted(call, (old) => withStatus(old, status, reason));
   const isShown = !reason || isReasonShown({ status }, call.mode);
-  return isShown ? answer + notes : `${answer} (HAProxy shows no reason with ${status})${notes}`;
+  return isShown ? answer : `${answer} (HAProxy shows no reason with ${status})`;
 }
 
-/** What HAProxy keeps of the status before, where replies are exact. */
-function describeSticking(old: State | undefined, status: string): string {
-  const was = old?.status ?? "";
-  if (status === "UP" && ["DRAIN", "MAINT"].includes(was))
-    return ` (HAProxy keeps the ${was} until READY)`;
-  if (status === "READY" && ["DOWN", "FAIL", "STOPPED"].includes(was))
-    return ` (HAProxy keeps the ${was} until UP)`;
-  return "";
+/** Makes a change, and tells what HAProxy keeps of what it was told before, where replies are exact. */
+async function setNoted(call: Call, made: (old: State) => State): Promise<string> {
+  let note = "";
+  const answer = await set(call, ({ state, health, admin }) => {
+    const next = made(state);
+    const { status } = next;
+    if (status === "UP" && admin !== "READY") note = ` (HAProxy keeps the ${admin} until READY)`;
+    if (status === "READY" && health !== "UP") note = ` (HAProxy keeps the ${health} until UP)`;
+    return next;
+  });
+  return call.mode === "exact" ? answer + note : answer;
 }
 
 function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | undefined {
@@ -134,7 +132,7 @@ function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | u
 
 async function setState(call: Call): Promise<string> {
   const state = await parseText(call.text);
-  return await set(call, () => state);
+  return await setNoted(call, () => state);
 }
 
 async function reload(call: Call): Promise<string> {

@@ -1,5 +1,5 @@
 import { NO_SERVICE, nameIn } from "../sent.ts";
-import { formatReply, type ReplyMode } from "../state/reply.ts";
+import { ADMIN, formatReply, HEALTH, type ReplyMode } from "../state/reply.ts";
 import { FAILED, isSameState, type State, type Status } from "../state/state.ts";
 
 /** A reply as bytes for the wire and as text for people, without its newline. */
@@ -17,6 +17,9 @@ export interface Entry {
   readonly since: number;
   /** What set it: `start`, `SIGHUP`, `SIGUSR1`, `SIGUSR2`, `socket` or `file` (watch). */
   readonly by: string;
+  /** The last health word and the last administrative one, each of which HAProxy keeps. */
+  readonly health: Status;
+  readonly admin: Status;
 }
 
 const UNKNOWN: Reply = makeReply(`${NO_SERVICE}\n`);
@@ -46,7 +49,7 @@ export class Host {
   constructor(mode: ReplyMode, hasServices: boolean, now: number) {
     this.#mode = mode;
     this.#hasServices = hasServices;
-    this.#own = { state: FAILED, since: now, by: "start" };
+    this.#own = { state: FAILED, since: now, by: "start", health: "FAIL", admin: "READY" };
     this.#changedAt = now;
     this.#commonAt = now;
   }
@@ -75,7 +78,12 @@ export class Host {
   put(name: string | undefined, state: State, by: string, now: number): void {
     const old = this.find(name);
     if (old && isSameState(old.state, state)) return;
-    const entry = { state, since: now, by };
+    const { status } = state;
+    // Nobody was told what it was before the start.
+    const told = by === "start" ? undefined : old;
+    const health = HEALTH.includes(status) ? status : (told?.health ?? "UP");
+    const admin = ADMIN.includes(status) ? status : (told?.admin ?? "READY");
+    const entry = { state, since: now, by, health, admin };
     if (name === undefined) this.#own = entry;
     else this.#services.set(name, entry);
     this.#changed(name, now);

@@ -80,12 +80,16 @@ describe("a control command", () => {
     ["exact", "MAINT", "UP", "UP (HAProxy keeps the MAINT until READY)"],
     ["exact", "DRAIN", "READY", "READY"],
     ["exact", "STOPPED", "READY", "READY (HAProxy keeps the STOPPED until UP)"],
+    ["exact", "DRAIN DOWN", "UP", "UP (HAProxy keeps the DRAIN until READY)"],
+    ["exact", "FAIL MAINT", "READY", "READY (HAProxy keeps the FAIL until UP)"],
     ["full", "MAINT", "UP", "ready up 100%"],
     ["full", "UP", "DRAIN why", "up drain 100% #why"],
   ])("says what HAProxy does not show, or keeps (%s replies, %s to %s)", async (...row) => {
-    const [mode, status, wanted, answer] = row;
+    const [mode, statuses, wanted, answer] = row;
+    const [status, ...more] = statuses.split(" ");
     const env = { HAPGENT_REPLY: mode };
     await using agent = await start({ state: { status }, socket: true, env });
+    for (const word of more) await command(agent, `set state {"status":"${word}"}`);
     expect(await command(agent, `set status ${wanted}`)).toBe(`ok saved: ${answer}`);
   });
 
