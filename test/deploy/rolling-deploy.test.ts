@@ -1,7 +1,10 @@
 // A rolling deploy as an operator has it: HAProxy's own intervals, web servers that take 8 s to come
-// back, requests under way. Minutes long; test/system/deploy.test.ts has the same in small.
+// back, requests under way, beside a command that is followed. Minutes long; test/system/deploy.test.ts
+// has the first in small.
 import { describe, expect, test } from "bun:test";
-import { deploy, type LabOptions, startLab } from "../system/deploy-lab.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
+import { deploy, type Host, type LabOptions, startLab } from "../system/deploy-lab.ts";
+import { SCRIPTS } from "../system/follow.ts";
 import { Traffic } from "../system/traffic.ts";
 
 /** HAProxy's own intervals. */
@@ -38,4 +41,34 @@ describe.concurrent("a rolling deploy fails no request", () => {
       restarts: [1, 1],
     });
   });
+
+  test.each(["exact", "full"])("beside a command that is followed, %s replies", async (reply) => {
+    await using lab = await startLab({ ...OWN, env: { HAPGENT_REPLY: reply } });
+    await using traffic = new Traffic(lab.balancers);
+    const over = new AbortController();
+    const said = lab.hosts.map((host) => follow(host, over.signal));
+    for (const host of lab.hosts) {
+      await traffic.served(host);
+      expect(await deploy(host, ["v42"])).toMatchObject({ exitCode: 0 });
+    }
+    await traffic.served(lab.host);
+    over.abort();
+    for (const text of await Promise.all(said)) {
+      expect(text).toMatch(/^\S+ ok saved: .*not followed: held by hapgent deploy .*ok saved: /s);
+    }
+    expect((await traffic.stop()).failed).toEqual({});
+  });
 });
+
+/** Follows a command whose weight changes all the time, until it is over; returns what was said. */
+async function follow({ agent }: Host, over: AbortSignal): Promise<string> {
+  const env = { PATH: `${ROOT}dist:${Bun.env["PATH"]}`, HAPGENT_SOCKET: agent.socket };
+  const says = "echo up $(($(date +%s) % 50 + 50))%";
+  let said = "";
+  while (!over.aborted) {
+    const command = [`${SCRIPTS}/hapgent-follow`, "sh", "-c", says];
+    const { stdout, stderr } = await outcome(command, { env });
+    said += stdout + stderr;
+  }
+  return said;
+}
