@@ -24,11 +24,15 @@ import type { ControlClient } from "./control-client.ts";
 import { change, follow, hold } from "./control-scripts.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
+import { Queue } from "./queue.ts";
 import { Wait } from "./wait.ts";
 import { describeWait } from "./wait-words.ts";
 
 /** How often a wait looks whether it has ended, in milliseconds. */
 const LOOK_MS = 100;
+
+/** Waits that come together begin one after another. */
+const firstLooks = new Queue();
 
 const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
   "show state": withoutText(showState),
@@ -154,6 +158,8 @@ async function wait(call: Call): Promise<string | undefined> {
   if (watch) await (name === undefined ? files.lookAtAll() : files.look(name));
   const options = { seconds: Number(seconds), count: toInteger(count ?? ""), now: now() };
   const wait = new Wait({ ...scopeOf(call), ...options });
+  // The first look is at all pollers: those of waits that come together must not hold up a check.
+  await firstLooks.run(() => Bun.sleep(1));
   for (;;) {
     const end = wait.look(now());
     if (end || client.isGone) {
