@@ -18,8 +18,6 @@ const SYSTEM_TOOLS = {
   script: "bsdutils",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
-  nsenter: "util-linux",
-  ip: "iproute2",
   ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
   ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
   ...{ dash: "dash", git: "git" },
@@ -28,9 +26,8 @@ const SYSTEM_TOOLS = {
 const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,
   setfacl: "acl",
-  faketime: "faketime",
   fincore: "util-linux-extra",
-  ...{ bindfs: "bindfs", chattr: "e2fsprogs", fsfreeze: "util-linux", "mkfs.ext4": "e2fsprogs" },
+  ...{ bindfs: "bindfs", "mkfs.ext4": "e2fsprogs" },
   strace: "strace",
 };
 
@@ -39,7 +36,7 @@ const FAULT_TOOLS = {
  */
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
-  mmdebstrap: "mmdebstrap",
+  ...{ mmdebstrap: "mmdebstrap", nsenter: "util-linux", ip: "iproute2" },
   patchelf: "patchelf",
   ...{ mandoc: "mandoc", yamllint: "yamllint" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },

@@ -49,10 +49,10 @@ export class HaproxyProcess implements AsyncDisposable {
     return promise;
   }
 
-  /** Sends a request through the frontend that is bound to `front.sock`; fails after 10 s. */
+  /** Sends a request through the frontend that is bound to `front.sock`; fails after 30 s. */
   get(headers: Record<string, string> = {}): Promise<Response> {
     const unix = join(this.directory.path, "front.sock");
-    return fetch("http://service/", { unix, headers, signal: AbortSignal.timeout(10_000) });
+    return fetch("http://service/", { unix, headers, signal: AbortSignal.timeout(30_000) });
   }
 
   /** What HAProxy knows of a server, `be/s` for instance. */

@@ -5,7 +5,6 @@ import { outcome } from "./shell.ts";
 /** Debian's names of packages (those of 12 and 13 are alike), where Fedora has another one. */
 const FEDORA: Record<string, string> = {
   bsdutils: "util-linux-script",
-  faketime: "libfaketime",
   iproute2: "iproute",
   iptables: "iptables-nft",
   mount: "util-linux",
