@@ -1,6 +1,6 @@
 import type { Socket, SocketHandler } from "bun";
 import { nameIn, PROBE_MARK } from "../sent.ts";
-import { Crowd, WAITING_LIMIT } from "./crowd.ts";
+import { CROWD_LIMIT, Crowd } from "./crowd.ts";
 import { Delay } from "./delay.ts";
 import type { Files } from "./files.ts";
 import type { Host, Reply } from "./host.ts";
@@ -56,7 +56,7 @@ type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
 /** A check: a connection from its opening to its close. */
 export interface Check {
   phase: Phase;
-  /** Since when it waits for its client (ms). */
+  /** Since when it waits for its client (ms); Infinity: its client waits for the agent. */
   since: number;
   /** Undefined where nobody wants to know. */
   readonly address: string | undefined;
@@ -92,8 +92,8 @@ export class Checks {
   readonly #options: ChecksOptions;
   /** How many are open. */
   #count = 0;
-  /** Those that wait for their client: `naming` and `lingering`. */
-  readonly #waiting = new Crowd<Client>((client) => this.#dismiss(client));
+  /** Those that have not given way. */
+  readonly #crowd = new Crowd<Client>((client) => this.#dismiss(client));
   /** Those whose reply lacks its end. */
   readonly #finishing: Delay<Client>;
   #resolveClosed: (() => void) | undefined;
@@ -120,7 +120,7 @@ export class Checks {
 
   /** Whether there are so many that none may be held up. */
   get #isBusy(): boolean {
-    return this.#count > WAITING_LIMIT;
+    return this.#count > CROWD_LIMIT;
   }
 
   /** What a listening socket calls. */
@@ -148,10 +148,10 @@ export class Checks {
   }
 
   #accept(client: Client): void {
-    const { areNamed, pollers, now } = this.#options;
+    const { areNamed, pollers } = this.#options;
     client.data = {
       phase: areNamed ? "naming" : "looking",
-      since: now(),
+      since: Infinity,
       // Read now: a connection that is shut down has no address any more.
       address: pollers && unmap(client.remoteAddress),
       sent: "",
@@ -164,7 +164,7 @@ export class Checks {
       telling: undefined,
     };
     this.#count += 1;
-    if (this.#count > OPEN_LIMIT && !this.#waiting.dismissOldest()) {
+    if (this.#count > OPEN_LIMIT && !this.#crowd.dismissOldest()) {
       client.terminate();
       return;
     }
@@ -181,7 +181,7 @@ export class Checks {
   #await(client: Client, phase: "naming" | "lingering"): void {
     client.data.phase = phase;
     client.data.since = this.#options.now();
-    this.#waiting.add(client);
+    this.#crowd.await(client);
   }
 
   /** Closes a client that has its reply; one that named no service yet gets none. */
@@ -216,8 +216,9 @@ export class Checks {
     const check = client.data;
     const { host, watched } = this.#options;
     check.phase = "looking";
+    check.since = Infinity;
     clearTimeout(check.naming);
-    this.#waiting.delete(client);
+    this.#crowd.add(client);
     const name = host.nameIn(check.sent);
     const look = watched?.look(name);
     // While there are too many, a look holds none up: the next one sees what it found.
@@ -268,7 +269,7 @@ export class Checks {
   #sweep(client: Client): void {
     const { since } = client.data;
     // The first sweep may come at once; the next one is 4 s later.
-    if (!this.#waiting.has(client) || this.#options.now() - since < LINGER_MS) client.timeout(1);
+    if (this.#options.now() - since < LINGER_MS) client.timeout(1);
     else {
       client.data.isExpired = true;
       client.terminate();
@@ -288,7 +289,7 @@ export class Checks {
     const check = client.data;
     check.phase = "closed";
     clearTimeout(check.naming);
-    this.#waiting.delete(client);
+    this.#crowd.delete(client);
     // A reset says nothing: it may be that of a check that timed out.
     const isServed = check.isWhole && error === undefined;
     if (check.isExpired) check.telling?.giveUp(this.#options.now());

@@ -1,17 +1,21 @@
-/** How many may wait; while there are more, the oldest give way. */
-export const WAITING_LIMIT = 256;
+/** How many may be open; while there are more, the oldest give way. */
+export const CROWD_LIMIT = 256;
 
-/** How long each may wait in any case: turns of 10 ms, between which what has come is read. */
+/**
+ * How long each may keep the agent waiting in any case: turns of 10 ms, between which what has come
+ * is read.
+ */
 const TURNS = 3;
 const TURN_MS = 10;
 
 /**
- * Those that wait for their client, the oldest first. While there are too many the oldest give way,
- * once they have had their time: an honest client is done by then.
+ * The clients that are connected, in the order in which they came. While there are too many, the
+ * oldest give way: those that keep the agent waiting, once they have had their time. An honest
+ * client is done by then.
  */
 export class Crowd<Client> {
   readonly #dismiss: (client: Client) => void;
-  /** Since which turn each is here. */
+  /** Since which turn each keeps the agent waiting; Infinity: it waits for the agent. */
   readonly #turns = new Map<Client, number>();
   /** Counts turns while there are too many. */
   #turn = 0;
@@ -22,11 +26,13 @@ export class Crowd<Client> {
     this.#dismiss = dismiss;
   }
 
-  has(client: Client): boolean {
-    return this.#turns.has(client);
+  /** A client has come, or it is the agent's turn again: this one gives way to nobody. */
+  add(client: Client): void {
+    this.#turns.set(client, Infinity);
   }
 
-  add(client: Client): void {
+  /** From now on it is the client's turn. */
+  await(client: Client): void {
     this.#turns.set(client, this.#turn);
     this.#makeRoom();
   }
@@ -37,7 +43,8 @@ export class Crowd<Client> {
 
   /** Has the oldest give way at once; tells whether there is one. */
   dismissOldest(): boolean {
-    for (const client of this.#turns.keys()) {
+    for (const [client, turn] of this.#turns) {
+      if (turn === Infinity) continue;
       this.#turns.delete(client);
       this.#dismiss(client);
       return true;
@@ -46,13 +53,13 @@ export class Crowd<Client> {
   }
 
   #makeRoom(): void {
-    if (this.#isTurning || this.#turns.size <= WAITING_LIMIT) return;
+    if (this.#isTurning || this.#turns.size <= CROWD_LIMIT) return;
     this.#isTurning = true;
     setTimeout(() => {
       this.#isTurning = false;
       this.#turn += 1;
       for (const turn of this.#turns.values()) {
-        if (this.#turns.size <= WAITING_LIMIT || this.#turn - turn < TURNS) break;
+        if (this.#turns.size <= CROWD_LIMIT || this.#turn - turn < TURNS) break;
         this.dismissOldest();
       }
       this.#makeRoom();

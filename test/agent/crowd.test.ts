@@ -1,0 +1,14 @@
+// While too many clients are connected, those give way that came first.
+import { expect, test } from "bun:test";
+import { until } from "../../scripts/lib/until.ts";
+import { CROWD_LIMIT, Crowd } from "../../src/agent/crowd.ts";
+
+test("who came last stays, though it had its reply before those that came earlier", async () => {
+  const left: number[] = [];
+  const crowd = new Crowd<number>((client) => left.push(client));
+  const clients = Array.from({ length: CROWD_LIMIT + 2 }, (_, index) => index);
+  for (const client of clients) crowd.add(client);
+  for (const client of clients.toReversed()) crowd.await(client);
+  await until("two too many have left", () => left.length >= 2);
+  expect(left).toEqual([0, 1]);
+});
