@@ -65,7 +65,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   check: { directories: [] },
   unit: {
     directories: ["test", ...UNIT.map((name) => `test/${name}`)],
-    timeout: 60_000,
+    timeout: 180_000,
     jobs: 2,
   },
   system: {

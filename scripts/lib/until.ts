@@ -1,5 +1,5 @@
 /** Milliseconds after which a condition that should have come true counts as failed. */
-const DEADLINE = 30_000;
+const DEADLINE = 60_000;
 
 /** Polls until `condition` gives something truthy, which it returns; fails after the deadline. */
 export async function until<T>(
