@@ -147,7 +147,7 @@ describe.concurrent("a signal", () => {
 
   test("for the agent does not end a control command that waits", async () => {
     await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
-    const waits = Bun.spawn([EXECUTABLE, "ctl", "wait", "1"], {
+    const waits = Bun.spawn([EXECUTABLE, "ctl", "wait", "5"], {
       env: { HAPGENT_SOCKET: agent.socket },
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -155,7 +155,7 @@ describe.concurrent("a signal", () => {
     await until("it has its name", () => name() === "hapgent-ctl\n");
     for (const signal of FOR_AGENT) waits.kill(signal);
     expect(await waits.exited).toBe(1);
-    expect(await waits.stderr.text()).toStartWith("error: after 1");
+    expect(await waits.stderr.text()).toStartWith("error: after 5");
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)(

@@ -31,7 +31,7 @@ describe.each(["ci.yml", "release.yml"])("%s", (name) => {
     expect(
       findings.filter(({ message }) => !NEWER.some((news) => message.startsWith(news))),
     ).toEqual([]);
-  }, 60_000);
+  });
 
   test("uses GitHub's own actions, each pinned to a commit", () => {
     const used = text.match(/(?<=uses: ).+$/gm) ?? [];
