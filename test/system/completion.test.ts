@@ -48,7 +48,6 @@ test.each([
 describe("fish", () => {
   test.each([
     ["", ["check", "ctl", "deploy", "help", "status"]],
-    ["deploy --status ", ["DRAIN", "MAINT"]],
     ["ctl ", ["change", "follow", "forget", "help", "hold", "reload", "set", "show", "wait"]],
     ["ctl @web --instance api set ", ["maxconn", "state", "status", "weight"]],
     ["ctl wait ", []],

@@ -31,7 +31,7 @@ test.concurrent("no request fails in a rolling deploy, beside a second one that 
 });
 
 test.concurrent("when a load balancer dies meanwhile, the last line names it and says what to type", async () => {
-  await using lab = await startLab({ restart: 1500 });
+  await using lab = await startLab({ restart: 5000 });
   const deployed = await startDeploy(lab.host, ["--wait", "15", "v42"], /running curl/);
   await lab.balancers[1]?.[Symbol.asyncDispose]();
   const { exitCode, last } = await deployed.end();
