@@ -11,6 +11,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { serveScripted } from "../commands/scripted-agent.ts";
+import { readMask } from "../proc.ts";
 
 const PROGRAM = [EXECUTABLE, "deploy"];
 
@@ -54,11 +55,6 @@ function start() {
       directory[Symbol.dispose]();
     },
   };
-}
-
-/** The signals of a kind (`SigIgn`) in the text of a process's status, as a number. */
-function readMask(status: string, name: string): bigint {
-  return BigInt(`0x${new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1] ?? "0"}`);
 }
 
 describe.concurrent("the command that a deploy runs", () => {
