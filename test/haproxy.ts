@@ -7,7 +7,7 @@ import { until } from "../scripts/lib/until.ts";
 /**
  * How long (ms) HAProxy may take to show or tell something. Where the machine is so busy that it is
  * kept from running while it starts, its clock may stand still, and it checks nobody: 2.6.12 was
- * seen to wait for 20 s with an agent-inter of 10 ms.
+ * seen to wait for more than 3 s, idle, with an agent-inter of 10 ms.
  */
 export const PATIENCE_MS = 120_000;
 
