@@ -18,7 +18,7 @@ const SYSTEM_TOOLS = {
   script: "bsdutils",
   "ssh-keygen": "openssh-client",
   unshare: "util-linux",
-  ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget", groff: "groff-base" },
+  ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget" },
   ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
   ...{ dash: "dash", git: "git" },
 };

@@ -6,7 +6,6 @@ import { until } from "../scripts/lib/until.ts";
 import { formatLine, log, logged } from "../src/log.ts";
 
 test.each([
-  [{}, "hapgent: saved\n"],
   [{ file: "/etc/a.json", tries: 3 }, "hapgent: saved file=/etc/a.json tries=3\n"],
   [{ reply: "UP 50%" }, 'hapgent: saved reply="UP 50%"\n'],
   [{ file: "/a\nhapgent: state" }, 'hapgent: saved file="/a\\nhapgent: state"\n'],

@@ -11,10 +11,14 @@ export function readChildren(pid: number): number[] {
   return text.split(" ").filter(Boolean).map(Number);
 }
 
-/** The set of signals that a process does not take now; bit 0 is signal 1. */
+/** The signals of a kind (`SigBlk`) in the text of /proc/PID/status; bit 0 is signal 1. */
+export function readMask(status: string, kind: string): bigint {
+  return BigInt(`0x${new RegExp(`^${kind}:\\s*(\\w+)`, "m").exec(status)?.[1] ?? "0"}`);
+}
+
+/** The signals that a process does not take now. */
 export function readBlockedSignals(pid: number): bigint {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return BigInt(`0x${/^SigBlk:\s+(\w+)/m.exec(status)?.[1] ?? "0"}`);
+  return readMask(readFileSync(`/proc/${pid}/status`, "utf8"), "SigBlk");
 }
 
 function readIfThere(path: string): string {

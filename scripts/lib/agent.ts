@@ -74,13 +74,10 @@ export class AgentProcess implements AsyncDisposable {
   /** Waits until the agent answers this reply. */
   async answers(reply: string): Promise<void> {
     let last = "";
-    await until(`reply ${JSON.stringify(reply)}`, async () => {
+    const what = () => `reply ${JSON.stringify([reply, last])}; log: ${this.log.join("")}`;
+    await until(what, async () => {
       last = await this.ask();
       return last === reply;
-    }).catch((error: Error) => {
-      throw new Error(
-        `${error.message}; the last was ${JSON.stringify(last)}; log: ${this.log.join("")}`,
-      );
     });
   }
 

@@ -4,25 +4,22 @@ import { expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { ask } from "../../scripts/lib/check.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { freePort } from "../../scripts/lib/port.ts";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 
 test("each of the sockets that systemd passes is served, and the address is unused", async () => {
-  const passed = ["127.0.0.1", "::1", "127.0.0.1"].map((hostname) => {
-    return { hostname, port: freePort(hostname) };
-  });
-  const addresses = passed.map(({ hostname, port }) => `${hostname} ${port}`).join(",");
-  const launcher = ["bun", `${import.meta.dir}/activation-fixture.ts`, addresses];
+  const hosts = ["127.0.0.1", "::1", "127.0.0.1"];
+  const launcher = ["bun", `${import.meta.dir}/activation-fixture.ts`, hosts.join(",")];
   await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
-  expect(agent.log).toEqual([
-    expect.stringMatching(/^hapgent: listening .* address=fd:3,fd:4,fd:5 /),
-  ]);
-  for (const { hostname, port } of passed) expect(await ask(port, { hostname })).toBe("UP\n");
+  const [ports = "", ...lines] = agent.log;
+  expect(lines).toEqual([expect.stringMatching(/^hapgent: listening .* address=fd:3,fd:4,fd:5 /)]);
+  for (const [i, port] of ports.split(" ").entries()) {
+    expect(await ask(Number(port), { hostname: hosts[i] ?? "" })).toBe("UP\n");
+  }
   await expect(agent.ask()).rejects.toThrow();
 });
 
-test.each(["3<&-", "3</dev/null", "3</etc/passwd"])(
+test.each(["3<&-", "3</dev/null"])(
   "what is no listening socket is refused: %s",
   async (redirection) => {
     const script = `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" ${redirection}`;

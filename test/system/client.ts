@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { ask } from "../../src/commands/conversation.ts";
+import { PATIENCE_MS } from "../haproxy.ts";
 
 /** Checks as HAProxy does, from this address: it reads to the end, and then closes. */
 export async function checkFrom(
@@ -45,10 +46,10 @@ export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
  */
 export async function settled(agent: AgentProcess, count: number): Promise<void> {
   let rows: PollerRow[] = [];
-  await until(`${count} pollers`, async () => {
+  const what = () => `${count} pollers; the last were ${JSON.stringify(rows)}`;
+  const areThere = async () => {
     rows = await listPollers(agent);
     return rows.filter((row) => row.isServed && row.interval !== null).length >= count;
-  }).catch((error: Error) => {
-    throw new Error(`${error.message}; the last were ${JSON.stringify(rows)}`);
-  });
+  };
+  await until(what, areThere, PATIENCE_MS);
 }

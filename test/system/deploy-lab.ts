@@ -33,9 +33,8 @@ export type Lab = Awaited<ReturnType<typeof openLab>>;
 export type Host = Awaited<ReturnType<typeof startHost>>;
 
 /**
- * Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. Where the
- * machine is so busy that HAProxy is kept from running while it starts, its clock may stand still,
- * and it checks nobody for seconds or for good: seen with 2.6.12. Then there is another lab.
+ * Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. When one
+ * does not check for so long that its clock may stand still, there is another lab.
  */
 export async function startLab(options: LabOptions = {}): Promise<Lab> {
   for (let attempt = 1; ; attempt += 1) {
@@ -83,11 +82,10 @@ async function settle({ agent }: Host): Promise<void> {
   const isSettled = ({ isServed, interval }: PollerRow) =>
     isServed && interval !== null && interval < 4;
   let rows: PollerRow[] = [];
-  await until("all know, and ask often", async () => {
+  const what = () => `all know, and ask often; the last were ${JSON.stringify(rows)}`;
+  await until(what, async () => {
     rows = await listPollers(agent);
     return rows.length >= 2 && rows.every(isSettled);
-  }).catch((error: Error) => {
-    throw new Error(`${error.message}; the last were ${JSON.stringify(rows)}`);
   });
 }
 

@@ -11,6 +11,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { serveScripted } from "../commands/scripted-agent.ts";
+import { readMask } from "../proc.ts";
 
 const PROGRAM = [EXECUTABLE, "deploy"];
 
@@ -54,11 +55,6 @@ function start() {
       directory[Symbol.dispose]();
     },
   };
-}
-
-/** The signals of a kind (`SigIgn`) in the text of a process's status, as a number. */
-function readMask(status: string, name: string): bigint {
-  return BigInt(`0x${new RegExp(`^${name}:\\s*(\\S+)`, "m").exec(status)?.[1] ?? "0"}`);
 }
 
 describe.concurrent("the command that a deploy runs", () => {
@@ -147,7 +143,7 @@ describe.concurrent("a signal", () => {
 
   test("for the agent does not end a control command that waits", async () => {
     await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
-    const waits = Bun.spawn([EXECUTABLE, "ctl", "wait", "1"], {
+    const waits = Bun.spawn([EXECUTABLE, "ctl", "wait", "5"], {
       env: { HAPGENT_SOCKET: agent.socket },
       stdio: ["ignore", "ignore", "pipe"],
     });
@@ -155,7 +151,7 @@ describe.concurrent("a signal", () => {
     await until("it has its name", () => name() === "hapgent-ctl\n");
     for (const signal of FOR_AGENT) waits.kill(signal);
     expect(await waits.exited).toBe(1);
-    expect(await waits.stderr.text()).toStartWith("error: after 1");
+    expect(await waits.stderr.text()).toStartWith("error: after 5");
   });
 
   test.each(["SIGINT", "SIGTERM"] as const)(

@@ -31,12 +31,12 @@ test.concurrent("no request fails in a rolling deploy, beside a second one that 
 });
 
 test.concurrent("when a load balancer dies meanwhile, the last line names it and says what to type", async () => {
-  await using lab = await startLab({ restart: 1500 });
-  const deployed = await startDeploy(lab.host, ["--wait", "5", "v42"], /running curl/);
+  await using lab = await startLab({ restart: 5000 });
+  const deployed = await startDeploy(lab.host, ["--wait", "15", "v42"], /running curl/);
   await lab.balancers[1]?.[Symbol.asyncDispose]();
   const { exitCode, last } = await deployed.end();
   expect({ exitCode, restarts: lab.host.restarts() }).toEqual({ exitCode: 1, restarts: 1 });
-  expect(last).toMatch(/^hapgent deploy: deployed, but after 5\S* s: 1 of 2 /);
+  expect(last).toMatch(/^hapgent deploy: deployed, but after 15\S* s: 1 of 2 /);
   expect(last).toContain(`If it is gone: hapgent ctl forget ${lab.addresses[1]}`);
   const [, next = ""] = /to finish: (.*)$/.exec(last) ?? [];
   const typed = `hapgent() { '${EXECUTABLE}' "$@"; }; hapgent ctl forget ${lab.addresses[1]} && ${next}`;

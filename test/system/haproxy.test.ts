@@ -10,7 +10,6 @@ import { proxy, type ServerRow, startHaproxy } from "../haproxy.ts";
 const STATES: [State, Partial<ServerRow>][] = [
   [{ status: "UP" }, { status: "UP", agent_status: "L7OK", last_agt: "via agent : UP" }],
   [{ status: "DOWN" }, { status: "DOWN (agent)", last_agt: "via agent : DOWN" }],
-  [{ status: "READY" }, { agent_status: "CHECKED", srv_admin_state: 0 }],
   [
     { status: "UP", weight: 75 },
     { status: "UP", uweight: 75, slim: 500 },
@@ -21,16 +20,11 @@ const STATES: [State, Partial<ServerRow>][] = [
     { status: "READY", weight: 50, maxconn: 100 },
     { uweight: 50, slim: 100, srv_admin_state: 0 },
   ],
-  [{ status: "FAIL" }, { status: "DOWN (agent)", last_agt: "via agent : FAIL", uweight: 50 }],
   [
     { status: "UP", weight: 0, maxconn: 0 },
     { status: "UP", uweight: 0, slim: Infinity },
   ],
   [{ status: "STOPPED" }, { status: "DOWN (agent)", last_agt: "via agent : STOPPED" }],
-  [
-    { status: "UP", weight: 255, maxconn: 65535 },
-    { status: "UP", uweight: 255, slim: 65535 },
-  ],
   [
     { status: "DOWN", reason: 'deploying, "v42"' },
     { status: "DOWN (agent)", last_agt: 'via agent : DOWN (deploying, "v42")' },

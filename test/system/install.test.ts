@@ -37,7 +37,7 @@ beforeAll(async () => {
       archives[file] = readFileSync(join(shared.path, file));
     }
   }
-}, 30_000);
+});
 
 afterAll(() => shared[Symbol.dispose]());
 
@@ -97,13 +97,14 @@ function serve(directory: string, tls?: { key: Bun.BunFile; cert: Bun.BunFile })
   return Bun.serve({ hostname: "127.0.0.1", port: 0, fetch, ...(tls && { tls }) });
 }
 
-describe.concurrent("a redirect", () => {
-  test.each([
-    ["curl", "https", "is followed by", /\nwould install: hapgent 1\.2\.3\n$/],
-    ["wget", "https", "is followed by", /\nwould install: hapgent 1\.2\.3\n$/],
-    ["curl", "http", "is not followed by", /there is no release at https:\/\/127\.0\.0\.1:/],
-    ["wget", "http", "is not followed by", /there is no release at https:\/\/127\.0\.0\.1:/],
-  ])("for %s from https to %s %s it", async (tool, scheme, _, text) => {
+test.concurrent.each([
+  ["curl", "https"],
+  ["wget", "https"],
+  ["curl", "http"],
+  ["wget", "http"],
+])(
+  "a redirect from https is not followed by %s to %s, but to https it is",
+  async (tool, scheme) => {
     using directory = temporaryDirectory();
     const path = (name: string) => join(directory.path, name);
     const make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=h";
@@ -121,47 +122,42 @@ describe.concurrent("a redirect", () => {
       fetch: ({ url }) => Response.redirect(new URL(new URL(url).pathname, target.url).href),
     });
     const env = { CURL_CA_BUNDLE: path("cert.pem"), WGETRC: path("wgetrc") };
-    const ended = await install({ tools: [tool] }, ["--from", server.url.href], env);
-    expect(ended.text).toMatch(text);
-    expect(ended.exitCode).toBe(scheme === "https" ? 0 : 1);
-  });
-});
+    const { text } = await install({ tools: [tool] }, ["--from", server.url.href], env);
+    if (scheme === "https") expect(text).toEndWith("\nwould install: hapgent 1.2.3\n");
+    else expect(text).toContain(`there is no release at ${server.url.origin}: `);
+  },
+);
 
-/** Changes the files of a release. */
-type Tamper = (path: (name: string) => string) => unknown;
+/** A machine, and how the installer is called there. */
+interface Call extends Machine {
+  readonly options?: readonly string[];
+  /** Whether the release's key is given. */
+  readonly isSigned?: boolean;
+  /** Where the release is, when it is not a directory. */
+  readonly from?: "http" | "https";
+  /** Changes the files of the release. */
+  readonly tamper?: (path: (name: string) => string) => unknown;
+}
 
-type Row = [
-  name: string,
-  machine: Machine,
-  text: RegExp,
-  options?: (() => string[]) | undefined,
-  tamper?: Tamper,
-];
-
-/** What the installer makes of a signed release, changed by `tamper`; by HTTP with the option `http`. */
-async function tryInstall(machine: Machine, options: string[] = [], tamper?: Tamper) {
+/** What the installer makes of a signed release. */
+async function tryInstall(call: Call) {
+  const { options = [], isSigned = false, from, tamper } = call;
   using directory = temporaryDirectory();
   await writeRelease(directory.path, archives, key);
   await tamper?.((name) => join(directory.path, name));
   await using server = serve(directory.path);
-  const from = options.includes("http") ? server.url.href : `file://${directory.path}`;
-  const rest = options.filter((option) => option !== "http");
-  return await install(machine, ["--from", from, ...rest]);
+  const url = { http: server.url.href, https: "https://127.0.0.1:1" };
+  const place = from ? url[from] : `file://${directory.path}`;
+  const signers = isSigned ? ["--signers", key.signers] : [];
+  return await install(call, ["--from", place, ...signers, ...options]);
 }
 
-const SSH: Machine = { tools: ["ssh-keygen"] };
+const SSH = { tools: ["ssh-keygen"], isSigned: true };
 const ARCHIVE = "hapgent-1.2.3-linux-x64.tar.gz";
 
-/** Options with the key that signed the release. */
-const signed = (...options: string[]) => [...options, "--signers", key.signers];
-
 describe.concurrent("it installs", () => {
-  test.each<Row>([
-    [
-      "for x64",
-      { arch: "amd64" },
-      /^signature not checked: no release key.*-linux-x64\.tar\.gz$/ms,
-    ],
+  test.each<[string, Call, RegExp]>([
+    ["for x64", { arch: "amd64" }, /^signature not checked: no release key.*-x64\.tar\.gz$/ms],
     // SSE4.2 is nothing that arm64 has.
     [
       "for arm64",
@@ -169,41 +165,34 @@ describe.concurrent("it installs", () => {
       /^getting .*-linux-arm64\.tar\.gz$/m,
     ],
     ["with zstd", { tools: ["zstd"] }, /^getting .*-linux-x64\.tar\.zst\nchecksum checked$/m],
-    ["with curl", { tools: ["curl"] }, /\.tar\.gz\nchecksum checked\n/, () => ["http"]],
     [
       "with nothing but busybox",
-      { tools: ["busybox", "wget"], libc: "musl" },
+      { tools: ["busybox", "wget"], libc: "musl", from: "http" },
       /^getting .*-linux-x64-musl\.tar\.gz\nchecksum checked$/m,
-      () => ["http"],
     ],
-    ["what is signed, and says so", SSH, /^signature checked\ngetting/, signed],
+    ["what is signed, and says so", SSH, /^signature checked\ngetting/],
     [
       "without ssh-keygen where it may, and says so",
-      {},
+      { isSigned: true, options: ["--insecure"] },
       /^signature not checked: there is no ssh-keygen\ngetting/,
-      () => signed("--insecure"),
     ],
-    ["over an older version", { installed: "hapgent 0.9.0 (abc)" }, /./],
-    ["over one of before the release", { installed: "hapgent 1.2.3-rc.1 (abc)" }, /./],
-    ["over what says no version", { installed: "broken" }, /./],
+    ["over one of before the release", { installed: "hapgent 1.2.3-rc.1 (abc)" }, /^getting/m],
+    ["over what says no version", { installed: "broken" }, /^getting/m],
     [
       "over a newer version where it may",
-      { installed: "hapgent 1.10.0 (abc)" },
+      { installed: "hapgent 1.10.0 (abc)", options: ["--allow-downgrade"] },
       /^downgrade from 1\.10\.0 to 1\.2\.3$/m,
-      () => ["--allow-downgrade"],
     ],
-  ])("%s", async (...row) => {
-    const [, machine, pattern, options, tamper] = row;
-    const { text, exitCode } = await tryInstall(machine, options?.(), tamper);
+  ])("%s", async (_, call, pattern) => {
+    const { text, exitCode } = await tryInstall(call);
     expect(text).toMatch(pattern);
     expect(text).toContain("would: mv -f /usr/local/bin/hapgent.new /usr/local/bin/hapgent\n");
-    expect(text).toEndWith("\nwould install: hapgent 1.2.3\n");
     expect(exitCode).toBe(0);
   });
 });
 
 describe.concurrent("it refuses, before it changes anything,", () => {
-  test.each<Row>([
+  test.each<[string, Call, RegExp]>([
     ["riscv64", { arch: "riscv64" }, /^install\.sh: there is no executable for Linux riscv64\n$/],
     ["no SSE4.2", { setup: "echo sse4_2x >$0/cpuinfo" }, /: this processor has no SSE4\.2, /],
     ["no /proc", { setup: "mount -t tmpfs tmpfs /proc" }, /: \/proc is not mounted/],
@@ -213,59 +202,36 @@ describe.concurrent("it refuses, before it changes anything,", () => {
       /: libstdc\+\+\.so\.6 is missing, .* \(Alpine: apk add libstdc\+\+\)/,
     ],
     ["an old glibc", { libc: "glibc 2.12" }, /: the executable needs glibc 2\.17 or/],
-    [
-      "little address space",
-      { setup: "ulimit -v 300000" },
-      /: the address space is limited to 307 MB \(ulimit -v\); .* needs 400 MB/,
-    ],
+    ["little address space", { setup: "ulimit -v 300000" }, /limited to 307 MB \(ulimit -v\); /],
     // It is asked without the runtime's variables.
     ["an older version", { installed: "hapgent 1.10.0" }, /than the installed 1\.10\.0; --allow-/],
-    [
-      "one older than a coming one",
-      { installed: "hapgent 2.0.0-rc.1" },
-      /installed 2\.0\.0-rc\.1;/,
-    ],
-    ["a signature that it cannot check", {}, /: the signature cannot be checked: /, signed],
+    ["one before a coming one", { installed: "hapgent 2.0.0-rc.1" }, /installed 2\.0\.0-rc\.1;/],
+    ["a signature that it cannot check", { isSigned: true }, /: the signature cannot be checked: /],
     [
       "another key, also where nothing need be signed",
-      SSH,
+      { ...SSH, options: ["--insecure"], tamper: (path) => sign(path("SHA256SUMS"), other) },
       /is not signed by a release key/,
-      () => signed("--insecure"),
-      (path) => sign(path("SHA256SUMS"), other),
     ],
     [
-      "the signature of another list",
-      SSH,
-      /is not signed by a release key/,
-      signed,
-      (path) => appendFileSync(path("SHA256SUMS"), `${"0".repeat(64)}  another\n`),
+      "no signature",
+      { ...SSH, tamper: (path) => rmSync(path("SHA256SUMS.sig")) },
+      /has no signature/,
     ],
-    ["no signature", SSH, /has no signature/, signed, (path) => rmSync(path("SHA256SUMS.sig"))],
-    [
-      "a changed file",
-      {},
-      /gz was changed/,
-      undefined,
-      (path) => appendFileSync(path(ARCHIVE), "x"),
-    ],
-    ["a missing file", {}, /: cannot get file:/, undefined, (path) => rmSync(path(ARCHIVE))],
+    ["a changed file", { tamper: (path) => appendFileSync(path(ARCHIVE), "x") }, /gz was changed/],
+    ["a missing file", { tamper: (path) => rmSync(path(ARCHIVE)) }, /: cannot get file:/],
     [
       "a list without its line",
-      {},
+      { tamper: (path) => writeRelease(path(""), { other: "" }) },
       /: the release has no archive for linux-x64/,
-      undefined,
-      (path) => writeRelease(path(""), { other: "" }),
     ],
     // A redirect to http cannot be refused then.
     [
       "busybox's wget for https",
-      { tools: ["busybox", "wget"] },
+      { tools: ["busybox", "wget"], from: "https" },
       /: curl or GNU wget is needed: busybox's wget follows/,
-      () => ["--from", "https://127.0.0.1:1"],
     ],
-  ])("%s", async (...row) => {
-    const [, machine, pattern, options, tamper] = row;
-    const { text, exitCode } = await tryInstall(machine, options?.(), tamper);
+  ])("%s", async (_, call, pattern) => {
+    const { text, exitCode } = await tryInstall(call);
     expect(text).toMatch(pattern);
     expect(text).not.toContain("would:");
     expect(exitCode).toBe(1);
@@ -275,12 +241,7 @@ describe.concurrent("it refuses, before it changes anything,", () => {
     [[], 2, "usage:"],
     [["--from", "file:///nowhere", "--signers"], 2, "--signers needs a file"],
     [["--from", "file:///nowhere", "--signers", "/no/where"], 1, "realpath: "],
-    [
-      ["--from", "ftp://host"],
-      1,
-      "expected a URL of https://, http:// or file:///, got ftp://host",
-    ],
-    [["--delete"], 2, "usage:"],
+    [["--from", "ftp://host"], 1, "expected a URL of https://, http:// or file:///, got ftp"],
   ])("the arguments %j", async (options, code, problem) => {
     const { text, exitCode } = await runToEnd(["sh", SCRIPT, "--dry-run", ...options]);
     expect(text).toContain(problem);

@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect, type Socket } from "node:net";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 
 /**
@@ -8,39 +7,49 @@ import type { AgentProcess } from "../../scripts/lib/agent.ts";
  */
 export type Treatment = "pass" | "deaf" | "endless" | "cut";
 
-/** A link to an agent that may lose what it carries: `await using link = await startLink(agent)`. */
-export async function startLink({ hostname: host, port }: AgentProcess) {
+/** A link to an agent that may lose what it carries: `using link = startLink(agent)`. */
+export function startLink({ hostname: host, port }: AgentProcess) {
   let treatment: Treatment = "pass";
-  const open = new Set<Socket>();
-  const server = createServer({ allowHalfOpen: true }, (haproxy) => {
-    if (treatment === "cut") {
-      open.add(haproxy.on("error", () => undefined));
-      return;
-    }
-    const agent = connect({ host, port, localAddress: "127.0.0.1", allowHalfOpen: true });
-    carry(haproxy, agent, () => treatment !== "cut");
-    carry(agent, haproxy, (isEnd) => {
-      if (treatment === "endless" && isEnd) treatment = "cut";
-      return treatment === "pass" || (treatment === "endless" && !isEnd);
-    });
+  const passes = () => treatment !== "cut";
+  const agents = new Set<Socket>();
+  const server = Bun.listen<Socket | undefined>({
+    hostname: host,
+    port: 0,
+    allowHalfOpen: true,
+    socket: {
+      open(haproxy) {
+        if (!passes()) return;
+        const agent = connect({ host, port, localAddress: "127.0.0.1", allowHalfOpen: true });
+        haproxy.data = agent;
+        agents.add(agent.on("error", () => undefined));
+        let reply = "";
+        agent.on("data", (chunk) => {
+          reply += chunk;
+        });
+        // With its end, as the agent sends it: HAProxy resets a connection whose end comes later.
+        agent.on("end", () => {
+          if (treatment === "pass" || treatment === "endless") haproxy.write(reply);
+          if (treatment === "pass") haproxy.shutdown();
+          if (treatment === "endless") treatment = "cut";
+        });
+      },
+      data: ({ data: agent }, chunk) => void (passes() && agent?.write(chunk)),
+      end: ({ data: agent }) => void (passes() && agent?.end()),
+      close({ data: agent }, error) {
+        if (!passes()) return;
+        if (error) agent?.resetAndDestroy();
+        else agent?.end();
+      },
+    },
   });
-  /** Carries data, end and reset of one side to the other, if they come through. */
-  function carry(from: Socket, to: Socket, passes: (isEnd: boolean) => boolean): void {
-    open.add(from);
-    from.on("data", (chunk) => void (passes(false) && to.write(chunk)));
-    from.on("end", () => void (passes(true) && to.end()));
-    from.on("error", () => void (passes(true) && to.resetAndDestroy()));
-  }
-  server.listen(0, host);
-  await once(server, "listening");
   return {
-    port: (server.address() as AddressInfo).port,
+    port: server.port,
     treat(next: Treatment) {
       treatment = next;
     },
     [Symbol.dispose]() {
-      for (const socket of open) socket.destroy();
-      server.close();
+      for (const agent of agents) agent.destroy();
+      server.stop(true);
     },
   };
 }

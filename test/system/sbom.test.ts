@@ -26,19 +26,17 @@ test("it is valid", async () => {
   const validator = new Validation.JsonStrictValidator(Spec.Spec1dot6.version);
   expect(await validator.validate(TEXT)).toBeNull();
   expect(await validator.validate(TEXT.replace('"scope"', '"scoop"'))).not.toBeNull();
-}, 60_000);
+});
 
 test("it names this version, the runtime that builds it, and every package that is shipped", () => {
   const [runtime, ...packages] = BOM.components;
   expect(BOM.metadata.component).toMatchObject({ name: "hapgent", version });
   expect(runtime).toMatchObject({ name: "bun", version: Bun.version });
-  const digest = ({ hashes }: Component) => Buffer.from(hashes?.[0]?.content ?? "", "hex");
-  expect(
-    packages.map((each) => [
-      `${each.name}@${each.version}`,
-      `sha512-${digest(each).toString("base64")}`,
-    ]),
-  ).toEqual(
+  const shipped = packages.map(({ name, version, hashes }) => {
+    const digest = Buffer.from(hashes?.[0]?.content ?? "", "hex").toString("base64");
+    return [`${name}@${version}`, `sha512-${digest}`];
+  });
+  expect(shipped).toEqual(
     Object.keys(dependencies).map((name) => {
       const [id = "", , , integrity = ""] = lock.packages[name] ?? [];
       return [id, integrity];

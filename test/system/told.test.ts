@@ -101,10 +101,10 @@ describe.concurrent("wait is an error", () => {
     ["endless", "up drain 100%"],
   ] as const)("while a link loses replies, or that they were read: %s", async (how, told) => {
     await using agent = await startTold();
-    using link = await startLink(agent);
+    using link = startLink(agent);
     const configuration = configure(link.port, ["web\\n"], "1s").replace(
       "server",
-      "timeout check 1s\n$&",
+      "timeout check 3s\n$&",
     );
     await using haproxy = await startHaproxy(configuration);
     await settled(agent, 1);
@@ -117,7 +117,7 @@ describe.concurrent("wait is an error", () => {
     link.treat(how);
     await haproxy.shows({ status: "UP" }, "be0/s");
     await tell(agent, "set status DRAIN");
-    expect(await tell(agent, "wait 5")).toMatch(
+    expect(await tell(agent, "wait 10")).toMatch(
       new RegExp(`^error: .* 127.0.0.1 "web" was told ${told} .*, and has perhaps heard `),
     );
     expect(await statuses(haproxy, 1)).toEqual(["UP"]);

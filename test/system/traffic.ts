@@ -4,6 +4,9 @@ import type { HaproxyProcess } from "../haproxy.ts";
 /** How long a service that stops waits for its clients, in milliseconds. */
 const STOP_MS = 5000;
 
+/** How many requests may be under way: on a busy machine more would only wait for each other. */
+const OPEN_LIMIT = 100;
+
 /**
  * Clients that send a request every so many milliseconds, whatever becomes of those before, through
  * the load balancers in turn: `await using traffic = new Traffic(haproxy)`.
@@ -15,12 +18,13 @@ export class Traffic implements AsyncDisposable {
   readonly failed: Record<string, number> = {};
   readonly #requests: Promise<void>[] = [];
   readonly #timer: Timer;
+  #open = 0;
 
   constructor(balancers: HaproxyProcess | readonly HaproxyProcess[], pause = 10, headers = {}) {
     const all = [balancers].flat();
     this.#timer = setInterval(() => {
       const balancer = all[this.#requests.length % all.length];
-      if (balancer) this.#requests.push(this.#send(balancer, headers));
+      if (balancer && this.#open < OPEN_LIMIT) this.#requests.push(this.#send(balancer, headers));
     }, pause);
   }
 
@@ -43,6 +47,7 @@ export class Traffic implements AsyncDisposable {
   }
 
   async #send(balancer: HaproxyProcess, headers: Record<string, string>): Promise<void> {
+    this.#open += 1;
     const { answer, isServed } = await balancer.get(headers).then(
       async (response) => ({
         answer: response.ok ? await response.text() : `HTTP ${response.status}`,
@@ -50,6 +55,7 @@ export class Traffic implements AsyncDisposable {
       }),
       (error: unknown) => ({ answer: String(error), isServed: false }),
     );
+    this.#open -= 1;
     this.answers[answer] = this.by(answer) + 1;
     if (!isServed) this.failed[answer] = this.by(answer);
   }

@@ -33,17 +33,6 @@ describe.concurrent("an agent that is started", () => {
     expect(await agent.ask()).toBe("UP\n");
   });
 
-  test("and deleted before it is tuned says so and answers", async () => {
-    using directory = temporaryDirectory();
-    const executable = `${directory.path}/hapgent`;
-    copyFileSync(EXECUTABLE, executable);
-    const script = 'exec 3<"$0"; rm "$0"; exec /proc/self/fd/3';
-    const launcher = ["sh", "-euc", script, executable];
-    await using agent = await startAgent({ state: { status: "UP" }, launcher });
-    expect(await agent.logs(/not tuned/)).toEndWith(`: cannot execute ${executable} (deleted)`);
-    expect(await agent.ask()).toBe("UP\n");
-  });
-
   test("with 330 MiB of address space (ulimit -v) answers", async () => {
     const launcher = ["prlimit", `--as=${330 * 2 ** 20}`];
     await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });

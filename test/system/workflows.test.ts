@@ -31,15 +31,13 @@ describe.each(["ci.yml", "release.yml"])("%s", (name) => {
     expect(
       findings.filter(({ message }) => !NEWER.some((news) => message.startsWith(news))),
     ).toEqual([]);
-  }, 60_000);
+  });
 
-  test("uses GitHub's own actions, each pinned to a commit", () => {
+  test("uses GitHub's own actions, each pinned to a commit, beside its version", () => {
     const used = text.match(/(?<=uses: ).+$/gm) ?? [];
-    expect(used.length).toBeGreaterThan(0);
-    // Beside the commit stands the version that it is of; dependabot raises both.
-    for (const action of used) {
-      expect(action).toMatch(/^actions\/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
-    }
+    const pinned = /^actions\/[a-z-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/;
+    expect(used.filter((action) => !pinned.test(action))).toEqual([]);
+    expect(used).not.toBeEmpty();
   });
 
   test("gives secrets and the right to write to nothing but the job that publishes", () => {
