@@ -1,4 +1,4 @@
-// Plays worlds: bun test/simulator/main.ts WORLDS SEED [FIRST]
+// Plays worlds: bun test/simulator/main.ts WORLDS SEED
 import { simulate } from "./simulate.ts";
 
 const [worlds = "10000", seed = "1"] = process.argv.slice(2);

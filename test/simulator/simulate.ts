@@ -2,7 +2,7 @@ import { planWorld } from "./plan.ts";
 import { playWorld } from "./world.ts";
 
 /** What many worlds have shown. */
-export interface Summary {
+interface Summary {
   readonly worlds: number;
   readonly oks: number;
   /** How often a wait was not ok, by cause. */
