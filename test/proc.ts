@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** The name of a process: that of the program that it last became; none once it is gone. */
 export function readName(pid: number): string {
@@ -9,6 +9,12 @@ export function readName(pid: number): string {
 export function readChildren(pid: number): number[] {
   const text = readIfThere(`/proc/${pid}/task/${pid}/children`);
   return text.split(" ").filter(Boolean).map(Number);
+}
+
+/** What the kernel says of each thread of a process (`status`). */
+export function readThreads(pid: number): string[] {
+  const path = `/proc/${pid}/task`;
+  return readdirSync(path).flatMap((thread) => readIfThere(`${path}/${thread}/status`) || []);
 }
 
 /** The set of signals that a process does not take now; bit 0 is signal 1. */

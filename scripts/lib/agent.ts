@@ -153,8 +153,9 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
       return process.exitCode !== null || process.signalCode !== null ? "exited" : undefined;
     });
     if (started === "listens") return agent;
-    // Somebody else may have been given the port in between.
-    if (attempt === 3 || !log.join("").includes("EADDRINUSE")) {
+    // Somebody else may have been given the port in between; without a log nobody knows.
+    const isTaken = options.stderr !== undefined || log.join("").includes("EADDRINUSE");
+    if (attempt === 3 || !isTaken) {
       await agent[Symbol.asyncDispose]();
       throw new Error(`the agent did not start: ${log.join("\n")}`);
     }

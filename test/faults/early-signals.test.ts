@@ -63,12 +63,12 @@ test.each([
   ["bare, so that it starts itself again", {}],
 ])("SIGTERM at any moment of a start, %s: exit code 0, and nothing is left", async (_, more) => {
   for (let round = 0; round < times(30, 10); round += 1) {
-    await Promise.all(Array.from({ length: 4 }, () => stopAtStart(more)));
+    await Promise.all([1, 2, 3, 4].map((i) => stopAtStart(`127.6.0.${i}`, more)));
   }
 });
 
-/** Stops an agent with everything on at a random moment of its start. */
-async function stopAtStart(more: Record<string, string>): Promise<void> {
+/** Stops an agent with everything on, and an address of its own, at a random moment of its start. */
+async function stopAtStart(address: string, more: Record<string, string>): Promise<void> {
   using directory = temporaryDirectory();
   const { path } = directory;
   mkdirSync(`${path}/services`);
@@ -76,7 +76,7 @@ async function stopAtStart(more: Record<string, string>): Promise<void> {
   const agent = Bun.spawn([EXECUTABLE], {
     env: {
       PATH: Bun.env["PATH"],
-      ...{ HAPGENT_IP: "127.0.0.1", HAPGENT_PORT: String(freePort()) },
+      ...{ HAPGENT_IP: address, HAPGENT_PORT: String(freePort(address)) },
       ...{ HAPGENT_STATE_FILE: `${path}/state.json`, HAPGENT_SERVICES: `${path}/services` },
       ...{ HAPGENT_SOCKET: `${path}/socket`, HAPGENT_WATCH: "on", ...more },
     },

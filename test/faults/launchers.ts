@@ -1,8 +1,9 @@
-import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, copyFileSync } from "node:fs";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { readThreads } from "../proc.ts";
 
 let copy: string | undefined;
 
@@ -61,12 +62,8 @@ export async function trace(
   const on = paths.flatMap((path) => ["-P", path]);
   const command = ["strace", "-f", "-qq", ...options, ...on, "-p", String(pid)];
   const tracer = Bun.spawn(command, { stdio: ["ignore", "ignore", "ignore"] });
-  const threads = readdirSync(`/proc/${pid}/task`);
-  await until("traced", () =>
-    threads.every((thread) =>
-      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
-    ),
-  );
+  const isTraced = (status: string) => /^TracerPid:\t[1-9]/m.test(status);
+  await until("traced", () => readThreads(pid).every(isTraced));
   return {
     async [Symbol.asyncDispose]() {
       tracer.kill("SIGKILL");

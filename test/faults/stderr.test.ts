@@ -4,7 +4,6 @@ import { expect, test } from "bun:test";
 import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { Load } from "../../scripts/lib/load.ts";
-import { readUsage } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
@@ -12,9 +11,10 @@ import { formatState } from "../../src/state/state.ts";
 import { calm } from "./calm.ts";
 import { HangingDisk } from "./hanging.ts";
 import { inShell } from "./launchers.ts";
+import { holdsNoMore } from "./memory.ts";
 import { times } from "./scale.ts";
 
-const EVENTS = times(2000, 200);
+const EVENTS = times(400, 100);
 const STATE = { status: "UP", weight: 42 } as const;
 
 /** What an agent may be given for stderr; the stack takes it down. */
@@ -75,19 +75,17 @@ function startWith(stderr: number, launcher: string[] = []): Promise<AgentProces
 
 /** Events that all log, beside checks: all answered, the last one saved, and no memory kept. */
 async function worksOn(agent: AgentProcess): Promise<void> {
-  using load = new Load(agent.port, { connections: 2, pause: 1 });
-  await until("no memory is kept", async () => {
-    const { memory } = readUsage(agent.pid);
+  await holdsNoMore(agent, async () => {
+    using load = new Load(agent.port, { connections: 2, pause: 1 });
     for (let i = 0; i < EVENTS; i += 1) {
       agent.signal(i % 2 ? "SIGHUP" : "SIGUSR2");
       if (i % 2) await agent.ask();
     }
-    return readUsage(agent.pid).memory <= memory;
+    expect(await load.stop()).toMatchObject({ failed: 0, failures: [] });
   });
   agent.signal("SIGUSR1");
   await agent.answers("UP 42%\n");
   await until("saved", () => agent.file() === formatState(STATE));
-  expect(await load.stop()).toMatchObject({ failed: 0, failures: [] });
 }
 
 function openFile(stack: AsyncDisposableStack, path = "/dev/null", flags: string | number = "r+") {
