@@ -86,11 +86,15 @@ export class HaproxyProcess implements AsyncDisposable {
     });
   }
 
-  /** Failed agent checks so far, each a line of the log; an agent's own DOWN is none. */
+  /**
+   * Failed agent checks so far, each a line of the log. An agent's own DOWN is none, nor is a
+   * connection that the kernel opens for the agent, but HAProxy had no time to see.
+   */
   failedChecks(): string[] {
     return this.log.filter(
       (line) =>
-        line.includes("Agent check for server") && !/reason: Layer7 (check|wrong)/.test(line),
+        line.includes("Agent check for server") &&
+        !/reason: (Layer7 (check|wrong)|Layer4 timeout)/.test(line),
     );
   }
 

@@ -17,12 +17,6 @@ export function readThreads(pid: number): string[] {
   return readdirSync(path).flatMap((thread) => readIfThere(`${path}/${thread}/status`) || []);
 }
 
-/** The set of signals that a process does not take now; bit 0 is signal 1. */
-export function readBlockedSignals(pid: number): bigint {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return BigInt(`0x${/^SigBlk:\s+(\w+)/m.exec(status)?.[1] ?? "0"}`);
-}
-
 function readIfThere(path: string): string {
   try {
     return readFileSync(path, "utf8");

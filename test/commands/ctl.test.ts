@@ -59,26 +59,44 @@ test.each([
   expect({ code, out: JSON.parse(out), err }).toEqual({ code: exitCode, out: printed, err: "" });
 });
 
-test("a list is a table in a terminal, and elsewhere as it came", async () => {
-  const list = '[{"name":"web"}]';
-  using server = serve(`${list}\n`);
-  const { isTTY } = process.stdout;
-  try {
-    for (const [isTerminal, printed] of [
-      [true, "name\nweb"],
-      [false, list],
-    ] as const) {
-      process.stdout.isTTY = isTerminal;
-      expect((await run("ctl show services", server.env)).out).toBe(printed);
+const SERVICES = [
+  { name: "web", state: { status: "UP", weight: 5 }, isServed: true, reply: null },
+  { name: "a-longer-one", state: { status: "DOWN" }, isServed: false, reply: "\u001b" },
+];
+const TABLE = `name          status  weight  isServed  reply
+web           UP      5       yes       -
+a-longer-one  DOWN    -       no        \\u001b`;
+
+test.each([
+  [JSON.stringify(SERVICES), TABLE],
+  ["[]", "none"],
+  ["[1]", "[1]"],
+  ["[{]", "[{]"],
+])(
+  "in a terminal %j is a table, if it is a list; elsewhere it is as it came",
+  async (text, table) => {
+    using server = serve(`${text}\n`);
+    const { isTTY } = process.stdout;
+    try {
+      for (const [isTerminal, printed] of [
+        [true, table],
+        [false, text],
+      ] as const) {
+        process.stdout.isTTY = isTerminal;
+        expect((await run("ctl show services", server.env)).out).toBe(printed);
+      }
+    } finally {
+      process.stdout.isTTY = isTTY;
     }
-  } finally {
-    process.stdout.isTTY = isTTY;
-  }
-});
+  },
+);
 
 test.each([
   [[" set status DOWN", "two\r\nlines", ""], "set status DOWN two lines\n"],
   [["--", "set", "status", "UP", "-h"], "set status UP -h\n"],
+  [["set", "weight", "-5"], "set weight -5\n"],
+  [["set status DOWN", "why --json"], "set status DOWN why --json\n"],
+  [["@web", "--json", "show", "state"], "@web show state\n"],
 ])("of %j one line is sent: %j", async (words, line) => {
   using server = serve("ok\n");
   await run(["ctl", ...words], server.env);
