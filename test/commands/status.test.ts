@@ -79,23 +79,25 @@ test.each<[options: string, text: string, code: number, printed: string]>([
   expect(await run(words)).toEqual({ code, out, err });
 });
 
-test("it waits for no more than a line of HAProxy's length, and closes", async () => {
+test("it sends a line, waits for no more than one of HAProxy's length, and closes", async () => {
   using long = serve("x".repeat(16_383), { isClosing: false });
   expect((await run(`status ${long.address} --timeout 60`)).code).toBe(1);
   using lines = serve("UP 5%\r\nDOWN\n", { isClosing: false });
-  expect((await run(`status ${lines.address} --timeout 60`)).out).toBe("UP 5%");
-  await until("it has closed", () => long.seen.ended + lines.seen.ended === 2);
+  for (const send of ["", " --send web-1.2"]) {
+    expect((await run(`status ${lines.address} --timeout 60${send}`)).out).toBe("UP 5%");
+  }
+  await until("it has closed", () => long.seen.ended + lines.seen.ended === 3);
+  // It marks itself, and names the service.
+  expect(lines.seen.got).toEqual(["#hapgent:\n", "#hapgent:web-1.2\n"]);
 });
 
-test("a server that sends half a line, or nothing, is given up after --timeout", async () => {
-  for (const [text, problem] of [
-    ["", "connected, but it said nothing within 0.2 s"],
-    ["UP", 'expected a line within 0.2 s, got "UP"'],
-  ] as const) {
-    using server = serve(text, { isClosing: false });
-    const err = `hapgent status: ${server.address}: ${problem}`;
-    expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
-  }
+test.each([
+  ["", "connected, but it said nothing within 0.2 s"],
+  ["UP", 'expected a line within 0.2 s, got "UP"'],
+])("a server that sends %j and no more is given up after --timeout", async (text, problem) => {
+  using server = serve(text, { isClosing: false });
+  const err = `hapgent status: ${server.address}: ${problem}`;
+  expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
 });
 
 test("--wait tries again, and not for ever", async () => {
@@ -103,14 +105,6 @@ test("--wait tries again, and not for ever", async () => {
   expect((await run(`status ${server.address} --wait 0.5`)).code).toBe(1);
   // Nor without a pause between two tries.
   expect(server.seen.opened).toBeWithin(2, 20);
-});
-
-test("it sends its mark, and the name of the service", async () => {
-  using server = serve("UP\n", { isClosing: false });
-  await run(`status ${server.address}`);
-  await run(`status ${server.address} --send web-1.2`);
-  await until("both were sent", () => server.seen.got.length === 2);
-  expect(server.seen.got).toEqual(["#hapgent:\n", "#hapgent:web-1.2\n"]);
 });
 
 test("where nobody listens it says so; an address without a port has 9777", async () => {

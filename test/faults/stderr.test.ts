@@ -1,7 +1,7 @@
 // Nothing that happens to stderr stops the agent, makes it spin or fills its memory, and it says later
 // how many lines were dropped. What is kept and counted is test/log.test.ts.
 import { expect, test } from "bun:test";
-import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { Load } from "../../scripts/lib/load.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -27,7 +27,8 @@ const KINDS: Record<string, (stack: AsyncDisposableStack) => Promise<AgentProces
     Bun.spawnSync(["mkfifo", path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = openFile(stack, path, constants.O_WRONLY);
-    fill(path);
+    // Until it is full.
+    Bun.spawnSync(["dd", "if=/dev/zero", `of=${path}`, "bs=4096", "oflag=nonblock"]);
     const agent = await startWith(writer);
     closeSync(reader);
     return agent;
@@ -92,16 +93,4 @@ function openFile(stack: AsyncDisposableStack, path = "/dev/null", flags: string
   const descriptor = openSync(path, flags);
   stack.defer(() => closeSync(descriptor));
   return descriptor;
-}
-
-/** Writes to a pipe until it is full. */
-function fill(path: string): void {
-  const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-  try {
-    for (;;) writeSync(filler, "x".repeat(4096));
-  } catch {
-    // Full: EAGAIN.
-  } finally {
-    closeSync(filler);
-  }
 }
