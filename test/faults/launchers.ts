@@ -1,8 +1,9 @@
 import { chmodSync, copyFileSync } from "node:fs";
-import type { AgentProcess } from "../../scripts/lib/agent.ts";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
 import { readThreads } from "../proc.ts";
 
 let copy: string | undefined;
@@ -40,6 +41,17 @@ export function inMounts(script: string): string[] {
 /** Runs a shell script, then the agent in the same process. */
 export function inShell(script: string, launcher: readonly string[] = []): string[] {
   return [...launcher, "sh", "-euc", `${script}\nexec "$@"`, "sh"];
+}
+
+/** Starts an agent, which every user may run, whose launcher begins in the directory of its file. */
+export function startIn(path: string, launcher: string[], socket = false): Promise<AgentProcess> {
+  return startAgent({
+    stateFile: `${path}/state.json`,
+    executable: executableForAll(),
+    launcher: ["env", `--chdir=${path}`, ...launcher],
+    socket,
+    env: TUNED,
+  });
 }
 
 /** Makes the agent's system calls fail or wait: strace's `inject=` expressions. */
