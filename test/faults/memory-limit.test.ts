@@ -16,6 +16,9 @@ import { inMounts, inside } from "./launchers.ts";
 /** Commands that ask it at the same time, as health checks do in its control group. */
 const COMMANDS = 5;
 
+/** A machine that is busy reads the executable for half a minute where so little of it is kept (ms). */
+const DEADLINE = 300_000;
+
 /** What the units ship, in megabytes. */
 const SHIPPED = Number(
   /^MemoryMax=(\d+)M$/m.exec(readFileSync(`${ROOT}deploy/systemd/hapgent.service`, "utf8"))?.[1],
@@ -53,13 +56,13 @@ test.each([
     executable,
     launcher: [...(isOnDisk ? inMounts(onDisk(directory.path, readAhead)) : []), ...group.launcher],
     env: TUNED,
+    deadline: DEADLINE,
   });
   if (isOnDisk) {
     const status = [inside(agent, executable), "status", `127.0.0.1:${agent.port}`];
-    const ask = () =>
-      until("it is answered", async () => {
-        return (await outcome([...group.launcher, ...status])).stdout === "UP\n";
-      });
+    const hasAnswer = async () =>
+      (await outcome([...group.launcher, ...status], { limit: 300 })).stdout === "UP\n";
+    const ask = () => until("it is answered", hasAnswer, DEADLINE);
     await Promise.all(Array.from({ length: COMMANDS }, ask));
   }
   const { failed, failures } = await new Load(agent.port, { checks: 10_000 }).finish();
