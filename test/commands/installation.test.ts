@@ -86,6 +86,7 @@ describe("a line of the settings file", () => {
   test.each([
     "HAPGENT_PORT=80 # web",
     "export HAPGENT_PORT=80",
+    "HAPGENT_PORT =80",
     "HAPGENT_STATE_FILE=$HOME/state.json",
     "HAPGENT_STATE_FILE=a\\",
     "HAPGENT_PORT=80; rm a",
@@ -102,7 +103,7 @@ describe("findUnitLimit", () => {
   const dropIn = (unit: string) => ({
     ...systemd,
     [`/etc/systemd/system/${unit}.service.d/override.conf`]:
-      "[Service]\nReadWritePaths=-/var/lib/other /srv/web/\n",
+      "[Service]\nReadWritePaths=/var/lib/other -/srv/web/\n",
   });
   const hint = (path: string, unit = "hapgent") =>
     `the unit cannot save it: add ReadWritePaths=${path} (systemctl edit ${unit})`;

@@ -3,36 +3,7 @@
 import { expect, test } from "bun:test";
 import { freePort } from "../../scripts/lib/port.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { run } from "./captured.ts";
-
-/** A server that sends something to whoever connects, and what it has seen of them. */
-function serve(text: string, { hostname = "127.0.0.1", isClosing = true } = {}) {
-  const seen = { got: [] as string[], opened: 0, ended: 0 };
-  const server = Bun.listen({
-    hostname,
-    port: 0,
-    // Whoever connects has to close, too.
-    allowHalfOpen: true,
-    socket: {
-      open(client) {
-        seen.opened += 1;
-        if (isClosing) client.end(text);
-        else client.write(text);
-      },
-      data: (_, chunk) => void seen.got.push(chunk.toString()),
-      end(client) {
-        seen.ended += 1;
-        if (isClosing) client.end();
-      },
-    },
-  });
-  return {
-    seen,
-    port: server.port,
-    address: `${hostname}:${server.port}`,
-    [Symbol.dispose]: () => server.stop(true),
-  };
-}
+import { run, serve } from "./captured.ts";
 
 const ESCAPED = "UP #\\u001b[2J\\u007f\\u009b1m caf\\u00e9 \\ud83d\\ude00";
 
@@ -71,7 +42,7 @@ test.each<[options: string, text: string, code: number, printed: string]>([
     String.raw`{"ok":true,"address":"HERE","reply":"UP #\u009b","problems":[]}`,
   ],
 ])("with %j of %j it ends with %i and prints %s", async (options, text, code, printed) => {
-  using server = serve(text);
+  using server = serve([text]);
   const words = ["status", server.address, ...options.split(" ").filter(Boolean)];
   const isProblem = code === 1 && options === "";
   const shown = printed.replace("HERE", server.address);
@@ -80,9 +51,9 @@ test.each<[options: string, text: string, code: number, printed: string]>([
 });
 
 test("it sends a line, waits for no more than one of HAProxy's length, and closes", async () => {
-  using long = serve("x".repeat(16_383), { isClosing: false });
+  using long = serve(["x".repeat(16_383)], { isClosing: false });
   expect((await run(`status ${long.address} --timeout 60`)).code).toBe(1);
-  using lines = serve("UP 5%\r\nDOWN\n", { isClosing: false });
+  using lines = serve(["UP 5%\r\nDOWN\n"], { isClosing: false });
   for (const send of ["", " --send web-1.2"]) {
     expect((await run(`status ${lines.address} --timeout 60${send}`)).out).toBe("UP 5%");
   }
@@ -95,13 +66,13 @@ test.each([
   ["", "connected, but it said nothing within 0.2 s"],
   ["UP", 'expected a line within 0.2 s, got "UP"'],
 ])("a server that sends %j and no more is given up after --timeout", async (text, problem) => {
-  using server = serve(text, { isClosing: false });
+  using server = serve([text], { isClosing: false });
   const err = `hapgent status: ${server.address}: ${problem}`;
   expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
 });
 
 test("--wait tries again, and not for ever", async () => {
-  using server = serve("nonsense\n");
+  using server = serve(["nonsense\n"]);
   expect((await run(`status ${server.address} --wait 0.5`)).code).toBe(1);
   // Nor without a pause between two tries.
   expect(server.seen.opened).toBeWithin(2, 20);
@@ -122,8 +93,10 @@ test.each([
   ["::", "127.0.0.1", "127.0.0.1"],
   ["0.0.0.0", "::1", "[::1]"],
 ])("an agent on all addresses, %s, is asked on %s too", async (ip, hostname, shown) => {
-  using server = serve("UP\n", { hostname });
-  const env = { HAPGENT_IP: ip, HAPGENT_PORT: String(server.port) };
+  using server = serve(["UP\n"], { hostname });
+  const env = { HAPGENT_IP: ip, ...server.env };
   expect(await run("status", env)).toEqual({ code: 0, out: "UP", err: "" });
-  expect(JSON.parse((await run("status --json", env)).out).address).toBe(`${shown}:${server.port}`);
+  expect(JSON.parse((await run("status --json", env)).out).address).toBe(
+    `${shown}:${env.HAPGENT_PORT}`,
+  );
 });

@@ -1,7 +1,7 @@
 // Whenever a wait says ok, or a stop ends early, every load balancer that counts holds the reply;
 // it says so as soon as it can; and some time after the last disturbance it does say ok.
 import { expect, test } from "bun:test";
-import { simulate } from "./simulate.ts";
+import { simulate } from "./main.ts";
 
 const WORLDS = 10_000;
 
