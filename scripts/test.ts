@@ -78,7 +78,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
     tools: SYSTEM_TOOLS,
   },
   // One after another: they load the machine.
-  faults: { directories: ["test/faults"], timeout: 180_000, tools: FAULT_TOOLS },
+  faults: { directories: ["test/faults"], timeout: 900_000, tools: FAULT_TOOLS },
   // Only the lab can take down the machines that it boots.
   deploy: {
     directories: ["test/deploy"],

@@ -95,11 +95,16 @@ export class HaproxyProcess implements AsyncDisposable {
     );
   }
 
-  /** Failed agent checks so far, each a line of the log; an agent's own DOWN is none. */
+  /**
+   * Failed agent checks so far, each a line of the log. An agent's own DOWN is none, nor is a
+   * connection that the kernel opened for the agent, but HAProxy had no time to see in its 10 ms
+   * (agent-inter): for a reply it waits 10,000.
+   */
   failedChecks(): string[] {
     return this.log.filter(
       (line) =>
-        line.includes("Agent check for server") && !/reason: Layer7 (check|wrong)/.test(line),
+        line.includes("Agent check for server") &&
+        !/reason: (Layer7 (check|wrong)|.* timeout, check duration: \d{1,4}ms)/.test(line),
     );
   }
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** The name of a process: that of the program that it last became; none once it is gone. */
 export function readName(pid: number): string {
@@ -16,9 +16,10 @@ export function readMask(status: string, kind: string): bigint {
   return BigInt(`0x${new RegExp(`^${kind}:\\s*(\\w+)`, "m").exec(status)?.[1] ?? "0"}`);
 }
 
-/** The signals that a process does not take now. */
-export function readBlockedSignals(pid: number): bigint {
-  return readMask(readFileSync(`/proc/${pid}/status`, "utf8"), "SigBlk");
+/** What the kernel says of each thread of a process (`status`). */
+export function readThreads(pid: number): string[] {
+  const path = `/proc/${pid}/task`;
+  return readdirSync(path).flatMap((thread) => readIfThere(`${path}/${thread}/status`) || []);
 }
 
 function readIfThere(path: string): string {

@@ -32,6 +32,8 @@ export interface AgentOptions {
    * listens.
    */
   stderr?: number;
+  /** Milliseconds that it may take until it listens, when not 30 s. */
+  deadline?: number;
   /** Called with each process as soon as it is there, long before it listens. */
   onSpawn?: (pid: number) => void;
 }
@@ -142,16 +144,18 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
     const log: string[] = [];
     if (process.stderr instanceof ReadableStream) void collectLines(process.stderr, log);
     const agent = new AgentProcess(process, port, hostname, stateFile, directory, log);
-    const started = await until("agent listens or exits", async () => {
+    const listens = async () => {
       if (log.some((line) => line.startsWith("hapgent: listening"))) return "listens";
       if (options.stderr !== undefined && (await ask(port, { hostname }).catch(() => ""))) {
         return "listens";
       }
       return process.exitCode !== null || process.signalCode !== null ? "exited" : undefined;
-    });
+    };
+    const started = await until("agent listens or exits", listens, options.deadline);
     if (started === "listens") return agent;
-    // Somebody else may have been given the port in between.
-    if (attempt === 3 || !log.join("").includes("EADDRINUSE")) {
+    // Somebody else may have been given the port in between; without a log nobody knows.
+    const isTaken = options.stderr !== undefined || log.join("").includes("EADDRINUSE");
+    if (attempt === 3 || !isTaken) {
       await agent[Symbol.asyncDispose]();
       throw new Error(`the agent did not start: ${log.join("\n")}`);
     }

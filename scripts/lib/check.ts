@@ -2,12 +2,14 @@
 export interface Question {
   hostname?: string;
   payload?: string | Uint8Array;
+  /** Called when it is connected, and has sent that. */
+  onOpen?: () => void;
 }
 
 /** Asks as HAProxy does: connects, maybe sends a payload, reads to the end; fails on a reset. */
 export function ask(
   port: number,
-  { hostname = "127.0.0.1", payload }: Question = {},
+  { hostname = "127.0.0.1", payload, onOpen }: Question = {},
 ): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let text = "";
@@ -17,6 +19,7 @@ export function ask(
     socket: {
       open(socket) {
         if (payload !== undefined) socket.write(payload);
+        onOpen?.();
       },
       data(_, chunk) {
         text += chunk.toString("latin1");

@@ -1,51 +1,22 @@
 // `ctl` sends one line to the control socket and prints the line that answers it: an error on
 // stderr, a list as a table on a terminal, nothing that a terminal obeys.
 import { expect, test } from "bun:test";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { run } from "./captured.ts";
-
-/** A control socket that answers every line so, in so many pieces, and what it was sent. */
-function serve(...pieces: (string | Uint8Array)[]) {
-  const directory = temporaryDirectory();
-  const HAPGENT_SOCKET = `${directory.path}/sock`;
-  const got: string[] = [];
-  const server = Bun.listen({
-    unix: HAPGENT_SOCKET,
-    socket: {
-      async data(client, chunk) {
-        got.push(chunk.toString());
-        for (const piece of pieces) {
-          client.write(piece);
-          await Bun.sleep(pieces.length > 1 ? 20 : 0);
-        }
-        client.end();
-      },
-    },
-  });
-  return {
-    env: { HAPGENT_SOCKET },
-    got,
-    [Symbol.dispose]() {
-      server.stop(true);
-      directory[Symbol.dispose]();
-    },
-  };
-}
+import { run, serve } from "./captured.ts";
 
 test.each([
   ["ok saved: UP\nmore\n", { code: 0, out: "ok saved: UP", err: "" }],
   ["error: no\n", { code: 1, out: "", err: "error: no" }],
   ["ok \u001b[31m\n", { code: 0, out: "ok \\u001b[31m", err: "" }],
 ])("the answer %j is printed as %j", async (text, printed) => {
-  using server = serve(text);
+  using server = serve([text]);
   expect(await run("ctl @web set status UP", server.env)).toEqual(printed);
-  expect(server.got).toEqual(["@web set status UP\n"]);
+  expect(server.seen.got).toEqual(["@web set status UP\n"]);
 });
 
 test("an answer is printed whole, however it comes", async () => {
   const bytes = Buffer.from("ok caf\u00e9\n");
   const end = bytes.indexOf(0xc3) + 1;
-  using server = serve(bytes.subarray(0, end), bytes.subarray(end));
+  using server = serve([bytes.subarray(0, end), bytes.subarray(end)]);
   expect((await run("ctl help", server.env)).out).toBe("ok caf\u00e9");
 });
 
@@ -54,35 +25,53 @@ test.each([
   ['{"reply":"UP"}', { ok: true, answer: { reply: "UP" }, problems: [] }, 0],
   ["error: no such service", { ok: false, problems: ["no such service"] }, 1],
 ])("with --json %j is printed with ok and problems", async (text, printed, exitCode) => {
-  using server = serve(`${text}\n`);
+  using server = serve([`${text}\n`]);
   const { code, out, err } = await run("ctl --json help", server.env);
   expect({ code, out: JSON.parse(out), err }).toEqual({ code: exitCode, out: printed, err: "" });
 });
 
-test("a list is a table in a terminal, and elsewhere as it came", async () => {
-  const list = '[{"name":"web"}]';
-  using server = serve(`${list}\n`);
-  const { isTTY } = process.stdout;
-  try {
-    for (const [isTerminal, printed] of [
-      [true, "name\nweb"],
-      [false, list],
-    ] as const) {
-      process.stdout.isTTY = isTerminal;
-      expect((await run("ctl show services", server.env)).out).toBe(printed);
+const SERVICES = [
+  { name: "web", state: { status: "UP", weight: 5 }, isServed: true, reply: null },
+  { name: "a-longer-one", state: { status: "DOWN" }, isServed: false, reply: "\u001b" },
+];
+const TABLE = `name          status  weight  isServed  reply
+web           UP      5       yes       -
+a-longer-one  DOWN    -       no        \\u001b`;
+
+test.each([
+  [JSON.stringify(SERVICES), TABLE],
+  ["[]", "none"],
+  ["[1]", "[1]"],
+  ["[{]", "[{]"],
+])(
+  "in a terminal %j is a table, if it is a list; elsewhere it is as it came",
+  async (text, table) => {
+    using server = serve([`${text}\n`]);
+    const { isTTY } = process.stdout;
+    try {
+      for (const [isTerminal, printed] of [
+        [true, table],
+        [false, text],
+      ] as const) {
+        process.stdout.isTTY = isTerminal;
+        expect((await run("ctl show services", server.env)).out).toBe(printed);
+      }
+    } finally {
+      process.stdout.isTTY = isTTY;
     }
-  } finally {
-    process.stdout.isTTY = isTTY;
-  }
-});
+  },
+);
 
 test.each([
   [[" set status DOWN", "two\r\nlines", ""], "set status DOWN two lines\n"],
   [["--", "set", "status", "UP", "-h"], "set status UP -h\n"],
+  [["set", "weight", "-5"], "set weight -5\n"],
+  [["set status DOWN", "why --json"], "set status DOWN why --json\n"],
+  [["@web", "--json", "show", "state"], "@web show state\n"],
 ])("of %j one line is sent: %j", async (words, line) => {
-  using server = serve("ok\n");
+  using server = serve(["ok\n"]);
   await run(["ctl", ...words], server.env);
-  expect(server.got).toEqual([line]);
+  expect(server.seen.got).toEqual([line]);
 });
 
 test("where there is no agent, or no socket is set, it says so", async () => {

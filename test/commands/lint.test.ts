@@ -4,36 +4,10 @@ import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { findWarnings } from "../../src/commands/lint.ts";
 import { NAME_RULE } from "../../src/sent.ts";
 import type { ReplyMode } from "../../src/state/reply.ts";
 import type { State } from "../../src/state/state.ts";
 import { run } from "./captured.ts";
-
-const READY = "READY does not undo DOWN, FAIL or STOPPED: only UP does";
-const REASON = "the reason is not shown: HAProxy takes one with UP, DOWN, FAIL and STOPPED only";
-const ZERO = "weight 0 takes the server out of rotation";
-const SHARE = "a share of a configured `weight 1` below 100% is 0: configure `weight 100`";
-const NO_LIMIT = "maxconn 0 is no limit";
-
-test.each<[State, ReplyMode, string[]]>([
-  [{ status: "FAIL", weight: 100, maxconn: 1, reason: "why" }, "exact", []],
-  [{ status: "READY" }, "full", []],
-  [{ status: "DRAIN", reason: "why" }, "exact", [REASON]],
-  [{ status: "DRAIN", reason: "why" }, "full", []],
-  [{ status: "MAINT", reason: "why" }, "full", [REASON]],
-  [{ status: "MAINT", reason: "" }, "full", []],
-  [{ status: "DOWN", weight: 0 }, "exact", [ZERO]],
-  [{ status: "DOWN", weight: 1 }, "exact", [SHARE]],
-  [{ status: "DOWN", weight: 99 }, "full", [SHARE]],
-  [
-    { status: "READY", weight: 50, maxconn: 0, reason: "a" },
-    "exact",
-    [READY, REASON, SHARE, NO_LIMIT],
-  ],
-])("the warnings of %j in mode %s are %j", (state, mode, warnings) => {
-  expect(findWarnings(state, mode)).toEqual(warnings);
-});
 
 /** A state file with a text. */
 function makeFile(text: string) {
@@ -43,13 +17,33 @@ function makeFile(text: string) {
   return { file, [Symbol.dispose]: () => directory[Symbol.dispose]() };
 }
 
-test("a state file is its reply and its warnings; with full replies, the full one", async () => {
-  using made = makeFile('{"status":"READY","weight":50,"reason":"back"}');
-  const lines = ["READY 50%", ...[READY, REASON, SHARE].map((warning) => `warning: ${warning}`)];
-  const printed = { code: 0, out: lines.join("\n"), err: "" };
-  expect(await run(`check ${made.file}`)).toEqual(printed);
-  const full = await run("check", { HAPGENT_STATE_FILE: made.file, HAPGENT_REPLY: "full" });
-  expect(full.out).toBe(`ready up 50% #back\nwarning: ${SHARE}`);
+const READY = "READY does not undo DOWN, FAIL or STOPPED: only UP does";
+const REASON = "the reason is not shown: HAProxy takes one with UP, DOWN, FAIL and STOPPED only";
+const ZERO = "weight 0 takes the server out of rotation";
+const SHARE = "a share of a configured `weight 1` below 100% is 0: configure `weight 100`";
+const NO_LIMIT = "maxconn 0 is no limit";
+
+test.each<[State, ReplyMode, string, string[]]>([
+  [{ status: "FAIL", weight: 100, maxconn: 1, reason: "y" }, "exact", "FAIL 100% maxconn:1 #y", []],
+  [{ status: "READY" }, "full", "ready up 100%", []],
+  [{ status: "DRAIN", reason: "why" }, "exact", "DRAIN", [REASON]],
+  [{ status: "DRAIN", reason: "why" }, "full", "up drain 100% #why", []],
+  [{ status: "MAINT", reason: "why" }, "full", "maint 100%", [REASON]],
+  [{ status: "MAINT", reason: "" }, "full", "maint 100%", []],
+  [{ status: "DOWN", weight: 0 }, "exact", "DOWN 0%", [ZERO]],
+  [{ status: "DOWN", weight: 1 }, "exact", "DOWN 1%", [SHARE]],
+  [
+    { status: "DOWN", weight: 99, maxconn: 0 },
+    "full",
+    "ready down 99% maxconn:0",
+    [SHARE, NO_LIMIT],
+  ],
+  [{ status: "READY", reason: "a" }, "exact", "READY", [READY, REASON]],
+])("of %j in mode %s it prints %j and the warnings %j", async (state, mode, reply, warnings) => {
+  using made = makeFile(JSON.stringify(state));
+  const out = [reply, ...warnings.map((warning) => `warning: ${warning}`)].join("\n");
+  const printed = { code: 0, out, err: "" };
+  expect(await run(`check ${made.file}`, { HAPGENT_REPLY: mode })).toEqual(printed);
 });
 
 test("each problem is a line after the file's name, with the place where it is no JSON", async () => {
@@ -74,8 +68,8 @@ test("of several files each is named, and with --json a line", async () => {
     err: `/nowhere: ${missing}`,
   });
   const { code, out } = await run(`check --json ${made.file} /nowhere`);
-  expect(code).toBe(1);
-  expect(out.split("\n").map((line) => JSON.parse(line))).toEqual([
+  expect([code, ...out.split("\n").map((line) => JSON.parse(line))]).toEqual([
+    1,
     { ok: true, file: made.file, reply: "UP maxconn:0", warnings: [NO_LIMIT], problems: [] },
     { ok: false, file: "/nowhere", warnings: [], problems: [missing] },
   ]);
@@ -107,34 +101,27 @@ test("without a file the agent's own is checked, and those of its services", asy
   });
 });
 
-test("--config checks the variables as a start would, and no file", async () => {
-  const good = { HAPGENT_PORT: "80", LISTEN_PID: "a socket's, meant for the agent" };
-  expect(await run("check --config", good)).toEqual({ code: 0, out: "ok", err: "" });
-  expect(await run("check --config", { ...good, HAPGENT_SOKET: "/run/x" })).toEqual({
-    code: 0,
-    out: "ok",
-    err: "warning: unknown variable HAPGENT_SOKET (did you mean HAPGENT_SOCKET?)",
-  });
-  expect(await run("check --config", { ...good, HAPGENT_POLLERS: "lb1" })).toMatchObject({
-    code: 2,
-    err: expect.stringMatching(/^hapgent: HAPGENT_POLLERS: expected .*, got "lb1"$/),
-  });
+test.each([
+  [{ HAPGENT_PORT: "80" }, 0, "ok", /^$/],
+  [{ HAPGENT_SOKET: "/a" }, 0, "ok", /^warning: .* HAPGENT_SOKET \(did you mean HAPGENT_SOCKET/],
+  [{ HAPGENT_POLLERS: "lb1" }, 2, "", /^hapgent: HAPGENT_POLLERS: expected .*, got "lb1"$/],
+])("--config checks the variables %j as a start would: %i", async (env, code, out, err) => {
+  const own = { LISTEN_PID: "a socket's, meant for the agent" };
+  const printed = { code, out, err: expect.stringMatching(err) };
+  expect(await run("check --config", { ...own, ...env })).toEqual(printed);
 });
 
 // In a process of its own, as standard input is one of a process.
-test("check - reads standard input as it reads a file, and no more of it", async () => {
-  const command = [process.execPath, `${ROOT}src/main.ts`, "check", "-"];
-  using made = makeFile("");
-  writeFileSync(made.file, "\ufeff" + '{"status":"DOWN"}', "utf16le");
-  for (const [input, printed] of [
-    [made.file, { stdout: "DOWN\n", stderr: "", exitCode: 0 }],
-    [
-      "/dev/zero",
-      { stdout: "", stderr: "-: expected at most 65536 bytes, got more\n", exitCode: 1 },
-    ],
-  ] as const) {
-    const read = ["sh", "-c", '"$@" < "$0"', input, ...command];
-    expect(await outcome(read, { isClean: true })).toEqual(printed);
-  }
-  expect(await run(`check ${made.file}`)).toMatchObject({ code: 0, out: "DOWN" });
-});
+test.each([
+  ["UTF-16", "\ufeff" + '{"status":"DOWN"}', "DOWN\n", "", 0],
+  ["too much", "x".repeat(40_000), "", "-: expected at most 65536 bytes, got more\n", 1],
+])(
+  "check - reads standard input as it reads a file: %s",
+  async (...[, text, stdout, stderr, exitCode]) => {
+    using made = makeFile("");
+    writeFileSync(made.file, text, "utf16le");
+    const command = [process.execPath, `${ROOT}src/main.ts`, "check", "-"];
+    const read = ["sh", "-c", '"$@" < "$0"', made.file, ...command];
+    expect(await outcome(read, { isClean: true })).toEqual({ stdout, stderr, exitCode });
+  },
+);

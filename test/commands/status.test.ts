@@ -3,77 +3,46 @@
 import { expect, test } from "bun:test";
 import { freePort } from "../../scripts/lib/port.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { run } from "./captured.ts";
-
-/** A server that sends something to whoever connects, and what it was sent. */
-function serve(text: string, { hostname = "127.0.0.1", isClosing = true } = {}) {
-  const got: string[] = [];
-  let count = 0;
-  let ended = 0;
-  const server = Bun.listen({
-    hostname,
-    port: 0,
-    // Whoever connects has to close, too.
-    allowHalfOpen: true,
-    socket: {
-      open(client) {
-        count += 1;
-        if (isClosing) client.end(text);
-        else client.write(text);
-      },
-      data: (_, chunk) => void got.push(chunk.toString()),
-      end(client) {
-        ended += 1;
-        if (isClosing) client.end();
-      },
-    },
-  });
-  return {
-    got,
-    port: server.port,
-    opened: () => count,
-    ended: () => ended,
-    address: `${hostname}:${server.port}`,
-    [Symbol.dispose]: () => server.stop(true),
-  };
-}
+import { run, serve } from "./captured.ts";
 
 const ESCAPED = "UP #\\u001b[2J\\u007f\\u009b1m caf\\u00e9 \\ud83d\\ude00";
 
 test.each<[options: string, text: string, code: number, printed: string]>([
-  [
-    "",
-    "DOWN 50% maxconn:0 #deploying v42, (100%)!\n",
-    0,
-    "DOWN 50% maxconn:0 #deploying v42, (100%)!",
-  ],
-  ["", "up\tdrain,7%\n", 0, "up\tdrain,7%"],
+  ["", "DOWN 50% maxconn:0 #v42, (100%)!\n", 0, "DOWN 50% maxconn:0 #v42, (100%)!"],
+  ["", "up\tdrain,7%,maxconn:1\n", 0, "up\tdrain,7%,maxconn:1"],
   ["", "", 1, "hapgent status: HERE: connected, but it said nothing"],
   ["", "x".repeat(16_383), 1, `hapgent status: HERE: expected a line, got "${"x".repeat(60)}"`],
   ["", "UP -5%\n", 1, 'hapgent status: HERE: expected words that HAProxy knows, got "UP -5%"'],
+  ["", " \n", 1, 'hapgent status: HERE: expected words that HAProxy knows, got " "'],
+  // A description comes with a health word only.
+  ["", "drain #v\n", 1, 'hapgent status: HERE: expected words that HAProxy knows, got "drain #v"'],
   ["--json", "UP\n", 0, '{"ok":true,"address":"HERE","reply":"UP","problems":[]}'],
   ["--json", "", 1, '{"ok":false,"address":"HERE","problems":["connected, but it said nothing"]}'],
   // A monitor's probe.
   ["--expect UP,READY", "READY 75%\n", 0, "OK: READY 75%"],
-  ["--expect up", "UP #back\n", 0, "OK: UP #back"],
+  ["--expect up", "UP #down drain\n", 0, "OK: UP #down drain"],
+  ["--expect READY", "ready up 100%\n", 0, "OK: ready up 100%"],
+  ["--expect DRAIN", "up drain\n", 0, "OK: up drain"],
+  ["--expect STOPPED", "drain ready stopped\n", 0, "OK: drain ready stopped"],
+  ["--expect MAINT", "maint\tdown\n", 0, "OK: maint\tdown"],
   ["--expect UP,READY", "DOWN #v42\n", 2, 'CRITICAL: HERE: expected UP or READY, got "DOWN #v42"'],
   // What is not printable ASCII is an escape, in every form of output.
   ["", "UP #\u001b[2J\u007f\u009b1m caf\u00e9 \u{1f600}\n", 0, ESCAPED],
   ["--expect UP", "UP #\u009b1m\n", 0, String.raw`OK: UP #\u009b1m`],
   [
-    "--json",
-    "UP #\u009b1m\n",
-    0,
-    String.raw`{"ok":true,"address":"HERE","reply":"UP #\u009b1m","problems":[]}`,
+    "--expect UP",
+    "\u009b1m\n",
+    2,
+    String.raw`CRITICAL: HERE: expected words that HAProxy knows, got "\u009b1m"`,
   ],
   [
-    "",
-    "\u009b31m\n",
-    1,
-    String.raw`hapgent status: HERE: expected words that HAProxy knows, got "\u009b31m"`,
+    "--json",
+    "UP #\u009b\n",
+    0,
+    String.raw`{"ok":true,"address":"HERE","reply":"UP #\u009b","problems":[]}`,
   ],
 ])("with %j of %j it ends with %i and prints %s", async (options, text, code, printed) => {
-  using server = serve(text);
+  using server = serve([text]);
   const words = ["status", server.address, ...options.split(" ").filter(Boolean)];
   const isProblem = code === 1 && options === "";
   const shown = printed.replace("HERE", server.address);
@@ -81,38 +50,32 @@ test.each<[options: string, text: string, code: number, printed: string]>([
   expect(await run(words)).toEqual({ code, out, err });
 });
 
-test("it waits for no more than a line of HAProxy's length, and closes", async () => {
-  using long = serve("x".repeat(16_383), { isClosing: false });
+test("it sends a line, waits for no more than one of HAProxy's length, and closes", async () => {
+  using long = serve(["x".repeat(16_383)], { isClosing: false });
   expect((await run(`status ${long.address} --timeout 60`)).code).toBe(1);
-  using lines = serve("UP 5%\r\nDOWN\n", { isClosing: false });
-  expect((await run(`status ${lines.address} --timeout 60`)).out).toBe("UP 5%");
-  await until("it has closed", () => long.ended() + lines.ended() === 2);
+  using lines = serve(["UP 5%\r\nDOWN\n"], { isClosing: false });
+  for (const send of ["", " --send web-1.2"]) {
+    expect((await run(`status ${lines.address} --timeout 60${send}`)).out).toBe("UP 5%");
+  }
+  await until("it has closed", () => long.seen.ended + lines.seen.ended === 3);
+  // It marks itself, and names the service.
+  expect(lines.seen.got).toEqual(["#hapgent:\n", "#hapgent:web-1.2\n"]);
 });
 
-test("a server that sends half a line, or nothing, is given up after --timeout", async () => {
-  for (const [text, problem] of [
-    ["", "connected, but it said nothing within 0.2 s"],
-    ["UP", 'expected a line within 0.2 s, got "UP"'],
-  ] as const) {
-    using server = serve(text, { isClosing: false });
-    const err = `hapgent status: ${server.address}: ${problem}`;
-    expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
-  }
+test.each([
+  ["", "connected, but it said nothing within 0.2 s"],
+  ["UP", 'expected a line within 0.2 s, got "UP"'],
+])("a server that sends %j and no more is given up after --timeout", async (text, problem) => {
+  using server = serve([text], { isClosing: false });
+  const err = `hapgent status: ${server.address}: ${problem}`;
+  expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
 });
 
 test("--wait tries again, and not for ever", async () => {
-  using server = serve("nonsense\n");
+  using server = serve(["nonsense\n"]);
   expect((await run(`status ${server.address} --wait 0.5`)).code).toBe(1);
   // Nor without a pause between two tries.
-  expect(server.opened()).toBeWithin(2, 20);
-});
-
-test("it sends its mark, and the name of the service", async () => {
-  using server = serve("UP\n", { isClosing: false });
-  await run(`status ${server.address}`);
-  await run(`status ${server.address} --send web-1.2`);
-  await until("both were sent", () => server.got.length === 2);
-  expect(server.got).toEqual(["#hapgent:\n", "#hapgent:web-1.2\n"]);
+  expect(server.seen.opened).toBeWithin(2, 20);
 });
 
 test("where nobody listens it says so; an address without a port has 9777", async () => {
@@ -130,8 +93,10 @@ test.each([
   ["::", "127.0.0.1", "127.0.0.1"],
   ["0.0.0.0", "::1", "[::1]"],
 ])("an agent on all addresses, %s, is asked on %s too", async (ip, hostname, shown) => {
-  using server = serve("UP\n", { hostname });
-  const env = { HAPGENT_IP: ip, HAPGENT_PORT: String(server.port) };
+  using server = serve(["UP\n"], { hostname });
+  const env = { HAPGENT_IP: ip, ...server.env };
   expect(await run("status", env)).toEqual({ code: 0, out: "UP", err: "" });
-  expect(JSON.parse((await run("status --json", env)).out).address).toBe(`${shown}:${server.port}`);
+  expect(JSON.parse((await run("status --json", env)).out).address).toBe(
+    `${shown}:${env.HAPGENT_PORT}`,
+  );
 });

@@ -1,19 +1,18 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
+import { readThreads } from "../proc.ts";
 
-/** How often in turn a process has to be found asleep. */
+/** How often in turn one looks at a process, and how often one of its threads may be awake. */
 const LOOKS = 50;
+const AWAKE = 10;
 
-/** Waits until a process is calm: whenever one looks, all of its threads sleep. */
+/** Waits until a process is calm: when one looks, nearly always all of its threads sleep. */
 export async function calm(pid: number): Promise<void> {
-  const directory = `/proc/${pid}/task`;
-  const isAsleep = (thread: string) =>
-    /^State:\tS/m.test(readFileSync(`${directory}/${thread}/status`, "utf8"));
   await until("it sleeps", async () => {
+    let awake = 0;
     for (let look = 0; look < LOOKS; look += 1) {
-      if (!readdirSync(directory).every(isAsleep)) return false;
+      if (!readThreads(pid).every((status) => /^State:\tS/m.test(status))) awake += 1;
       await Bun.sleep(2);
     }
-    return true;
+    return awake <= AWAKE;
   });
 }

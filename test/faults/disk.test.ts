@@ -3,14 +3,21 @@
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
+import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { command } from "../contract/driver.ts";
-import { BOUND_BY_PERMISSIONS, inMounts, inShell, inside, UNPRIVILEGED } from "./launchers.ts";
+import {
+  BOUND_BY_PERMISSIONS,
+  inMounts,
+  inShell,
+  inside,
+  startIn,
+  UNPRIVILEGED,
+} from "./launchers.ts";
 import { times } from "./scale.ts";
 
 const OLD = '{"status":"UP","weight":42}';
@@ -96,13 +103,3 @@ test("an executable and a working directory that were deleted do not keep it fro
   await until("saved", () => agent.file() === NEW);
   expect(await agent.ask()).toBe("DOWN 42%\n");
 });
-
-/** Starts an agent whose launcher begins in the directory of its file. */
-function startIn(path: string, launcher: string[], socket = false): Promise<AgentProcess> {
-  return startAgent({
-    stateFile: `${path}/state.json`,
-    launcher: ["env", `--chdir=${path}`, ...launcher],
-    socket,
-    env: TUNED,
-  });
-}

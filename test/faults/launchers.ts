@@ -1,8 +1,10 @@
-import { chmodSync, copyFileSync, readdirSync, readFileSync } from "node:fs";
-import type { AgentProcess } from "../../scripts/lib/agent.ts";
+import { chmodSync, copyFileSync } from "node:fs";
+import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { TUNED } from "../../src/agent/tuning.ts";
+import { readThreads } from "../proc.ts";
 
 let copy: string | undefined;
 
@@ -41,6 +43,17 @@ export function inShell(script: string, launcher: readonly string[] = []): strin
   return [...launcher, "sh", "-euc", `${script}\nexec "$@"`, "sh"];
 }
 
+/** Starts an agent, which every user may run, whose launcher begins in the directory of its file. */
+export function startIn(path: string, launcher: string[], socket = false): Promise<AgentProcess> {
+  return startAgent({
+    stateFile: `${path}/state.json`,
+    executable: executableForAll(),
+    launcher: ["env", `--chdir=${path}`, ...launcher],
+    socket,
+    env: TUNED,
+  });
+}
+
 /** Makes the agent's system calls fail or wait: strace's `inject=` expressions. */
 export function withInjected(...injections: string[]): string[] {
   const options = injections.flatMap((injection) => ["-e", `inject=${injection}`]);
@@ -61,12 +74,8 @@ export async function trace(
   const on = paths.flatMap((path) => ["-P", path]);
   const command = ["strace", "-f", "-qq", ...options, ...on, "-p", String(pid)];
   const tracer = Bun.spawn(command, { stdio: ["ignore", "ignore", "ignore"] });
-  const threads = readdirSync(`/proc/${pid}/task`);
-  await until("traced", () =>
-    threads.every((thread) =>
-      /^TracerPid:\t[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
-    ),
-  );
+  const isTraced = (status: string) => /^TracerPid:\t[1-9]/m.test(status);
+  await until("traced", () => readThreads(pid).every(isTraced));
   return {
     async [Symbol.asyncDispose]() {
       tracer.kill("SIGKILL");

@@ -7,45 +7,62 @@ import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { Load } from "../../scripts/lib/load.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
+import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { MemoryGroup } from "../cgroup.ts";
-import { Disk } from "./loop-disk.ts";
+import { inMounts, inside } from "./launchers.ts";
 
 /** Commands that ask it at the same time, as health checks do in its control group. */
 const COMMANDS = 5;
+
+/** A machine that is busy reads the executable for half a minute where so little of it is kept (ms). */
+const DEADLINE = 300_000;
 
 /** What the units ship, in megabytes. */
 const SHIPPED = Number(
   /^MemoryMax=(\d+)M$/m.exec(readFileSync(`${ROOT}deploy/systemd/hapgent.service`, "utf8"))?.[1],
 );
 
+/**
+ * Puts a copy of the executable on a disk of its own, a file system in memory: it reads ahead so many
+ * KB, and nothing of the copy is in the page cache.
+ */
+const onDisk = (directory: string, readAhead: number) => `
+  mount -t tmpfs none ${directory}
+  truncate --size=256M ${directory}/image
+  mkfs.ext4 -q -m 0 ${directory}/image
+  mkdir ${directory}/disk
+  mount -t ext4 -o loop,noatime ${directory}/image ${directory}/disk
+  echo ${readAhead} > /sys/dev/block/$(mountpoint --fs-devno ${directory}/disk)/queue/read_ahead_kb
+  cp ${EXECUTABLE} ${directory}/disk/hapgent
+  until test "$(fincore --bytes --noheadings --output=RES ${directory}/disk/hapgent)" -eq 0; do
+    dd of=${directory}/disk/hapgent oflag=nocache conv=notrunc,fdatasync count=0 2> /dev/null
+  done`;
+
 test.each([
   [SHIPPED / 6, "its executable in the page cache", undefined],
   [SHIPPED, "a disk that reads ahead 128 KB", 128],
   [SHIPPED, "a disk that reads ahead 4,096 KB", 4096],
 ])("in %i MB, from %s: it starts, serves on, is not killed", async (limit, _, readAhead) => {
-  using disk = await Disk.make();
-  const executable = disk.copy(EXECUTABLE);
-  if (readAhead !== undefined) {
-    disk.setReadAhead(readAhead);
-    await disk.evict(executable);
-    const options = ["--bytes", "--noheadings", "--output=RES"];
-    expect(Number(await output(["fincore", ...options, executable]))).toBe(0);
-  }
+  using directory = temporaryDirectory();
   using group = new MemoryGroup(limit);
-  const { launcher } = group;
+  const isOnDisk = readAhead !== undefined;
+  const executable = isOnDisk ? `${directory.path}/disk/hapgent` : EXECUTABLE;
+  if (!isOnDisk) await output(["cksum", executable]);
 
   await using agent = await startAgent({
     state: { status: "UP" },
     executable,
-    launcher,
+    launcher: [...(isOnDisk ? inMounts(onDisk(directory.path, readAhead)) : []), ...group.launcher],
     env: TUNED,
+    deadline: DEADLINE,
   });
-  if (readAhead !== undefined) {
-    const command = [...launcher, executable, "status", `127.0.0.1:${agent.port}`];
-    const ask = () =>
-      until("a command is answered", async () => (await outcome(command)).stdout === "UP\n");
+  if (isOnDisk) {
+    const status = [inside(agent, executable), "status", `127.0.0.1:${agent.port}`];
+    const hasAnswer = async () =>
+      (await outcome([...group.launcher, ...status], { limit: 300 })).stdout === "UP\n";
+    const ask = () => until("it is answered", hasAnswer, DEADLINE);
     await Promise.all(Array.from({ length: COMMANDS }, ask));
   }
   const { failed, failures } = await new Load(agent.port, { checks: 10_000 }).finish();

@@ -30,7 +30,6 @@ describe.concurrent("a start", () => {
     const { stderr, exitCode } = await outcome([...launcher, executableForAll()], {
       env: { ...env, ...address, HAPGENT_STATE_FILE: file },
       isClean: true,
-      limit: 20,
     });
     expect({ stderr, exitCode }).toEqual({
       stderr:

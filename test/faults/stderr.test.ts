@@ -1,10 +1,9 @@
 // Nothing that happens to stderr stops the agent, makes it spin or fills its memory, and it says later
 // how many lines were dropped. What is kept and counted is test/log.test.ts.
 import { expect, test } from "bun:test";
-import { closeSync, constants, existsSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, existsSync, openSync, readFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { Load } from "../../scripts/lib/load.ts";
-import { readUsage } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
@@ -12,9 +11,10 @@ import { formatState } from "../../src/state/state.ts";
 import { calm } from "./calm.ts";
 import { HangingDisk } from "./hanging.ts";
 import { inShell } from "./launchers.ts";
+import { holdsNoMore } from "./memory.ts";
 import { times } from "./scale.ts";
 
-const EVENTS = times(2000, 200);
+const EVENTS = times(400, 100);
 const STATE = { status: "UP", weight: 42 } as const;
 
 /** What an agent may be given for stderr; the stack takes it down. */
@@ -27,7 +27,8 @@ const KINDS: Record<string, (stack: AsyncDisposableStack) => Promise<AgentProces
     Bun.spawnSync(["mkfifo", path]);
     const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const writer = openFile(stack, path, constants.O_WRONLY);
-    fill(path);
+    // Until it is full.
+    Bun.spawnSync(["dd", "if=/dev/zero", `of=${path}`, "bs=4096", "oflag=nonblock"]);
     const agent = await startWith(writer);
     closeSync(reader);
     return agent;
@@ -75,35 +76,21 @@ function startWith(stderr: number, launcher: string[] = []): Promise<AgentProces
 
 /** Events that all log, beside checks: all answered, the last one saved, and no memory kept. */
 async function worksOn(agent: AgentProcess): Promise<void> {
-  using load = new Load(agent.port, { connections: 2, pause: 1 });
-  await until("no memory is kept", async () => {
-    const { memory } = readUsage(agent.pid);
+  await holdsNoMore(agent, async () => {
+    using load = new Load(agent.port, { connections: 2, pause: 1 });
     for (let i = 0; i < EVENTS; i += 1) {
       agent.signal(i % 2 ? "SIGHUP" : "SIGUSR2");
       if (i % 2) await agent.ask();
     }
-    return readUsage(agent.pid).memory <= memory;
+    expect(await load.stop()).toMatchObject({ failed: 0, failures: [] });
   });
   agent.signal("SIGUSR1");
   await agent.answers("UP 42%\n");
   await until("saved", () => agent.file() === formatState(STATE));
-  expect(await load.stop()).toMatchObject({ failed: 0, failures: [] });
 }
 
 function openFile(stack: AsyncDisposableStack, path = "/dev/null", flags: string | number = "r+") {
   const descriptor = openSync(path, flags);
   stack.defer(() => closeSync(descriptor));
   return descriptor;
-}
-
-/** Writes to a pipe until it is full. */
-function fill(path: string): void {
-  const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
-  try {
-    for (;;) writeSync(filler, "x".repeat(4096));
-  } catch {
-    // Full: EAGAIN.
-  } finally {
-    closeSync(filler);
-  }
 }

@@ -1,21 +1,18 @@
 import { Host } from "../../src/agent/host.ts";
-import { forgetAddress, forgetSilent } from "../../src/agent/poller-words.ts";
 import { Pollers } from "../../src/agent/pollers.ts";
 import { parseNamedPollers } from "../../src/named-pollers.ts";
 import type { State } from "../../src/state/state.ts";
 import type { Plan } from "./plan.ts";
-
-/** The state files: that of the host, without a name, and those of its services. */
-export type Files = ReadonlyMap<string | undefined, State>;
 
 /** An agent from its start to its stop. */
 export class Agent {
   readonly host: Host;
   readonly pollers: Pollers;
 
+  /** @param files the states: that of the host, without a name, and those of its services. */
   constructor(
     { services = [], named, forget }: Pick<Plan, "services" | "named" | "forget">,
-    files: Files,
+    files: ReadonlyMap<string | undefined, State>,
     readonly startedAt: number,
   ) {
     this.host = new Host("exact", services.length > 0, startedAt);
@@ -27,13 +24,5 @@ export class Agent {
   /** What a command about a service, or about all, works with. */
   scope(name?: string) {
     return { replies: this.host, pollers: this.pollers, name };
-  }
-
-  forget(address: string, now: number): void {
-    forgetAddress(this.scope(), address, now);
-  }
-
-  forgetSilent(seconds: number, now: number): void {
-    forgetSilent(this.scope(), seconds, now);
   }
 }

@@ -3,28 +3,12 @@ import type { Agent } from "./agent.ts";
 import type { Line } from "./line.ts";
 import type { Plan } from "./plan.ts";
 
-/** Why no agent can know of a line: what design and README say. */
-export type Kind =
-  | "load balancer restarted, has read nothing since"
-  | "silent since the start of the agent"
-  | "another line of a named address, not heard yet"
-  | "silenced before its third check"
-  | "forgotten"
-  | "one of several that look alike, its check failed or was late";
-
-/** A line that does not know though a wait was ok. */
-export interface Case {
-  readonly plan: Plan;
-  readonly agent: Agent;
-  readonly lines: readonly Line[];
-  readonly line: Line;
-  /** The service that was waited for. */
-  readonly name: string | undefined;
-  readonly now: number;
-}
-
-/** Why the agent cannot know; undefined: it should have known. */
-export function explain({ plan, agent, lines, line, now }: Case): Kind | undefined {
+/** Why the agent cannot know that a line does not, as the README has it; undefined: it should know. */
+export function explain(
+  line: Line,
+  { agent, plan, lines }: { agent: Agent; plan: Plan; lines: readonly Line[] },
+  now: number,
+): string | undefined {
   const { heard, balancer } = line;
   if (line.knows === undefined && line.startedAt > agent.startedAt) {
     return "load balancer restarted, has read nothing since";

@@ -50,26 +50,16 @@ export interface StrangerPlan {
 }
 
 /** What is done to the agent; without a name it is about the host, or all. */
-export type Deed =
-  | {
-      readonly do: "set";
-      readonly name?: string | undefined;
-      readonly status: Status;
-      readonly by?: string;
-      readonly weight?: number;
-    }
-  | {
-      readonly do: "wait";
-      readonly name?: string | undefined;
-      readonly seconds: number;
-      readonly count?: number | undefined;
-    }
-  | { readonly do: "restart"; readonly down: number }
+type Deed = Readonly<
+  | { do: "set"; name?: string | undefined; status: Status; by?: string; weight?: number }
+  | { do: "wait"; name?: string | undefined; seconds: number; count?: number | undefined }
+  | { do: "restart"; down: number }
   /** A stop with a stop status, and a start. */
-  | { readonly do: "stop"; readonly grace: number; readonly down: number }
-  | { readonly do: "remove"; readonly name: string }
-  | { readonly do: "forget"; readonly address: string }
-  | { readonly do: "forget silent"; readonly seconds: number };
+  | { do: "stop"; grace: number; down: number }
+  | { do: "remove"; name: string }
+  | { do: "forget"; address: string }
+  | { do: "forget silent"; seconds: number }
+>;
 
 export type TimedDeed = Deed & { readonly at: number };
 
@@ -164,15 +154,8 @@ function planNames(random: Random, balancers: readonly BalancerPlan[]): string |
   // One that has two addresses asks from one of them.
   const joined = addresses.map((address, i) => `${address}=2001:db8:1::${i + 1}`);
   const networks = "10.0.0.0/16 2001:db8::/32";
-  return random.pick([
-    undefined,
-    undefined,
-    undefined,
-    addresses.join(" "),
-    joined.join(","),
-    networks,
-    `${addresses[0]} ${networks}`,
-  ]);
+  const names = [addresses.join(" "), joined.join(","), networks, `${addresses[0]} ${networks}`];
+  return random.pick([undefined, undefined, undefined, ...names]);
 }
 
 function planStrangers(
@@ -206,13 +189,10 @@ function planStrangers(
   }
   if (random.chance(0.1)) {
     // Silent connections, beyond the cap, beside those of a load balancer.
-    const of = {
-      address: random.pick(["192.0.5.1", balancers[0]?.address ?? ""]),
-      sent: undefined,
-    };
+    const address = random.pick(["192.0.5.1", balancers[0]?.address ?? ""]);
     const from = at();
     for (let i = 0; i < 10; i += 1) {
-      strangers.push({ ...of, at: from + i * 300, end: anyEnd(), open: 5000 });
+      strangers.push({ address, sent: undefined, at: from + i * 300, end: anyEnd(), open: 5000 });
     }
   }
   return strangers;

@@ -1,25 +1,27 @@
+import { forgetAddress, forgetSilent } from "../../src/agent/poller-words.ts";
 import { findProblem, survey } from "../../src/agent/survey.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
 import { NO_SERVICE, nameIn } from "../../src/sent.ts";
 import type { State } from "../../src/state/state.ts";
 import { Agent } from "./agent.ts";
-import { explain, type Kind } from "./judge.ts";
+import { explain } from "./judge.ts";
 import { Line } from "./line.ts";
 import type { Plan, StrangerPlan, TimedDeed } from "./plan.ts";
 import { Random } from "./random.ts";
 import { Timeline } from "./timeline.ts";
 
 /** An ok that was false: a load balancer has another reply, and whether the agent could know. */
-export interface FalseOk {
+interface FalseOk {
   readonly at: number;
-  readonly kind: Kind | "fault";
+  /** Why the agent cannot know; `fault`: it should have known. */
+  readonly kind: string;
   readonly line: string;
   readonly knows: string | undefined;
   readonly present: string;
 }
 
 /** How a world went. */
-export interface Result {
+interface Result {
   /** How its waits have ended. */
   readonly ends: readonly WaitEnd[];
   readonly falseOks: readonly FalseOk[];
@@ -92,7 +94,7 @@ class World {
     if (!named && strangers.some(({ every, end }) => every && end === "unread")) return;
     for (const { balancer } of this.#lines.filter((line) => !alive.includes(line))) {
       if (alive.some((line) => line.balancer.address === balancer.address)) return;
-      agent.forget(balancer.address, now);
+      forgetAddress(agent.scope(), balancer.address, now);
     }
     const intervals = [
       ...this.#lines.map(({ plan }) => plan.interval),
@@ -141,13 +143,13 @@ class World {
         this.#wait(undefined, deed.grace, 0, () => this.#restart(deed.down), true);
         break;
       case "forget":
-        agent?.forget(deed.address, now);
+        if (agent) forgetAddress(agent.scope(), deed.address, now);
         for (const line of this.#lines) {
           if (line.balancer.address === deed.address) line.forget();
         }
         break;
       case "forget silent": {
-        agent?.forgetSilent(deed.seconds, now);
+        if (agent) forgetSilent(agent.scope(), deed.seconds, now);
         const since = now - deed.seconds * 1000;
         for (const line of this.#lines) if (line.heard.askedAt <= since) line.forget();
         break;
@@ -224,7 +226,7 @@ class World {
       if (!line.isAlive(now) || (name !== undefined && nameIn(sent) !== name)) continue;
       const present = agent.host.replyTo(sent).text;
       if (line.knows === present) this.#promised.set(line, agent.host.version);
-      else this.#report(agent, line, present, name);
+      else this.#report(agent, line, present);
     }
   }
 
@@ -233,12 +235,12 @@ class World {
     const agent = this.#agent;
     if (!agent || this.#promised.get(line) !== agent.host.version) return;
     const present = agent.host.replyTo(line.plan.sent).text;
-    if (reply !== present) this.#report(agent, line, present, undefined);
+    if (reply !== present) this.#report(agent, line, present);
   }
 
-  #report(agent: Agent, line: Line, present: string, name: string | undefined): void {
+  #report(agent: Agent, line: Line, present: string): void {
     const { now: at } = this.#timeline;
-    const kind = explain({ plan: this.#plan, agent, lines: this.#lines, line, name, now: at });
+    const kind = explain(line, { agent, plan: this.#plan, lines: this.#lines }, at);
     const { address } = line.balancer;
     const who = `${address} ${JSON.stringify(line.plan.sent)}`;
     this.#falseOks.push({ at, kind: kind ?? "fault", line: who, knows: line.knows, present });

@@ -1,5 +1,5 @@
 // A real HAProxy sees every field of the state, with agent-send or without; and what is said of it in
-// deploy/haproxy is so. That no check fails, across its reloads too, is shown by test/faults/haproxy.
+// deploy/haproxy is so. No check fails, across its reloads too.
 import { describe, expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -42,6 +42,10 @@ describe.concurrent("a HAProxy", () => {
       agent.change(state);
       await haproxy.shows(expected);
     }
+    await haproxy.reload();
+    agent.change({ status: "UP", reason: "again" });
+    await haproxy.shows({ last_agt: "via agent : UP (again)" });
+    expect(haproxy.failedChecks()).toEqual([]);
   });
 
   test("sends no request where 50% of `weight 1` is 0", async () => {
@@ -64,6 +68,8 @@ describe.concurrent("a HAProxy", () => {
       return (await haproxy.server()).last_agt.includes("Connection refused");
     });
     await haproxy.shows({ status: "DOWN (agent)", agent_status: "L4CON" });
+    // What must not happen above is seen.
+    await until("a failed check", () => haproxy.failedChecks().length > 0);
   });
 
   test("keeps an operator's drain with UP, and ends it with READY", async () => {
