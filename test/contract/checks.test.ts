@@ -48,13 +48,6 @@ describe.each(KINDS)("%s", (_, options) => {
       });
     }
   });
-
-  test("survives clients that reset, and answers all others", async () => {
-    await using agent = await start(options);
-    const place = { host: HOST, port: agent.port };
-    for (let i = 0; i < 100; i += 1) (await Connection.open(place)).socket.resetAndDestroy();
-    expect(await ask(agent)).toBe("UP\n");
-  });
 });
 
 test.concurrent.each(KINDS)(
