@@ -4,24 +4,22 @@ import { expect, test } from "bun:test";
 import { output } from "../../scripts/lib/shell.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 
-/** What becomes of an executable in these environments. */
-async function tune(...environments: Readonly<Record<string, string>>[]): Promise<unknown> {
-  const command = [process.execPath, "--define", "Bun.isStandaloneExecutable=true"];
-  const fixture = `${import.meta.dir}/tuning-fixture.ts`;
-  return JSON.parse(await output([...command, fixture, JSON.stringify(environments)]));
-}
+/** What an executable would execute in an environment. */
+const PROGRAM = `
+  import { becomeTuned } from "${import.meta.dir}/../../src/agent/tuning.ts";
+  process.execve = (...given) => console.log(JSON.stringify(given));
+  becomeTuned(JSON.parse(process.argv[1]));
+`;
 
-test("an executable executes itself once more, tuned; one that is tuned, or told not to, does not", async () => {
-  const bare = [{ SOMETHING: "else" }, { BUN_JSC_useJIT: "0" }];
-  const becomes = (env: object) => [
-    process.execPath,
-    [process.execPath],
-    { ...env, ...TUNED, HAPGENT_TUNE: "off" },
-  ];
-  expect(await tune(...bare, TUNED, { HAPGENT_TUNE: "off" }, { HAPGENT_TUNE: "perhaps" })).toEqual([
-    ...bare.map(becomes),
-    [],
-    [],
-    [],
-  ]);
+test.each([
+  [{ SOMETHING: "else" }, true],
+  [{ BUN_JSC_useJIT: "0" }, true],
+  [TUNED, false],
+  [{ HAPGENT_TUNE: "off" }, false],
+  [{ HAPGENT_TUNE: "perhaps" }, false],
+])("an executable in %j executes itself once more, tuned: %p", async (env, isTuned) => {
+  const command = [process.execPath, "--define", "Bun.isStandaloneExecutable=true", "-e", PROGRAM];
+  const given = [process.execPath, [process.execPath], { ...env, ...TUNED, HAPGENT_TUNE: "off" }];
+  const printed = isTuned ? `${JSON.stringify(given)}` : "";
+  expect((await output([...command, JSON.stringify(env)])).trim()).toBe(printed);
 });

@@ -17,7 +17,8 @@ describe("a wait is ok", () => {
     expect(bench.wait(2.5)).toBe('ok served to 1 poller after 0 s: DRAIN; 10.0.0.1 "web"');
     const slow = startBench().check([-11, -6, -1], "10.0.0.2").at(0).set("DRAIN");
     slow.check([1], "10.0.0.1", "web").check([4], "10.0.0.2");
-    expect(slow.wait(4.9)).toStartWith(`${early} (5 s) has passed since the change; `);
+    const hint = "10.0.0.2 asks every 5 s: use `wait 7`";
+    expect(slow.wait(4.9)).toBe(`${early} (5 s) has passed since the change; ${hint}`);
     expect(slow.wait(5)).toStartWith("ok served to all of 2 pollers");
     // The host's state is in the reply of each of its services.
     const hosted = startBench({ services: ["web"] })
@@ -37,7 +38,8 @@ describe("a wait is ok", () => {
   test("and names strangers that ask like load balancers, also where it is an error", () => {
     const bench = startBench({ named: "10.0.0.1" });
     bench.check(every(2, -9, 3), "10.0.0.44").check([-9, -8, -7], "10.0.0.45", "web");
-    bench.check([-1], "10.0.0.46");
+    // Three checks within a second are one.
+    bench.check([-1.8, -1.4, -1], "10.0.0.46");
     const note = '; not counted: 10.0.0.44, asks every 2 s; 10.0.0.45 "web", asks every 1 s';
     expect(bench.wait(2.5)).toBe(`ok served to 1 poller after 0 s: UP; 10.0.0.1 "web"${note}`);
     expect(bench.at(2.5).set("DRAIN").wait(2.6)).toEndWith(note);
@@ -95,14 +97,6 @@ describe("an error says", () => {
     expect(never.wait(3)).toEndWith(
       ": 10.0.0.2 (new) asked 1 s ago, was sent UP and has perhaps never heard it. If it is no load balancer: hapgent ctl forget 10.0.0.2 (for good: HAPGENT_POLLERS names those that are)",
     );
-  });
-
-  test("that one asks more slowly than the wait lasts", () => {
-    const bench = startBench().check([-300, -180, -60], "10.0.0.2").at(0).set("DRAIN");
-    bench.check([29], "10.0.0.1", "web");
-    const hint = "10.0.0.2 asks every 120 s: use `wait 150`";
-    const untold = `has not asked since; ${hint}. If it is gone`;
-    expect(bench.wait(30, { seconds: 30 })).toContain(untold);
   });
 
   test("that others behind an address may not know, where all are silent since the change", () => {
@@ -165,16 +159,6 @@ describe("forget", () => {
     expect(bench.wait(30)).toStartWith("ok served to 1 poller");
     expect(bench.forget(30, "10.0.0.1")).toBe(`ok forgotten: 1 poller of 10.0.0.1; ${asks}`);
     expect(bench.forget(30, "web\n")).toBe('error: no poller has the address "web\\n"');
-  });
-
-  test("of a service forgets the lines of that service only", () => {
-    const bench = new Bench({ services: ["web", "api"] });
-    for (const sent of ["web", "web 2", "api"]) bench.check([-30, -28, -26], "10.0.0.1", sent);
-    bench.at(0).set("DRAIN");
-    expect(bench.forget(1, "10.0.0.1", "web")).toBe("ok forgotten: 2 pollers of 10.0.0.1");
-    const nobody = 'error: no poller of "web" has the address "10.0.0.1"';
-    expect(bench.forget(1, "10.0.0.1", "web")).toBe(nobody);
-    expect(bench.wait(3, { name: "api" })).toContain('10.0.0.1 "api" was told UP');
   });
 
   test("excuses a named one until it asks again, for a service only where it is of one", () => {

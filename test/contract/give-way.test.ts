@@ -1,44 +1,88 @@
-// `change` gives way to what somebody else has set; `hold` keeps other deploys out.
+// `change` and `follow` give way to what somebody else has set; `hold` keeps other deploys out, and
+// `follow`, which between UP and READY leaves a person's word, too.
 import { describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
+import type { State } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
-import { ask, command, start } from "./driver.ts";
+import { ask, command, show, start } from "./driver.ts";
 
-describe("`change A to B`", () => {
-  test.each([
-    [{ status: "UP" }, "change UP to DRAIN", "ok saved: DRAIN"],
-    [
-      { status: "DOWN", weight: 5, reason: "deploy 7" },
-      "change DOWN deploy 7 to UP",
-      "ok saved: UP 5%",
-    ],
-    [
-      { status: "DOWN", reason: "a to b" },
-      "change DOWN a to b to FAIL c to d",
-      "ok saved: FAIL #c to d",
-    ],
-    [{ status: "UP" }, "change UP to UP", "ok saved: UP"],
-    [{ status: "UP", reason: " all  well " }, "change UP all  well to DRAIN", "ok saved: DRAIN"],
-    [{ status: "UP", reason: " " }, "change UP to DRAIN", "ok saved: DRAIN"],
-  ])("over %j: %s", async (state, line, answer) => {
-    await using agent = await start({ state, socket: true });
-    expect(await command(agent, line)).toBe(answer);
-    expect(`ok saved: ${await ask(agent)}`).toBe(`${answer}\n`);
+test.each<[State, string, string]>([
+  [{ status: "UP" }, "change UP to DRAIN", "DRAIN"],
+  [{ status: "DOWN", weight: 5, reason: "deploy 7" }, "change DOWN deploy 7 to UP", "UP 5%"],
+  [{ status: "DOWN", reason: "a to b" }, "change DOWN a to b to FAIL c to d", "FAIL #c to d"],
+  [{ status: "UP", reason: " all  well " }, "change UP all  well to UP", "UP"],
+  [{ status: "UP", reason: "anna" }, 'follow {"status":"DOWN","reason":"l"}', "DOWN #follow: l"],
+  [
+    { status: "READY" },
+    `follow {"status":"DOWN","reason":"${"x".repeat(100)}"}`,
+    `DOWN #follow: ${"x".repeat(92)}`,
+  ],
+  [
+    { status: "DOWN", reason: "follow: lag" },
+    'follow {"status":"UP","weight":50}',
+    "UP 50% #follow:",
+  ],
+  // Weight and maxconn that are not named stay, as HAProxy keeps them.
+  [
+    { status: "UP", weight: 10, maxconn: 7 },
+    'follow {"status":"DOWN"}',
+    "DOWN 10% maxconn:7 #follow:",
+  ],
+  // Between UP and READY so does a person's word.
+  [
+    { status: "UP", reason: "anna" },
+    'follow {"status":"UP","weight":50,"reason":"load"}',
+    "UP 50% #anna",
+  ],
+  // HAProxy keeps a DRAIN, or MAINT, until READY.
+  [{ status: "DRAIN", reason: "follow:" }, 'follow {"status":"UP"}', "READY"],
+  [{ status: "MAINT", reason: "follow:" }, 'follow {"status":"UP"}', "READY"],
+])("over %j: %s", async (state, line, reply) => {
+  await using agent = await start({ state, socket: true });
+  expect(await command(agent, line)).toBe(`ok saved: ${reply}`);
+  expect(await ask(agent)).toBe(`${reply}\n`);
+  expect(JSON.parse(agent.file())).toEqual((await show(agent, "state")).state);
+});
+
+test.each<[State, string, string]>([
+  [{ status: "DRAIN" }, "change UP to DOWN", "DRAIN"],
+  [{ status: "DRAIN" }, "change DRAIN why to UP", "DRAIN"],
+  [{ status: "DOWN", reason: "deploy 7" }, "change DOWN to UP", 'DOWN "deploy 7"'],
+  [{ status: "DOWN", reason: "deploy 7" }, "change DOWN deploy to UP", 'DOWN "deploy 7"'],
+  [{ status: "DOWN" }, 'follow {"status":"UP"}', "DOWN"],
+  [{ status: "MAINT", reason: "disk" }, 'follow {"status":"MAINT","weight":5}', 'MAINT "disk"'],
+  [{ status: "FAIL", reason: "I follow: him" }, 'follow {"status":"UP"}', 'FAIL "I follow: him"'],
+])("gives way over %j: %s", async (state, line, what) => {
+  await using agent = await start({ state, socket: true });
+  const before = agent.file();
+  expect(await command(agent, line)).toMatch(
+    new RegExp(
+      `^error: not (chang|follow)ed: it is ${what} since \\d\\d:\\d\\d:\\d\\d UTC \\(start\\)$`,
+    ),
+  );
+  expect(agent.file()).toBe(before);
+});
+
+describe("`follow`", () => {
+  test("of UP undoes its own DRAIN where replies are full by UP itself", async () => {
+    const state = { status: "DRAIN", reason: "follow:" };
+    await using agent = await start({ state, socket: true, env: { HAPGENT_REPLY: "full" } });
+    expect(await command(agent, 'follow {"status":"UP"}')).toBe("ok saved: ready up 100% #follow:");
+    expect(JSON.parse(agent.file())).toEqual({ status: "UP", reason: "follow:" });
   });
 
-  test.each([
-    [{ status: "UP" }, "change DRAIN to UP", "UP"],
-    [{ status: "DRAIN" }, "change DRAIN why to UP", "DRAIN"],
-    [{ status: "DOWN", reason: "deploy 7" }, "change DOWN to UP", 'DOWN "deploy 7"'],
-    [{ status: "DOWN", reason: "deploy 7" }, "change DOWN deploy to UP", 'DOWN "deploy 7"'],
-    [{ status: "DOWN", reason: "deploy" }, "change DOWN deploy 7 to UP", 'DOWN "deploy"'],
-  ])("gives way over %j: %s", async (state, line, what) => {
+  test.each<[State, string, string]>([
+    [{ status: "READY" }, '"UP"', "READY"],
+    [{ status: "READY", reason: "follow:" }, '"UP"', "READY"],
+    [{ status: "UP", reason: "anna" }, '"READY"', "UP #anna"],
+    [{ status: "DOWN", reason: "follow: lag" }, '"DOWN","reason":"lag"', "DOWN #follow: lag"],
+  ])("over %j of %s saves nothing, and logs nothing", async (state, wanted, reply) => {
     await using agent = await start({ state, socket: true });
-    const before = agent.file();
-    expect(await command(agent, line)).toMatch(
-      new RegExp(`^error: not changed: it is ${what} since \\d\\d:\\d\\d:\\d\\d UTC \\(start\\)$`),
-    );
-    expect(agent.file()).toBe(before);
+    rmSync(agent.stateFile);
+    expect(await command(agent, `follow {"status":${wanted}}`)).toBe(`ok unchanged: ${reply}`);
+    expect(agent.log).toHaveLength(1);
+    expect(() => agent.file()).toThrow("ENOENT");
   });
 });
 

@@ -37,8 +37,9 @@ describe("a start", () => {
   });
 });
 
-describe("the executable", () => {
-  testProcess("reads no .env and no bunfig.toml in its working directory", async () => {
+testProcess(
+  "the executable reads no .env and no bunfig.toml in its working directory",
+  async () => {
     using directory = temporaryDirectory();
     writeFileSync(`${directory.path}/.env`, "HAPGENT_PORT=none\n");
     writeFileSync(`${directory.path}/bunfig.toml`, 'preload = ["./evil.ts"]\n');
@@ -46,13 +47,5 @@ describe("the executable", () => {
     expect(await runAgent(["--version"], {}, directory.path)).toMatchObject({ exitCode: 0 });
     const { stderr } = await runAgent([], { HAPGENT_IP: "none" }, directory.path);
     expect(stderr).toStartWith("hapgent: HAPGENT_IP:");
-  });
-
-  testProcess("with arguments is a command, and never the agent", async () => {
-    const { exitCode, stderr } = await runAgent(["--port", "80"]);
-    expect({ exitCode, stderr }).toEqual({
-      exitCode: 2,
-      stderr: expect.stringContaining('got "--port 80"\nusage: hapgent'),
-    });
-  });
-});
+  },
+);

@@ -88,8 +88,6 @@ describe("the stop status", () => {
     agent.signal("SIGUSR1");
     await until("saved", () => agent.file() === formatState({ status: "UP", weight: 50 }));
     expect(await ask(agent)).toBe("DOWN 50%\n");
-    agent.change({ status: "READY", weight: 60 });
-    await agent.logs(/cause=SIGHUP/);
     writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":7}');
     expect(await ask(agent)).toBe("DOWN 7%\n");
     expect(await command(agent, "set status UP")).toStartWith("ok saved: DOWN 7%");

@@ -15,6 +15,13 @@ const NAMED: Options = {
   env: { HAPGENT_POLLERS: `${FIRST} ${SECOND}`, HAPGENT_REPLY: "exact" },
 };
 
+/** One of services. */
+const SERVED: Options = {
+  ...NAMED,
+  services: { web: '{"status":"UP"}', api: '{"status":"UP"}' },
+  env: { HAPGENT_POLLERS: FIRST, HAPGENT_REPLY: "full" },
+};
+
 /** Some checks, one every two seconds. */
 async function poll(agent: AgentHere, count: number, ...addresses: string[]): Promise<void> {
   for (let i = 0; i < count; i += 1) {
@@ -42,29 +49,20 @@ describe("wait", () => {
     expect(agent.log.at(-1)).toStartWith('hapgent: wait cause=socket answer="ok served to ');
   });
 
-  testInTime("names who does not know, and what to type", NAMED, async (agent) => {
-    await poll(agent, 2, FIRST);
-    await command(agent, "set status DOWN why");
-    using waiting = await Connection.open(agent.socket, "wait 5\n");
-    await Bun.sleep(50);
-    await agent.pass(5);
-    expect((await waiting.lines())[0]).toMatch(
-      /^error: after [\d.]+ s: 2 of 2 load balancers do not know: 127\.0\.0\.2 "web" was told UP .* ago and has not asked since; 127\.0\.0\.3 has never asked\. If they are gone: hapgent ctl forget 127\.0\.0\.2; /,
-    );
-    for (const address of [FIRST, SECOND]) {
-      expect(await command(agent, `forget ${address}`)).toStartWith("ok forgotten: ");
-    }
-    const answer = await command(agent, "wait 0 0");
-    expect(answer).toStartWith("ok after 0 s: DOWN #why; no load balancer");
-  });
-
-  test("ends when the status that it is about has changed, and says by what", async () => {
-    await using agent = await start(NAMED);
+  test("ends when the status that it is about has changed, or its service is gone, and says so", async () => {
+    await using agent = await start(SERVED);
     using waiting = await Connection.open(agent.socket, "wait 60\n");
     await show(agent, "state");
     agent.signal("SIGUSR2");
     expect((await waiting.lines())[0]).toMatch(
       /^error: after [\d.]+ s: the host's status is not UP any more: it is DOWN \(SIGUSR2\)$/,
+    );
+    using other = await Connection.open(agent.socket, "@web wait 60\n");
+    await show(agent, "state");
+    rmSync(`${agent.services}/web.json`);
+    await command(agent, "reload");
+    expect((await other.lines())[0]).toMatch(
+      /^error: after [\d.]+ s: "web" is no service any more$/,
     );
   });
 
@@ -91,6 +89,8 @@ describe("wait", () => {
       );
       expect(await show(agent, "pollers")).toEqual([]);
       expect(await wait()).toEndWith("has asked; with `wait SECONDS 0` that is no error");
+      const allowed = "ok after 0 s: DRAIN; no load balancer has asked";
+      expect(await command(agent, "wait 0 0")).toBe(allowed);
     },
   );
 
@@ -99,13 +99,10 @@ describe("wait", () => {
     { socket: true, env: { HAPGENT_FORGET: "3600" } },
     async (agent) => {
       await poll(agent, 3, FIRST);
-      for (const [seconds, lines] of [
-        [3590, 1],
-        [60, 2],
-      ] as const) {
+      for (const seconds of [3590, 60]) {
+        expect(agent.log).toHaveLength(1);
         await agent.pass(seconds);
         await ask(agent, "web\n", SECOND);
-        expect(agent.log).toHaveLength(lines);
       }
       expect(agent.log[1]).toMatch(
         /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent=web silent=365\d/,
@@ -113,63 +110,32 @@ describe("wait", () => {
     },
   );
 
-  test("that nobody waits for any more ends", async () => {
+  test("goes on, for as long as it is told, where its client has closed its half only", async () => {
     await using agent = await start(NAMED);
-    using gone = await Connection.open(agent.socket, "wait 86400\n");
-    await show(agent, "state");
-    gone[Symbol.dispose]();
-    await agent.logs(/^hapgent: wait cause=socket answer="nobody waits any more"$/);
-    // Who has only closed its half waits on.
     using half = await Connection.open(agent.socket);
     half.end("wait 1\n");
     expect(await half.rest()).toMatch(
       /^error: after 1(\.\d)? s: 2 of 2 load balancers do not know: /,
     );
   });
-});
 
-describe("wait by services", () => {
-  const SERVED: Options = {
-    ...NAMED,
-    services: { web: '{"status":"UP"}', api: '{"status":"UP"}' },
-    env: { HAPGENT_POLLERS: FIRST, HAPGENT_REPLY: "full" },
-  };
-
-  testInTime("is about the pollers of one, or of all", SERVED, async (agent) => {
-    const poll = async (...names: string[]) => {
-      for (const name of names) await ask(agent, `${name}\n`, FIRST);
+  testInTime("by services is about the pollers of one, or of all", SERVED, async (agent) => {
+    for (const name of ["web", "api", "web", "", "api"]) {
+      if (name === "") await command(agent, "@web set status DOWN");
+      else await ask(agent, `${name}\n`, FIRST);
       await agent.pass(2.5);
-    };
-    await poll("web", "api");
-    await poll("web", "api");
-    await command(agent, "@web set status DOWN");
-    await poll("api");
+    }
     const served = 'ok served to 1 poller after 0 s: ready up 100%; 127.0.0.2 "api"';
     expect(await command(agent, "@api wait 0")).toStartWith(served);
-    const untold =
-      /1 of \d load balancers? does not know: 127\.0\.0\.2 "web" was told ready up 100% /;
+    const untold = /1 of \d load balancers? does not know: 127\.0\.0\.2 "web" was told ready/;
     expect(await command(agent, "@web wait 0")).toMatch(untold);
     expect(await command(agent, "wait 0")).toMatch(untold);
-    await poll("web");
-    await poll();
-    expect(await command(agent, "wait 0")).toStartWith("ok served to all of 2 pollers after 0 s: ");
     expect(JSON.parse(await command(agent, "@web show pollers"))).toMatchObject([{ sent: "web" }]);
+    expect(await command(agent, "@web forget 127.0.0.2")).toStartWith("ok forgotten: 1 poller");
     // Who names no service is told so, once.
     for (let i = 0; i < 2; i += 1) await ask(agent, "www\\n", FIRST);
     expect(agent.log.filter((line) => line.includes("no service "))).toEqual([
       'hapgent: a check asks for no service address=127.0.0.2 sent="www\\\\n" hint="no newline: HAProxy keeps \\\\n in single quotes"',
     ]);
-  });
-
-  test("of a service that goes is an error", async () => {
-    await using agent = await start(SERVED);
-    using waiting = await Connection.open(agent.socket, "@web wait 60\n");
-    await show(agent, "state");
-    rmSync(`${agent.services}/web.json`);
-    await command(agent, "reload");
-    expect((await waiting.lines())[0]).toMatch(
-      /^error: after [\d.]+ s: "web" is no service any more$/,
-    );
-    expect(await command(agent, "@web wait 60")).toBe('error: no such service: "web"');
   });
 });

@@ -1,7 +1,7 @@
 // Where the directory takes no new file, the file is a mount point or its owner may not be given, the
 // text is written in place: padded, so that a reader sees a whole one at every moment.
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
-import { chmodSync, existsSync, rmSync, statSync } from "node:fs";
+import { chmodSync, existsSync, statSync } from "node:fs";
 import * as promises from "node:fs/promises";
 import { formatState } from "../../src/state/state.ts";
 import { createFile, failure, fake, mocks, NEW, OLD, refuseRename, restore } from "./disk.ts";
@@ -57,14 +57,6 @@ describe("where the directory takes no new file", () => {
       expect(file.text()).toBe(OLD);
       restore();
     }
-  });
-
-  test("and no file is there, a save fails", async () => {
-    using file = createFile("");
-    rmSync(file.path);
-    refuseRename(file.path, "EACCES");
-    expect(await file.save()).toBe("permission denied (EACCES)");
-    expect(file.names()).toEqual([]);
   });
 });
 

@@ -1,6 +1,6 @@
 // hapgent-follow sets what a command says, once it has said so often enough in a row; it refuses
 // nonsense, leaves the state when the command fails, and gives way to people. What the agent makes of
-// `follow` is in test/contract/follow.test.ts.
+// `follow` is in test/contract/give-way.test.ts.
 import { beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { SCRIPTS, useFollower } from "./follow.ts";
