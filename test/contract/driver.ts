@@ -89,14 +89,18 @@ export async function converse<T>(
   place: Place,
   sent: string,
   talk: (client: Connection) => Promise<T>,
+  attempts = 3,
 ): Promise<T> {
-  for (;;) {
-    const start = performance.now();
+  const start = performance.now();
+  try {
     using client = await Connection.open(place, sent);
     const result = await talk(client);
     if (client.ended !== "reset") return result;
-    // On a busy machine the client itself may have been too slow.
-    if (performance.now() - start < LINGER_MS) throw new Error("the connection was reset");
+    throw new Error("the connection was reset");
+  } catch (error) {
+    // On a busy machine the client itself may be too slow, even to see that it is connected.
+    if (attempts === 1 || performance.now() - start < LINGER_MS) throw error;
+    return await converse(place, sent, talk, attempts - 1);
   }
 }
 

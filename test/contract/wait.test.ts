@@ -45,7 +45,7 @@ describe("wait", () => {
     );
     // And then at once.
     const answer = await command(agent, "wait 60");
-    expect(answer).toStartWith("ok served to all of 2 pollers after 0 s: ");
+    expect(answer).toMatch(/^ok served to all of 2 pollers after [\d.]+ s: /);
     expect(agent.log.at(-1)).toStartWith('hapgent: wait cause=socket answer="ok served to ');
   });
 
@@ -71,17 +71,19 @@ describe("wait", () => {
     { socket: true },
     async (agent) => {
       const wait = () => command(agent, "wait 0");
-      expect(await wait()).toBe("error: after 0 s: no load balancer has asked");
+      expect(await wait()).toMatch(/^error: after [\d.]+ s: no load balancer has asked$/);
       await poll(agent, 3, FIRST);
       expect(await wait()).toMatch(
-        /has listened for 6(\.\d)? s only, and knows its pollers after 10 s$/,
+        /has listened for [\d.]+ s only, and knows its pollers after 10 s$/,
       );
       await agent.pass(60);
-      expect(await wait()).toBe('ok served to 1 poller after 0 s: UP; 127.0.0.2 "web"');
+      expect(await wait()).toMatch(
+        /^ok served to 1 poller after [\d.]+ s: UP; 127\.0\.0\.2 "web"$/,
+      );
       // Silent or not, it is a load balancer until somebody says that it is gone.
       await command(agent, "set status DRAIN");
       await agent.pass(100_000);
-      expect(await wait()).toStartWith("error: after 0 s: 1 of 1 load balancer does not know: ");
+      expect(await wait()).toMatch(/^error: after [\d.]+ s: 1 of 1 load balancer does not know: /);
       const answer = 'ok forgotten: 1 poller silent for 3600 s: 127.0.0.2 "web"';
       expect(await command(agent, "forget silent 3600")).toBe(answer);
       expect(agent.log.at(-1)).toBe(
@@ -89,8 +91,8 @@ describe("wait", () => {
       );
       expect(await show(agent, "pollers")).toEqual([]);
       expect(await wait()).toEndWith("has asked; with `wait SECONDS 0` that is no error");
-      const allowed = "ok after 0 s: DRAIN; no load balancer has asked";
-      expect(await command(agent, "wait 0 0")).toBe(allowed);
+      const allowed = /^ok after [\d.]+ s: DRAIN; no load balancer has asked$/;
+      expect(await command(agent, "wait 0 0")).toMatch(allowed);
     },
   );
 
@@ -105,7 +107,7 @@ describe("wait", () => {
         await ask(agent, "web\n", SECOND);
       }
       expect(agent.log[1]).toMatch(
-        /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent=web silent=365\d/,
+        /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent=web silent=36\d\d/,
       );
     },
   );
@@ -115,7 +117,7 @@ describe("wait", () => {
     using half = await Connection.open(agent.socket);
     half.end("wait 1\n");
     expect(await half.rest()).toMatch(
-      /^error: after 1(\.\d)? s: 2 of 2 load balancers do not know: /,
+      /^error: after [\d.]+ s: 2 of 2 load balancers do not know: /,
     );
   });
 
@@ -125,8 +127,8 @@ describe("wait", () => {
       else await ask(agent, `${name}\n`, FIRST);
       await agent.pass(2.5);
     }
-    const served = 'ok served to 1 poller after 0 s: ready up 100%; 127.0.0.2 "api"';
-    expect(await command(agent, "@api wait 0")).toStartWith(served);
+    const served = /^ok served to 1 poller after [\d.]+ s: ready up 100%; 127\.0\.0\.2 "api"/;
+    expect(await command(agent, "@api wait 0")).toMatch(served);
     const untold = /1 of \d load balancers? does not know: 127\.0\.0\.2 "web" was told ready/;
     expect(await command(agent, "@web wait 0")).toMatch(untold);
     expect(await command(agent, "wait 0")).toMatch(untold);
