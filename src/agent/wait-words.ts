@@ -44,7 +44,7 @@ function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
   if (typeof problem === "object") return describeChange(problem);
   switch (problem) {
     case "full":
-      return `more than ${POLLER_LIMIT} pollers: not all of them are known`;
+      return `more than ${POLLER_LIMIT} pollers: not all of them are known (HAPGENT_POLLERS says who counts)`;
     case "missing":
       return describeUntold(wait, end, now);
     case "few":
