@@ -13,6 +13,12 @@ import { Telling } from "./telling.ts";
  */
 const OPEN_LIMIT = 1536;
 
+/**
+ * While more are open, none may be held up. Those beyond CROWD_LIMIT give way within some turns, so
+ * only a flood of thousands a second comes to this; in a slower one it is known who has heard what.
+ */
+const BUSY_LIMIT = 2 * CROWD_LIMIT;
+
 /** A client that does not close is closed at a sweep, every 4 s, once it is this old. */
 const LINGER_MS = 1000;
 
@@ -120,7 +126,7 @@ export class Checks {
 
   /** Whether there are so many that none may be held up. */
   get #isBusy(): boolean {
-    return this.#count > CROWD_LIMIT;
+    return this.#count > BUSY_LIMIT;
   }
 
   /** What a listening socket calls. */

@@ -41,10 +41,10 @@ export class Crowd<Client> {
     this.#turns.delete(client);
   }
 
-  /** Has the oldest give way at once; tells whether there is one. */
-  dismissOldest(): boolean {
+  /** Has the oldest that has had so many turns give way; tells whether there is one. */
+  dismissOldest(turns = 0): boolean {
     for (const [client, turn] of this.#turns) {
-      if (turn === Infinity) continue;
+      if (this.#turn - turn < turns) continue;
       this.#turns.delete(client);
       this.#dismiss(client);
       return true;
@@ -58,10 +58,7 @@ export class Crowd<Client> {
     setTimeout(() => {
       this.#isTurning = false;
       this.#turn += 1;
-      for (const turn of this.#turns.values()) {
-        if (this.#turns.size <= CROWD_LIMIT || this.#turn - turn < TURNS) break;
-        this.dismissOldest();
-      }
+      while (this.#turns.size > CROWD_LIMIT && this.dismissOldest(TURNS));
       this.#makeRoom();
     }, TURN_MS);
   }

@@ -19,8 +19,9 @@ const IRREGULAR = 0.6;
 
 /** The gaps between the checks of a poller, and what they tell (ms). */
 export class Rhythm {
-  /** When it asked again after an outage: others that look like it have yet to ask. */
-  resumedAt = Number.NEGATIVE_INFINITY;
+  /** From when to when it was silent: an outage, or several so close that one has not asked between. */
+  #brokeAt = Number.NEGATIVE_INFINITY;
+  #resumedAt = Number.NEGATIVE_INFINITY;
   /** The last ones, in no order. */
   readonly #gaps: number[] = [];
   /** How many there were. */
@@ -51,10 +52,19 @@ export class Rhythm {
       // Many that ask in a bunch are silent in every interval.
       this.#silences = now - this.#silenceAt < ALIKE_MS ? this.#silences + 1 : 0;
       this.#silenceAt = now;
-      if (this.#silences < REGULAR) this.resumedAt = now;
+      if (this.#silences < REGULAR) this.#resume(now - gap, now);
     }
     gaps[this.#count % GAPS] = gap;
     this.#count += 1;
+  }
+
+  /**
+   * From when on all that look alike have asked since a change. An outage holds that up only where
+   * it began before: later ones find them told.
+   */
+  settledAt(changedAt: number): number {
+    const at = changedAt + ALIKE_MS;
+    return this.#brokeAt < at ? Math.max(at, this.#resumedAt + ALIKE_MS) : at;
   }
 
   /**
@@ -62,10 +72,16 @@ export class Rhythm {
    * soon after a change that perhaps not all of them have asked.
    */
   brokeOff(askedAt: number, changedAt: number, now: number): boolean {
-    const allAt = Math.max(changedAt, this.resumedAt) + ALIKE_MS;
+    const allAt = this.settledAt(changedAt);
     if (now < allAt || askedAt >= allAt || this.#gaps.length < GAPS) return false;
     const { longest } = this;
     const areSeveral = Math.min(...this.#gaps) < IRREGULAR * longest;
     return areSeveral && askedAt < allAt - Math.max(OUTAGE_MS, OUTAGE * longest);
+  }
+
+  /** Notes an outage that has just ended: others that look like it have yet to ask. */
+  #resume(from: number, now: number): void {
+    if (from >= this.#resumedAt + ALIKE_MS) this.#brokeAt = from;
+    this.#resumedAt = now;
   }
 }

@@ -51,6 +51,8 @@ export interface Survey {
   readonly recent: readonly Poller[];
   /** The one that asks most slowly of those that count. */
   readonly slowest: Poller | undefined;
+  /** Those that asked again after an outage so late that they hold up what follows. */
+  readonly resumed: readonly Poller[];
   /** From when on all that look alike have asked since the last change (ms). */
   readonly settledAt: number;
 }
@@ -61,18 +63,17 @@ export function survey(scope: Scope, now: number): Survey {
   const counted = [...pollers.memory].filter((poller) => counts(scope, poller, now));
   const intervals = counted.map((poller) => poller.interval);
   const longest = intervals.reduce((one, other) => Math.max(one, other), 0);
-  const resumedAt = counted.reduce(
-    (at, poller) => Math.max(at, poller.rhythm.resumedAt),
-    -Infinity,
-  );
   const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
+  const passedAt = changedAt + Math.max(ALIKE_MS, longest);
+  const resumed = counted.filter(({ rhythm }) => rhythm.settledAt(changedAt) > passedAt);
   return {
     counted,
     missing: counted.filter((poller) => !knows(scope, poller, now)),
     absent: (pollers.options.named?.balancers ?? []).filter((each) => isAbsent(scope, each, now)),
     recent: counted.filter((poller) => !isBalancer(poller.named) && !poller.isKnown),
     slowest: longest > 0 ? counted[intervals.indexOf(longest)] : undefined,
-    settledAt: Math.max(changedAt + Math.max(ALIKE_MS, longest), resumedAt + ALIKE_MS),
+    resumed,
+    settledAt: Math.max(passedAt, ...resumed.map(({ rhythm }) => rhythm.settledAt(changedAt))),
   };
 }
 

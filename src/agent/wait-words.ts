@@ -40,11 +40,11 @@ function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
   const { problem, survey } = end;
   const { count, pollers } = wait.options;
   const { now: start } = pollers.options;
-  const { counted, recent, slowest } = survey;
+  const { counted, recent, resumed, slowest } = survey;
   if (typeof problem === "object") return describeChange(problem);
   switch (problem) {
     case "full":
-      return `more than ${POLLER_LIMIT} pollers: not all of them are known`;
+      return `more than ${POLLER_LIMIT} pollers: not all of them are known (HAPGENT_POLLERS says who counts)`;
     case "missing":
       return describeUntold(wait, end, now);
     case "few":
@@ -60,6 +60,11 @@ function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
       return `${age}, and does not know yet whether these are load balancers: ${names}; ${hint}`;
     }
     case "unsettled": {
+      if (resumed.length > 0) {
+        const who = list(resumed.map(describeAsker));
+        const passed = `less than ${toSeconds(ALIKE_MS)} s have passed since ${who} asked again`;
+        return `${passed} after a silence: others behind this address may not know`;
+      }
       const interval = `${toSeconds(Math.max(ALIKE_MS, slowest?.interval ?? 0))} s`;
       const passed = `less than one check interval (${interval}) has passed since the change`;
       return `${passed}${suggestTime(wait, end)}`;

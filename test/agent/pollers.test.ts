@@ -91,7 +91,7 @@ test("of 4,096 pollers strangers make room, the oldest first; load balancers do 
   expect([addresses.size, ...known]).toEqual([POLLER_LIMIT, true, true, false]);
   for (let i = 0; i < POLLER_LIMIT; i += 1) bench.check([30, 31, 32], address(i));
   expect(bench.check([40], "192.0.2.2").wait(41)).toBe(
-    "error: after 0 s: more than 4096 pollers: not all of them are known",
+    "error: after 0 s: more than 4096 pollers: not all of them are known (HAPGENT_POLLERS says who counts)",
   );
   expect(bench.wait(110)).toStartWith("ok served to all of 4096 pollers");
 });

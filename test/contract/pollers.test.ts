@@ -64,6 +64,20 @@ describe("who asks", () => {
     expect(await show(agent, "pollers")).toMatchObject([{ sent: "web", isServed: false }]);
   });
 
+  testHere("gets its reply so that HAProxy closes cleanly, beside 300 silent clients", async () => {
+    await using agent = await start({ socket: true });
+    const place = { host: HOST, port: agent.port };
+    using stack = new DisposableStack();
+    using timers = stopTimers();
+    for (let i = 0; i < 300; i += 1) stack.use(await Connection.open(place));
+    const check = stack.use(await Connection.open(place, "web\n"));
+    await turn();
+    expect(check.text).toBe("UP");
+    await timers.pass(2);
+    await turn();
+    expect([check.text, check.ended]).toEqual(["UP\n", "half"]);
+  });
+
   // A lossy link may hold back the end of a check until the next one is over.
   test("was told what was written last, whenever it closes", async () => {
     await using agent = await start({ socket: true });
