@@ -1,11 +1,12 @@
 // What a deploy does to the world: it runs the command, asks the service and looks at its port. An
 // interruption waits for the command, and ends anything else at once.
 import { describe, expect, test } from "bun:test";
-import { rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { until } from "../../scripts/lib/until.ts";
 import type { Plan } from "../../src/commands/deploy-plan.ts";
 import { Interruption, RealWorld } from "../../src/commands/deploy-world.ts";
-import { findPlace } from "../../src/commands/programs.ts";
+import { findPlace, startShell } from "../../src/commands/programs.ts";
 import { parseNamedPollers } from "../../src/named-pollers.ts";
 
 /** A world with this plan, and what it has said. */
@@ -79,7 +80,24 @@ test("programs run in the directory by the name that the caller's shell has for 
   }
 });
 
+/** A shell command that does not end by SIGTERM. */
+const endless = (first = "true") => `trap '' TERM; ${first}; exec sleep 300`;
+
+test("a probe that will not end is killed when its time is over", async () => {
+  expect(await startShell(endless(), findPlace(process.env), 100).exited).toBe(137);
+});
+
 describe("an interruption", () => {
+  test("ends a probe that will not end", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/runs`;
+    const { world } = start({ until: endless(`touch ${file}`), answer: 600 });
+    const probe = world.probe();
+    await until("it runs", () => existsSync(file));
+    world.interrupt();
+    await expect(probe).rejects.toThrow("interrupted");
+  });
+
   test.each([false, true])(
     "waits until the command has ended; again (%p), not",
     async (isTwice) => {
@@ -94,7 +112,8 @@ describe("an interruption", () => {
       ]);
       if (isTwice) world.interrupt();
       else rmSync(file);
-      await expect(run).rejects.toThrow(Interruption);
+      const what = isTwice ? "still runs" : "has ended";
+      await expect(run).rejects.toThrow(`interrupted; the command ${what}`);
     },
   );
 
@@ -103,7 +122,7 @@ describe("an interruption", () => {
     await world.run();
     const sleeps = world.sleep(60_000);
     world.interrupt();
-    await expect(sleeps).rejects.toThrow(Interruption);
+    await expect(sleeps).rejects.toThrow("interrupted; the command has ended");
     expect(said).toEqual([]);
     await expect(world.sleep(0)).rejects.toThrow(Interruption);
     world.resume();
