@@ -66,9 +66,7 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start
   const answer = await waitForAll(agent, plan);
   refuseYoung(plan, answer);
   world.say(answer);
-  // Full replies are in lower case.
-  const isFull = /^[a-z]/.test(from.reply);
-  const aim = { from, to: from, isFull, pid: world.pid };
+  const aim = { from, to: from, pid: world.pid };
   const settings = makeSettings(plan, aim);
   if (!plan.up) return { settings, deployed: settings, slowest };
   const deployed = makeSettings(plan, { ...aim, to: { status: "UP", reason: undefined } });
