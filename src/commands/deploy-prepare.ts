@@ -89,12 +89,15 @@ function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
 }
 
 /**
- * An agent that has just started cannot know the load balancers that ask seldom, unless somebody
- * says how many there are.
- *
- * @throws {Problem}
+ * Whether an agent has just started: it cannot know the load balancers that ask seldom, unless
+ * somebody says how many there are.
  */
-export function refuseYoung({ young, pollers }: Plan, answer: string): void {
-  if (young || pollers !== undefined || !isYoung(answer)) return;
+export function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
+  return !young && pollers === undefined && isYoung(answer);
+}
+
+/** @throws {Problem} when the agent may not know every load balancer. */
+export function refuseYoung(plan: Plan, answer: string): void {
+  if (!isDoubtful(plan, answer)) return;
   throw new Problem(`${answer}; say how many there are (--pollers N), or --young`);
 }

@@ -12,7 +12,7 @@ import {
 } from "./deploy-agent.ts";
 import { isNobody, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
-import { prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
+import { isDoubtful, prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
 import {
   describeWaiting,
   formatCommand,
@@ -27,6 +27,9 @@ import { Interruption, type World } from "./deploy-world.ts";
 /** How often connections to the port are counted, and the service is asked, in milliseconds. */
 const COUNT_MS = 250;
 const PROBE_MS = 500;
+
+/** After this time an agent that has started knows its load balancers, in milliseconds. */
+const YOUNG_MS = 60_000;
 
 /** Who knows what the deploy has set last. */
 const ALL = "every load balancer knows";
@@ -91,7 +94,7 @@ class Deploy {
   async #takeOut(): Promise<void> {
     const { plan, world, agent } = this;
     const { from, out } = this.settings;
-    refuseYoung(plan, await this.#tell(from, out));
+    await this.#tell(from, out);
     if (plan.drain) await drain(plan.drain, world);
     // Nobody may have let traffic in meanwhile.
     const shown = await agent.show();
@@ -150,15 +153,24 @@ class Deploy {
     this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 
-  /** Sets a state, and waits until every load balancer knows. */
-  async #tell(now: Setting, to: Setting): Promise<string> {
+  /**
+   * Sets a state, and waits until every load balancer knows; an agent that has restarted has to
+   * learn first who they are.
+   */
+  async #tell(now: Setting, to: Setting): Promise<void> {
     this.#known = NOT_ALL;
     await this.#change(now, to);
     this.world.say(describeWaiting(this.plan, this.start.slowest));
-    const answer = await waitForAll(this.agent, this.plan);
-    this.#known = isNobody(answer) ? "no load balancer asks" : ALL;
+    let answer = await waitForAll(this.agent, this.plan);
     this.world.say(answer);
-    return answer;
+    if (isDoubtful(this.plan, answer)) {
+      this.world.say("the agent has restarted: a minute, until it knows its load balancers");
+      await this.world.sleep(YOUNG_MS);
+      answer = await waitForAll(this.agent, this.plan);
+      this.world.say(answer);
+    }
+    refuseYoung(this.plan, answer);
+    this.#known = isNobody(answer) ? "no load balancer asks" : ALL;
   }
 
   /** The last line: what was done, what the agent says, who knows, and what to type next. */

@@ -251,6 +251,9 @@ test.each<[string, Happens, RegExp]>([
   ["--forget-silent 5", { forget: ["-", "-", GONE, "-"], wait: ["-", LOST, "-"] }, /is back$/],
   ["--young", { wait: YOUNG }, /is back$/],
   ["--pollers 2", { wait: YOUNG }, /is back$/],
+  // The agent has restarted, and has to learn who its load balancers are.
+  ["", { wait: ["-", YOUNG, "-"] }, /is back$/],
+  ["", { wait: ["-", "-", YOUNG, "-"] }, /^the agent has restarted: a minute.*[\s\S]*is back$/m],
   ["--wait 10", { show: ["-", STRANGER, "-"] }, /is back$/],
   ["--wait 10", { show: ["-", UNKNOWN, "-"] }, /is back$/],
   // It takes hold again; and it sees that a change whose answer was lost has been made.
@@ -296,8 +299,8 @@ test.each<Row>([
   ["--from-any --up", { start: FAILED, wait: ["-", LOST, "-"] }, `1 ${FAILED}`, /is out$/],
   ["--instance two --pollers 2", { wait: ["-", LOST] }, "1 READY v42 [77]", FINISH],
   ["", { change: ["unsaved", "-"] }, "1 UP", /^nothing was deployed: not saved: no space/],
-  // The agent has restarted, and may not know every load balancer yet.
-  ["", { wait: ["-", YOUNG, "-"] }, "1 UP", /--pollers N/],
+  // The agent restarts again and again.
+  ["", { wait: ["-", YOUNG, YOUNG, "-"] }, "1 UP", /--pollers N/],
   ["", { change: "interrupt" }, `1 ${OUT}`, /^nothing was deployed: interrupted; the/],
 ])("with %j where %j it runs no command, and goes back as far as it can: %s", endsSo(false));
 
@@ -333,6 +336,7 @@ test.each<Row>([
   ["--url http://a/ --answer 3", { probe: "HTTP 503" }, `1 ${OUT}`, /^the .* within 3 s: HTTP 5/],
   ["", { change: ["-", "unsaved"] }, "1 READY v42 [77]", UNTOLD],
   ["", { start: "full", run: "signal 9" }, "1 DRAIN failed: v42 [77]", AT_ONCE],
+  ["", { wait: ["-", "-", YOUNG] }, "1 READY v42 [77]", /, but .*--young; .*; to finish: /],
   ["", { run: "end" }, `1 ${OUT}`, GONE_FOR_GOOD],
   ["", { run: "flap" }, `1 ${OUT}`, GONE_FOR_GOOD],
   ["", { run: "interrupt" }, `1 ${OUT}`, /^interrupted; the .* to put it back: hapgent/],
