@@ -14,11 +14,13 @@ import { isNobody, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { isDoubtful, prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
 import {
+  describeKept,
   describeWaiting,
   formatCommand,
   formatNext,
   formatSeconds,
   isInRotation,
+  type LastSet,
   listWayBack,
   type Settings,
 } from "./deploy-words.ts";
@@ -65,8 +67,7 @@ export async function deploy(plan: Plan, world: World): Promise<End> {
 class Deploy {
   settings: Settings;
   readonly startedAt: number;
-  /** The state that it has set last, or tried to. */
-  #last: Setting;
+  #last: LastSet;
   /** Who knows that, in words. */
   #known = "";
 
@@ -78,7 +79,7 @@ class Deploy {
   ) {
     this.settings = start.settings;
     this.startedAt = world.now();
-    this.#last = start.settings.from;
+    this.#last = { setting: start.settings.from, isSaved: true };
   }
 
   async carryOut(): Promise<End> {
@@ -148,8 +149,9 @@ class Deploy {
   }
 
   async #change(now: Setting, to: Setting): Promise<void> {
-    this.#last = to;
+    this.#last = { setting: to, isSaved: false };
     await this.agent.change(now, to);
+    this.#last = { setting: to, isSaved: true };
     this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 
@@ -180,15 +182,18 @@ class Deploy {
     const words = [failure ?? `done in ${formatSeconds(world.now() - this.startedAt)}`];
     const shown = await agent.show().catch(() => undefined);
     const isBack = shown !== undefined && isSame(shown, settings.to);
-    const now = shown ?? this.#last;
+    const now = shown ?? this.#last.setting;
     const next = formatNext(now, this.#last, settings, plan);
     const isOwn = shown === undefined || isBack || next !== undefined;
     const host = await findHost(plan, agent);
     if (!shown) words.push("its state is not known");
     else if (isOwn) words.push(`the agent says ${shown.reply}`);
-    else words.push(`somebody has set it: it is ${describe(shown)}, and stays so`);
+    else {
+      const kept = describeKept(shown, this.#last);
+      words.push(`somebody has set it: it is ${describe(shown)}, and stays so${kept}`);
+    }
     // Somebody may have set meanwhile what it is to be.
-    const known = isSame(now, this.#last) ? this.#known : NOT_ALL;
+    const known = isSame(now, this.#last.setting) ? this.#known : NOT_ALL;
     const where = isInRotation(now) && !host ? "back" : "out";
     if (isOwn && known) words.push(known === ALL ? `${ALL} that the server is ${where}` : known);
     if (host) words.push(`the host is ${describe(host)}: the server is out`);

@@ -47,6 +47,19 @@ export function isInRotation({ status }: Setting): boolean {
   return status === "UP" || status === "READY";
 }
 
+/** What a deploy has set last, or tried to. */
+export interface LastSet {
+  readonly setting: Setting;
+  readonly isSaved: boolean;
+}
+
+/** What HAProxy still has of that where somebody else has set the state, and replies are exact. */
+export function describeKept(shown: Shown, { setting }: LastSet): string {
+  const keeps = setting.status === "DRAIN" || setting.status === "MAINT";
+  const isUndone = ["READY", "DRAIN", "MAINT"].includes(shown.status) || isFull(shown);
+  return keeps && !isUndone ? ` (HAProxy keeps the ${setting.status} until READY)` : "";
+}
+
 /** A state, and what is answered, if that is known. */
 type Known = Setting & Partial<Shown>;
 
@@ -73,13 +86,16 @@ function isFull({ reply = "" }: Known): boolean {
  */
 export function formatNext(
   now: Known,
-  last: Setting,
+  last: LastSet,
   settings: Settings,
   plan: Plan,
 ): string | undefined {
-  const way = listWayBack(now, settings);
-  const isBack = isSame(now, settings.to) && (isFull(now) || isSame(last, settings.to));
-  if (way.length === 0 || isBack) return undefined;
+  const { to } = settings;
+  const isLast = isSame(last.setting, to);
+  const isBack = isSame(now, to) && (isFull(now) || isLast);
+  const way = isBack ? [to] : listWayBack(now, settings);
+  const isDone = isBack && (last.isSaved || !isLast);
+  if (way.length === 0 || isDone) return undefined;
   const ctl = ["hapgent ctl"];
   if (plan.instance !== undefined) ctl.push(`--instance ${plan.instance}`);
   if (plan.service !== undefined) ctl.push(`@${plan.service}`);
@@ -87,13 +103,14 @@ export function formatNext(
   const isReady = settings.back !== undefined && isSame(now, settings.back);
   const steps: string[] = isReady ? [wait] : [];
   let before = now;
-  for (const to of way) {
+  for (const each of way) {
     if (before !== now) steps.push(wait);
-    steps.push(`change ${quoteSetting(before)} to ${quoteSetting(to)}`);
-    before = to;
+    steps.push(`change ${quoteSetting(before)} to ${quoteSetting(each)}`);
+    before = each;
   }
   const commands = steps.map((step) => `${ctl.join(" ")} ${step}`).join(" && ");
-  return `${isReady ? "to finish" : "to put it back"}: ${commands}`;
+  const end = isReady ? "to finish" : "to put it back";
+  return `${isBack ? "to save it" : end}: ${commands}`;
 }
 
 /** A state as a shell takes it: `DRAIN 'deploying v42 [4711]'`. */
