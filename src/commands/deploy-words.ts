@@ -31,8 +31,9 @@ export interface Aim {
 /** The reason ends in the process's id, so that nobody else has the same. */
 export function makeSettings(plan: Plan, { from, to, pid }: Aim): Settings {
   const reason = `${plan.reason} [${pid}]`;
-  // What is out already stays as it is: DRAIN would let through what DOWN and MAINT do not.
-  const status = isInRotation(from) ? plan.status : from.status;
+  // What is out already is not opened: DRAIN lets through what DOWN and MAINT do not.
+  const letsSome = isInRotation(from) || from.status === "DRAIN";
+  const status = letsSome ? plan.status : from.status;
   return {
     from,
     to,

@@ -216,6 +216,7 @@ test.each<[string, Happens, string[]]>([
   // The server never gets more traffic.
   ["--from-any", { start: "DOWN bad" }, ["DOWN bad", "DOWN v42 [77]", "DOWN bad"]],
   ["--from-any", { start: "DRAIN bad" }, ["DRAIN bad", OUT, "DRAIN bad"]],
+  ["--from-any --status MAINT", { start: "DRAIN" }, ["DRAIN", "MAINT v42 [77]", "DRAIN"]],
   ["--from-any --up", { start: FAILED }, [FAILED, OUT, "READY v42 [77]", "UP"]],
   ["--from-any --up", { start: "MAINT" }, ["MAINT", "MAINT v42 [77]", "READY v42 [77]", "UP"]],
   ["--from-any --up", { start: "DOWN" }, ["DOWN", "DOWN v42 [77]", "READY v42 [77]", "UP"]],
