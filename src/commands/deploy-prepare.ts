@@ -66,9 +66,7 @@ async function look(plan: Plan, world: World, agent: DeployAgent): Promise<Start
   const answer = await waitForAll(agent, plan);
   refuseYoung(plan, answer);
   world.say(answer);
-  // Full replies are in lower case.
-  const isFull = /^[a-z]/.test(from.reply);
-  const aim = { from, to: from, isFull, pid: world.pid };
+  const aim = { from, to: from, pid: world.pid };
   const settings = makeSettings(plan, aim);
   if (!plan.up) return { settings, deployed: settings, slowest };
   const deployed = makeSettings(plan, { ...aim, to: { status: "UP", reason: undefined } });
@@ -91,12 +89,15 @@ function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
 }
 
 /**
- * An agent that has just started cannot know the load balancers that ask seldom, unless somebody
- * says how many there are.
- *
- * @throws {Problem}
+ * Whether an agent has just started: it cannot know the load balancers that ask seldom, unless
+ * somebody says how many there are.
  */
-export function refuseYoung({ young, pollers }: Plan, answer: string): void {
-  if (young || pollers !== undefined || !isYoung(answer)) return;
+export function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
+  return !young && pollers === undefined && isYoung(answer);
+}
+
+/** @throws {Problem} when the agent may not know every load balancer. */
+export function refuseYoung(plan: Plan, answer: string): void {
+  if (!isDoubtful(plan, answer)) return;
   throw new Problem(`${answer}; say how many there are (--pollers N), or --young`);
 }

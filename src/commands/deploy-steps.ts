@@ -12,13 +12,15 @@ import {
 } from "./deploy-agent.ts";
 import { isNobody, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
-import { prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
+import { isDoubtful, prepare, Refusal, refuseYoung, type Start } from "./deploy-prepare.ts";
 import {
+  describeKept,
   describeWaiting,
   formatCommand,
   formatNext,
   formatSeconds,
   isInRotation,
+  type LastSet,
   listWayBack,
   type Settings,
 } from "./deploy-words.ts";
@@ -27,6 +29,13 @@ import { Interruption, type World } from "./deploy-world.ts";
 /** How often connections to the port are counted, and the service is asked, in milliseconds. */
 const COUNT_MS = 250;
 const PROBE_MS = 500;
+
+/** After this time an agent that has started knows its load balancers, in milliseconds. */
+const YOUNG_MS = 60_000;
+
+/** Who knows what the deploy has set last. */
+const ALL = "every load balancer knows";
+const NOT_ALL = "not every load balancer is known to know";
 
 /** How a deploy has ended. */
 export interface End {
@@ -58,9 +67,8 @@ export async function deploy(plan: Plan, world: World): Promise<End> {
 class Deploy {
   settings: Settings;
   readonly startedAt: number;
-  /** The state that it has set last, or tried to. */
-  #last: Setting;
-  /** Whether every load balancer knows, in words. */
+  #last: LastSet;
+  /** Who knows that, in words. */
   #known = "";
 
   constructor(
@@ -71,7 +79,7 @@ class Deploy {
   ) {
     this.settings = start.settings;
     this.startedAt = world.now();
-    this.#last = start.settings.from;
+    this.#last = { setting: start.settings.from, isSaved: true };
   }
 
   async carryOut(): Promise<End> {
@@ -87,7 +95,7 @@ class Deploy {
   async #takeOut(): Promise<void> {
     const { plan, world, agent } = this;
     const { from, out } = this.settings;
-    refuseYoung(plan, await this.#tell(from, out, "is out"));
+    await this.#tell(from, out);
     if (plan.drain) await drain(plan.drain, world);
     // Nobody may have let traffic in meanwhile.
     const shown = await agent.show();
@@ -121,20 +129,18 @@ class Deploy {
   }
 
   /**
-   * Puts back what it was. READY takes back DRAIN, which UP does not: so UP comes only once every
-   * load balancer has seen READY.
+   * Puts back what it was, in one step or two, each once every load balancer knows the one before.
    *
    * @throws {Problem} also when it is done, but traffic was let in while the command ran.
    */
   async #putBack(hasRun = false): Promise<void> {
-    const { to: end, back } = this.settings;
+    const { to: end } = this.settings;
     const shown = await this.agent.show();
     const way = listWayBack(shown, this.settings);
     if (way.length === 0) throw new Taken("it is not put back");
     let now: Setting = shown;
     for (const to of way) {
-      if (to !== back && back) await this.#change(now, to);
-      else await this.#tell(now, to, isInRotation(end) ? "is back" : "is out");
+      await this.#tell(now, to);
       now = to;
     }
     if (hasRun && isSame(shown, end) && isInRotation(shown)) {
@@ -143,22 +149,30 @@ class Deploy {
   }
 
   async #change(now: Setting, to: Setting): Promise<void> {
-    this.#last = to;
+    this.#last = { setting: to, isSaved: false };
     await this.agent.change(now, to);
+    this.#last = { setting: to, isSaved: true };
     this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 
-  /** Sets a state, and waits until every load balancer knows. */
-  async #tell(now: Setting, to: Setting, what: string): Promise<string> {
-    this.#known = "not every load balancer is known to know";
+  /**
+   * Sets a state, and waits until every load balancer knows; an agent that has restarted has to
+   * learn first who they are.
+   */
+  async #tell(now: Setting, to: Setting): Promise<void> {
+    this.#known = NOT_ALL;
     await this.#change(now, to);
     this.world.say(describeWaiting(this.plan, this.start.slowest));
-    const answer = await waitForAll(this.agent, this.plan);
-    this.#known = isNobody(answer)
-      ? "no load balancer asks"
-      : `every load balancer knows that the server ${what}`;
+    let answer = await waitForAll(this.agent, this.plan);
     this.world.say(answer);
-    return answer;
+    if (isDoubtful(this.plan, answer)) {
+      this.world.say("the agent has restarted: a minute, until it knows its load balancers");
+      await this.world.sleep(YOUNG_MS);
+      answer = await waitForAll(this.agent, this.plan);
+      this.world.say(answer);
+    }
+    refuseYoung(this.plan, answer);
+    this.#known = isNobody(answer) ? "no load balancer asks" : ALL;
   }
 
   /** The last line: what was done, what the agent says, who knows, and what to type next. */
@@ -168,23 +182,30 @@ class Deploy {
     const words = [failure ?? `done in ${formatSeconds(world.now() - this.startedAt)}`];
     const shown = await agent.show().catch(() => undefined);
     const isBack = shown !== undefined && isSame(shown, settings.to);
-    const next = formatNext(shown ?? this.#last, settings, plan);
+    const now = shown ?? this.#last.setting;
+    const next = formatNext(now, this.#last, settings, plan);
     const isOwn = shown === undefined || isBack || next !== undefined;
+    const host = await findHost(plan, agent);
     if (!shown) words.push("its state is not known");
     else if (isOwn) words.push(`the agent says ${shown.reply}`);
-    else words.push(`somebody has set it: it is ${describe(shown)}, and stays so`);
-    if (isOwn && this.#known) words.push(this.#known);
-    const host = await findHost(plan, agent);
-    if (host) words.push(`but the host is ${describe(host)}: the server is out`);
+    else {
+      const kept = describeKept(shown, this.#last);
+      words.push(`somebody has set it: it is ${describe(shown)}, and stays so${kept}`);
+    }
+    // Somebody may have set meanwhile what it is to be.
+    const known = isSame(now, this.#last.setting) ? this.#known : NOT_ALL;
+    const where = isInRotation(now) && !host ? "back" : "out";
+    if (isOwn && known) words.push(known === ALL ? `${ALL} that the server is ${where}` : known);
+    if (host) words.push(`the host is ${describe(host)}: the server is out`);
     if (next !== undefined) words.push(next);
-    const isGood = failure === undefined && isBack && !host;
+    const isGood = failure === undefined && isBack && (!host || plan.fromAny);
     return { code: isGood ? EXIT.ok : EXIT.failure, line: words.join("; ") };
   }
 }
 
 /** The host's state, where that keeps traffic from the service. */
 async function findHost(plan: Plan, agent: DeployAgent): Promise<Shown | undefined> {
-  if (plan.service === undefined || plan.fromAny) return undefined;
+  if (plan.service === undefined) return undefined;
   const host = await agent.show(true).catch(() => undefined);
   return host && !isInRotation(host) ? host : undefined;
 }

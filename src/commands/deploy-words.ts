@@ -1,6 +1,6 @@
 // What a deploy says.
 import { printable } from "../text.ts";
-import { isSame, type Setting } from "./deploy-agent.ts";
+import { isSame, type Setting, type Shown } from "./deploy-agent.ts";
 import type { Balancer } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 
@@ -14,7 +14,10 @@ export interface Settings {
   readonly out: Setting;
   /** While it is out after the command has failed. */
   readonly failed: Setting;
-  /** What takes back DRAIN and MAINT; undefined where `to` does. */
+  /**
+   * What comes before `to` where replies are exact: HAProxy keeps a drain until READY, and a down
+   * until UP. Undefined where `to` lets no traffic in.
+   */
   readonly back: Setting | undefined;
 }
 
@@ -22,23 +25,21 @@ export interface Settings {
 export interface Aim {
   readonly from: Setting;
   readonly to: Setting;
-  readonly isFull: boolean;
   readonly pid: number;
 }
 
 /** The reason ends in the process's id, so that nobody else has the same. */
-export function makeSettings(plan: Plan, { from, to, isFull, pid }: Aim): Settings {
+export function makeSettings(plan: Plan, { from, to, pid }: Aim): Settings {
   const reason = `${plan.reason} [${pid}]`;
-  // What is out already stays as it is: DRAIN would let through what DOWN and MAINT do not.
-  const status = isInRotation(from) ? plan.status : from.status;
-  // With exact replies UP takes back neither DRAIN nor MAINT.
-  const sticks = !isFull && (status === "DRAIN" || status === "MAINT");
+  // What is out already is not opened: DRAIN lets through what DOWN and MAINT do not.
+  const letsSome = isInRotation(from) || from.status === "DRAIN";
+  const status = letsSome ? plan.status : from.status;
   return {
     from,
     to,
     out: { status, reason },
     failed: { status, reason: `failed: ${reason}` },
-    back: sticks && to.status === "UP" ? { status: "READY", reason } : undefined,
+    back: isInRotation(to) ? { status: to.status === "UP" ? "READY" : "UP", reason } : undefined,
   };
 }
 
@@ -47,19 +48,55 @@ export function isInRotation({ status }: Setting): boolean {
   return status === "UP" || status === "READY";
 }
 
+/** What a deploy has set last, or tried to. */
+export interface LastSet {
+  readonly setting: Setting;
+  readonly isSaved: boolean;
+}
+
+/** What HAProxy still has of that where somebody else has set the state, and replies are exact. */
+export function describeKept(shown: Shown, { setting }: LastSet): string {
+  const keeps = setting.status === "DRAIN" || setting.status === "MAINT";
+  const isUndone = ["READY", "DRAIN", "MAINT"].includes(shown.status) || isFull(shown);
+  return keeps && !isUndone ? ` (HAProxy keeps the ${setting.status} until READY)` : "";
+}
+
+/** A state, and what is answered, if that is known. */
+type Known = Setting & Partial<Shown>;
+
 /** The states that lead back from one of these, in their order; none from others. */
-export function listWayBack(now: Setting, { to, out, failed, back }: Settings): Setting[] {
+export function listWayBack(now: Known, { to, out, failed, back }: Settings): Setting[] {
   if (back && isSame(now, back)) return [to];
   // Also where somebody has set that already: load balancers may still have the drain.
   const isOwn = [out, failed, to].some((each) => isSame(now, each));
   if (!isOwn) return [];
-  return back ? [back, to] : [to];
+  return back && !isFull(now) ? [back, to] : [to];
 }
 
-/** The commands that go on from here, and what for; undefined when there is nothing to do, or it is not ours. */
-export function formatNext(now: Setting, settings: Settings, plan: Plan): string | undefined {
-  const way = listWayBack(now, settings);
-  if (way.length === 0 || isSame(now, settings.to)) return undefined;
+/** Whether replies are full, in lower case; an agent that has restarted may have other settings. */
+function isFull({ reply = "" }: Known): boolean {
+  return /^[a-z]/.test(reply);
+}
+
+/**
+ * The commands that go on from here, and what for; undefined when there is nothing to do, or it is
+ * not ours.
+ *
+ * @param last what the deploy has set last: where that lets no traffic in, exact replies have to
+ * take it back also when somebody else has set what it is to be.
+ */
+export function formatNext(
+  now: Known,
+  last: LastSet,
+  settings: Settings,
+  plan: Plan,
+): string | undefined {
+  const { to } = settings;
+  const isLast = isSame(last.setting, to);
+  const isBack = isSame(now, to) && (isFull(now) || isLast);
+  const way = isBack ? [to] : listWayBack(now, settings);
+  const isDone = isBack && (last.isSaved || !isLast);
+  if (way.length === 0 || isDone) return undefined;
   const ctl = ["hapgent ctl"];
   if (plan.instance !== undefined) ctl.push(`--instance ${plan.instance}`);
   if (plan.service !== undefined) ctl.push(`@${plan.service}`);
@@ -67,13 +104,14 @@ export function formatNext(now: Setting, settings: Settings, plan: Plan): string
   const isReady = settings.back !== undefined && isSame(now, settings.back);
   const steps: string[] = isReady ? [wait] : [];
   let before = now;
-  for (const to of way) {
+  for (const each of way) {
     if (before !== now) steps.push(wait);
-    steps.push(`change ${quoteSetting(before)} to ${quoteSetting(to)}`);
-    before = to;
+    steps.push(`change ${quoteSetting(before)} to ${quoteSetting(each)}`);
+    before = each;
   }
   const commands = steps.map((step) => `${ctl.join(" ")} ${step}`).join(" && ");
-  return `${isReady ? "to finish" : "to put it back"}: ${commands}`;
+  const end = isReady ? "to finish" : "to put it back";
+  return `${isBack ? "to save it" : end}: ${commands}`;
 }
 
 /** A state as a shell takes it: `DRAIN 'deploying v42 [4711]'`. */

@@ -52,7 +52,7 @@ export class RealWorld implements World {
   readonly #options: WorldOptions;
   readonly #place: Place;
   #interruption = new AbortController();
-  #command: "idle" | "runs" | "interrupted" = "idle";
+  #command: "waits" | "runs" | "interrupted" | "has ended" = "waits";
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -67,7 +67,11 @@ export class RealWorld implements World {
     if (this.#command === "runs") {
       this.#command = "interrupted";
       this.say("interrupted: ends once the command has ended (again: at once)");
-    } else this.#interruption.abort(new Interruption("interrupted"));
+      return;
+    }
+    const what = this.#command === "interrupted" ? "still runs" : "has ended";
+    const more = this.#command === "waits" ? "" : `; the command ${what}`;
+    this.#interruption.abort(new Interruption(`interrupted${more}`));
   }
 
   resume(): void {
@@ -114,13 +118,14 @@ export class RealWorld implements World {
     try {
       const failed = await this.#finish(startCommand(this.#options.plan.command, this.#place));
       // The compiler does not see that it changes while the command runs.
-      if ((this.#command as string) === "interrupted") throw new Interruption("interrupted");
-      return failed;
+      if ((this.#command as string) !== "interrupted") return failed;
+      const how = failed ? `failed (${failed})` : "has ended";
+      throw new Interruption(`interrupted; the command ${how}`);
     } catch (error) {
       if (error instanceof Interruption) throw error;
       return describeError(error);
     } finally {
-      this.#command = "idle";
+      this.#command = "has ended";
     }
   }
 
@@ -140,8 +145,8 @@ export class RealWorld implements World {
   /** Runs the command of --until; its directory by its name: the deploy may have made it anew. */
   async #try(command: string): Promise<string | undefined> {
     const limit = Math.max(this.#options.plan.answer * 1000, PROBE_LIMIT);
-    await using child = startShell(command, this.#place, limit);
-    const failed = await this.#finish(child);
+    const child = startShell(command, this.#place, limit);
+    const failed = await this.#finish(child).finally(() => child.kill("SIGKILL"));
     return failed && `${failed}: ${command}`;
   }
 

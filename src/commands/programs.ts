@@ -67,5 +67,6 @@ export function startShell(command: string, { directory, env }: Place, limit: nu
     env,
     stdio: ["ignore", "ignore", "inherit"],
     timeout: limit,
+    killSignal: "SIGKILL",
   });
 }

@@ -17,11 +17,13 @@ export type SignalName = keyof typeof NUMBERS;
  * this runs, are not covered.
  */
 export function outliveSignals(name: string): void {
-  const hadTerminal = hasTerminal();
+  let hadTerminal = hasTerminal();
   handle("USR1", () => undefined);
   handle("USR2", () => undefined);
   handle("HUP", () => {
     if (!hadTerminal || hasTerminal()) return;
+    // The shell and the kernel send one each, and the second SIGTERM of a deploy ends it at once.
+    hadTerminal = false;
     // As SIGTERM does: a deploy has a handler, and a last line to say.
     if (!process.emit("SIGTERM")) process.exit(EXIT.failure);
   });

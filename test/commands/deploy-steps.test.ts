@@ -19,6 +19,16 @@ type Happens = Readonly<Record<string, string | readonly string[]>>;
 const HAPPENINGS: Record<string, (agent: ScriptedAgent, line: string) => unknown> = {
   "-": () => undefined,
   full: (agent) => agent.start("full"),
+  // With what it has, as after a start with other settings.
+  exact(agent) {
+    const state = agent.get();
+    agent.start("exact");
+    agent.set(state, "start");
+  },
+  fails(agent) {
+    agent.set("UP", "SIGUSR");
+    return "exit code 3";
+  },
   web: (agent) => agent.set("UP", "file", "web"),
   restart: (agent) => agent.restart(),
   end(agent) {
@@ -156,13 +166,16 @@ test("a deploy takes the server out, runs the command and puts it back, step by 
     waits,
     `${served}: READY`,
     "set UP",
+    waits,
+    `${served}: UP`,
   ]);
   expect(agent.heard).toContain("hold hapgent deploy (pid 77, v42)");
   expect(agent.isHeld).toBeTrue();
 });
 
 test.each<[string, Happens, string[]]>([
-  ["", { start: "READY all well" }, ["READY all well", OUT, "READY all well"]],
+  // READY takes back a drain, and UP a down; HAProxy may keep either of earlier replies.
+  ["", { start: "READY all well" }, ["READY all well", OUT, "UP v42 [77]", "READY all well"]],
   ["", { start: ["full", "UP all well"] }, ["UP all well", OUT, "UP all well"]],
   ["--status MAINT", {}, ["UP", "MAINT v42 [77]", "READY v42 [77]", "UP"]],
   // A file may hold a reason with blanks around it, a line of the socket holds none.
@@ -170,16 +183,17 @@ test.each<[string, Happens, string[]]>([
   // The server never gets more traffic.
   ["--from-any", { start: "DOWN bad" }, ["DOWN bad", "DOWN v42 [77]", "DOWN bad"]],
   ["--from-any", { start: "DRAIN bad" }, ["DRAIN bad", OUT, "DRAIN bad"]],
+  ["--from-any --status MAINT", { start: "DRAIN" }, ["DRAIN", "MAINT v42 [77]", "DRAIN"]],
   ["--from-any --up", { start: FAILED }, [FAILED, OUT, "READY v42 [77]", "UP"]],
   ["--from-any --up", { start: "MAINT" }, ["MAINT", "MAINT v42 [77]", "READY v42 [77]", "UP"]],
-  ["--from-any --up", { start: "DOWN" }, ["DOWN", "DOWN v42 [77]", "UP"]],
+  ["--from-any --up", { start: "DOWN" }, ["DOWN", "DOWN v42 [77]", "READY v42 [77]", "UP"]],
+  ["", { start: "full", run: "exact" }, ["UP", OUT, "READY v42 [77]", "UP"]],
   ["--from-any --up", { start: ["full", "DRAIN"] }, ["DRAIN", OUT, "UP"]],
 ])("with %j and %j it goes by %j", async (options, happens, states) => {
   const { changes, ending, line } = await play(options, happens);
   const set = changes.flatMap((each) => /^change (.*) to (.*)$/.exec(each)?.slice(1) ?? []);
   expect(set.filter((each, i) => each !== set[i - 1])).toEqual(states);
-  // Whoever has the last state, or the one before it that takes back the drain, is waited for.
-  expect(changes.at(states.includes("READY v42 [77]") ? -2 : -1)).toBe("wait 30");
+  expect(changes.at(-1)).toBe("wait 30");
   expect(ending).toBe(`0 ${states.at(-1)}`);
   const isBack = ["UP", "READY"].some((word) => states.at(-1)?.startsWith(word));
   expect(line).toEndWith(`knows that the server is ${isBack ? "back" : "out"}`);
@@ -205,6 +219,9 @@ test.each<[string, Happens, RegExp]>([
   ["--forget-silent 5", { forget: ["-", "-", GONE, "-"], wait: ["-", LOST, "-"] }, /is back$/],
   ["--young", { wait: YOUNG }, /is back$/],
   ["--pollers 2", { wait: YOUNG }, /is back$/],
+  // The agent has restarted, and has to learn who its load balancers are.
+  ["", { wait: ["-", YOUNG, "-"] }, /is back$/],
+  ["", { wait: ["-", "-", YOUNG, "-"] }, /^the agent has restarted: a minute.*[\s\S]*is back$/m],
   ["--wait 10", { show: ["-", STRANGER, "-"] }, /is back$/],
   ["--wait 10", { show: ["-", UNKNOWN, "-"] }, /is back$/],
   // It sees that a change whose answer was lost has been made.
@@ -249,8 +266,8 @@ test.each<Row>([
   ["--from-any --up", { start: FAILED, wait: ["-", LOST, "-"] }, `1 ${FAILED}`, /is out$/],
   ["--instance two --pollers 2", { wait: ["-", LOST] }, "1 READY v42 [77]", FINISH],
   ["", { change: ["unsaved", "-"] }, "1 UP", /^nothing was deployed: not saved: no space/],
-  // The agent has restarted, and may not know every load balancer yet.
-  ["", { wait: ["-", YOUNG, "-"] }, "1 UP", /--pollers N/],
+  // The agent restarts again and again.
+  ["", { wait: ["-", YOUNG, YOUNG, "-"] }, "1 UP", /--pollers N/],
   ["", { change: "interrupt" }, `1 ${OUT}`, /^nothing was deployed: interrupted; the/],
 ])("with %j where %j it runs no command, and goes back as far as it can: %s", endsSo(false));
 
@@ -259,22 +276,38 @@ const UNTOLD =
 const GONE_FOR_GOOD =
   /^deployed, but no answer; its state is not known; .*; to put it back: hapgent ctl change DRAIN/;
 const AT_ONCE = /; to put it back: hapgent ctl change DRAIN 'failed: v42 \[77\]' to UP$/;
+const STAYS_OUT =
+  /says UP; not every load balancer is known to know; to put it back: hapgent ctl change UP to READY 'v42 \[77\]' && hapgent ctl wait 30 && hapgent ctl change READY 'v42 \[77\]' to UP$/;
 const TYPED =
   /^the command failed \(exit code 3\): restart web; the agent says DRAIN; every .* is out; to put it back: hapgent ctl change DRAIN 'failed: v42 \[77\]' to READY 'v42 \[77\]' && hapgent ctl wait 30 && hapgent ctl change READY 'v42 \[77\]' to UP$/;
 
 test.each<Row>([
   ["", { run: "exit code 3" }, "1 DRAIN failed: v42 [77]", TYPED],
+  // HAProxy keeps the drain until READY.
+  ["", { run: "fails" }, "1 UP", STAYS_OUT],
+  ["", { start: "full", run: "fails" }, "1 UP", /ready up 100%; not every .* known to know$/],
   // What somebody else has set stays, and its last line says so.
   ["", { show: ["-", "-", "-", "DOWN"] }, "1 DOWN", /it is DOWN since/],
   // Load balancers keep DRAIN; but traffic may have come.
   ["", { run: "UP" }, "1 UP", /^deployed, but it was set to UP since .* before the .* know/],
   ["", { start: "full", run: "UP" }, "1 UP", /^deployed, but it was set to UP since .* is back$/],
-  ["", { run: "DOWN" }, "1 DOWN", /it is DOWN since \d\d:00:00 \(SIGUSR\), and stays so$/],
-  ["@web", { start: "web", run: "DOWN x" }, "1 DOWN x", /but the host is DOWN "x" .*out$/],
+  [
+    "",
+    { run: "DOWN" },
+    "1 DOWN",
+    /since \d\d:00:00 \(SIGUSR\), and stays so \(HAP.* DRAIN until READY\)$/,
+  ],
+  ["", { start: "full", run: "UP fine" }, "1 UP fine", /is UP "fine" since .*, and stays so$/],
+  ["", { run: "UP fine" }, "1 UP fine", / stays so \(HAProxy keeps the DRAIN until READY\)$/],
+  ["", { run: "MAINT bad" }, "1 MAINT bad", /it is MAINT "bad" since .*, and stays so$/],
+  ["@web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" .*out$/],
+  ["--from-any @web", { start: ["web", "DOWN x"] }, "0 DOWN x", /is out; the host is DOWN "x" /],
   ["", { run: "restart", hold: ["-", "error: held by carol"] }, `1 ${OUT}`, /by carol; its st/],
   ["--url http://a/ --answer 3", { probe: "HTTP 503" }, `1 ${OUT}`, /^the .* within 3 s: HTTP 5/],
   ["", { change: ["-", "unsaved"] }, "1 READY v42 [77]", UNTOLD],
+  ["", { start: "full", change: ["-", "unsaved"] }, "1 UP", /; to save it: .* change UP to UP$/],
   ["", { start: "full", run: "signal 9" }, "1 DRAIN failed: v42 [77]", AT_ONCE],
+  ["", { wait: ["-", "-", YOUNG] }, "1 READY v42 [77]", /, but .*--young; .*; to finish: /],
   ["", { run: "end" }, `1 ${OUT}`, GONE_FOR_GOOD],
   ["", { run: "flap" }, `1 ${OUT}`, GONE_FOR_GOOD],
   ["", { run: "interrupt" }, `1 ${OUT}`, /^interrupted; the .* to put it back: hapgent/],

@@ -1,13 +1,13 @@
 // What a deploy does to the world: it runs the command, asks the service and looks at its port. An
 // interruption waits for the command, and ends anything else at once.
-import { expect, test } from "bun:test";
-import { symlinkSync } from "node:fs";
+import { describe, expect, test } from "bun:test";
+import { existsSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { readPortUse } from "../../src/commands/connections.ts";
 import type { Plan } from "../../src/commands/deploy-plan.ts";
 import { Interruption, RealWorld } from "../../src/commands/deploy-world.ts";
-import { findPlace } from "../../src/commands/programs.ts";
+import { findPlace, startShell } from "../../src/commands/programs.ts";
 import { parseNamedPollers } from "../../src/named-pollers.ts";
 
 /** A world with this plan, and what it has said. */
@@ -88,15 +88,52 @@ test("programs run in the directory by the name that the caller's shell has for 
   }
 });
 
-test("an interruption waits for the command, a second one does not; it ends all else, until it goes on", async () => {
-  const { world, said } = start({ script: "sleep 1" });
-  const run = world.run().catch((error) => error);
-  world.interrupt();
-  expect(said).toEqual([expect.stringMatching(/ interrupted: ends once .* \(again: at once\)$/)]);
-  const sleeps = world.sleep(60_000).catch((error) => error);
-  world.interrupt();
-  for (const ended of [run, sleeps]) expect(await ended).toBeInstanceOf(Interruption);
-  await expect(world.sleep(0)).rejects.toThrow(Interruption);
-  world.resume();
-  await world.sleep(0);
+/** A shell command that does not end by SIGTERM. */
+const endless = (first = "true") => `trap '' TERM; ${first}; exec sleep 300`;
+
+test("a probe that will not end is killed when its time is over", async () => {
+  expect(await startShell(endless(), findPlace(process.env), 100).exited).toBe(137);
+});
+
+describe("an interruption", () => {
+  test("ends a probe that will not end", async () => {
+    using directory = temporaryDirectory();
+    const file = `${directory.path}/runs`;
+    const { world } = start({ until: endless(`touch ${file}`), answer: 600 });
+    const probe = world.probe();
+    await until("it runs", () => existsSync(file));
+    world.interrupt();
+    await expect(probe).rejects.toThrow("interrupted");
+  });
+
+  test.each([false, true])(
+    "waits until the command has ended; again (%p), not",
+    async (isTwice) => {
+      using directory = temporaryDirectory();
+      const file = `${directory.path}/runs`;
+      writeFileSync(file, "");
+      const { world, said } = start({ script: `while test -e ${file}; do sleep 0.01; done` });
+      const run = world.run();
+      world.interrupt();
+      expect(said).toEqual([
+        expect.stringMatching(/ interrupted: ends once .* \(again: at once\)$/),
+      ]);
+      if (isTwice) world.interrupt();
+      else rmSync(file);
+      const what = isTwice ? "still runs" : "has ended";
+      await expect(run).rejects.toThrow(`interrupted; the command ${what}`);
+    },
+  );
+
+  test("ends all that waits, until it goes on", async () => {
+    const { world, said } = start({});
+    await world.run();
+    const sleeps = world.sleep(60_000);
+    world.interrupt();
+    await expect(sleeps).rejects.toThrow("interrupted; the command has ended");
+    expect(said).toEqual([]);
+    await expect(world.sleep(0)).rejects.toThrow(Interruption);
+    world.resume();
+    await world.sleep(0);
+  });
 });

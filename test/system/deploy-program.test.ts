@@ -165,7 +165,7 @@ describe.concurrent("a signal", () => {
       expect(await child.exited).toBe(1);
       await ended;
       expect(log.at(-1)).toMatch(
-        /^hapgent deploy: interrupted; the agent says DRAIN; .*to put it back: hapgent ctl change /,
+        /^hapgent deploy: interrupted; the command has ended; the agent says DRAIN; .*to put it back: hapgent ctl change /,
       );
       expect(deployed.agent.get()).toStartWith("DRAIN ");
     },
@@ -175,7 +175,10 @@ describe.concurrent("a signal", () => {
     using deployed = start();
     const { path, agent } = deployed;
     const inner = `trap '' HUP; touch ${path}/runs; ${deployed.waits}`;
-    const script = `#!/bin/sh\nexec '${EXECUTABLE}' deploy v42 sh -c "${inner}"\n`;
+    const script = `#!/bin/sh
+echo $$ >${path}/pid
+exec '${EXECUTABLE}' deploy v42 sh -c "${inner}" 2>${path}/log
+`;
     writeFileSync(`${path}/script`, script, { mode: 0o755 });
     const terminal = Bun.spawn(["socat", "-", `EXEC:${path}/script,pty,setsid,ctty`], {
       env: { PATH: Bun.env["PATH"], ...deployed.env },
@@ -184,9 +187,14 @@ describe.concurrent("a signal", () => {
     await until("the command runs", () => existsSync(`${path}/runs`));
     terminal.kill("SIGKILL");
     await terminal.exited;
+    const log = () => readFileSync(`${path}/log`, "utf8");
+    await until("it says so", () => log().includes("interrupted: ends once"));
+    // The shell and the kernel send one each.
+    process.kill(Number(readFileSync(`${path}/pid`, "utf8")), "SIGHUP");
     expect(agent.isHeld).toBeTrue();
     writeFileSync(`${path}/go`, "");
     await until("it has ended", () => !agent.isHeld);
+    expect(log()).toContain("hapgent deploy: interrupted; the command has ended; ");
     expect(agent.get()).toStartWith("DRAIN ");
   });
 });
