@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { listAgents } from "./installed.ts";
 import type { Machine } from "./machine.ts";
 import {
   bootWithScript,
@@ -49,7 +50,7 @@ describe.each([
   });
 
   const tell = async (action: string) => (await machine.try(init.does(action))).exitCode;
-  const findPid = async () => (await machine.try("pgrep -x hapgent")).stdout.trim();
+  const findPid = async () => (await listAgents(machine)).join(" ");
 
   /** Starts the agent anew, with a state and settings. */
   async function start(state: object, settings = ""): Promise<void> {
@@ -139,7 +140,8 @@ describe.each([
     await tell("stop");
     await machine.write(SETTINGS, "HAPGENT_IP=192.0.2.1\n");
     expect(await tell("start")).not.toBe(0);
-    expect(await init.log(machine)).toContain("192.0.2.1:9777: address not available");
+    const line = "192.0.2.1:9777: address not available";
+    await until("the log", async () => (await init.log(machine)).includes(line));
     await tell("stop");
     await machine.write(SETTINGS, "HAPGENT_PORT=0\n");
     expect(await tell("start")).not.toBe(0);

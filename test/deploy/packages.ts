@@ -20,7 +20,7 @@ export async function buildDebs(): Promise<Packages> {
   if (existsSync(next)) return { first, next };
   // A release compresses for a minute; what is in it is the same.
   const env = { DPKG_DEB_COMPRESSOR_LEVEL: "1" };
-  await output(["bun", "scripts/deb.ts"], { cwd: ROOT, env, limit: 600 });
+  await output(["bun", "scripts/deb.ts"], { cwd: ROOT, env, limit: 1200 });
   await output(["dpkg-deb", "--raw-extract", first, root]);
   const control = join(root, "DEBIAN/control");
   const text = readFileSync(control, "utf8");
@@ -37,8 +37,8 @@ export async function buildRpms(): Promise<Packages> {
   const built = join(tmpdir(), "rpms-built");
   if (!existsSync(built)) {
     const build = ["bun", "scripts/rpm.ts", "--fast"];
-    await output(build, { cwd: ROOT, limit: 300 });
-    await output([...build, "--built", "--release", "2"], { cwd: ROOT, limit: 300 });
+    await output(build, { cwd: ROOT, limit: 1200 });
+    await output([...build, "--built", "--release", "2"], { cwd: ROOT, limit: 1200 });
     writeFileSync(built, "");
   }
   return { first: file(1), next: file(2) };
