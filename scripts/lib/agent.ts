@@ -9,8 +9,8 @@ import { type Output, outcome } from "./shell.ts";
 import { temporaryDirectory } from "./temporary.ts";
 import { until } from "./until.ts";
 
-/** How long an agent that stops may take, in milliseconds: as long as its unit gives it. */
-const STOP_MS = 90_000;
+/** How long an agent may take to start or to stop, in milliseconds: as long as its unit gives it. */
+const TURN_MS = 90_000;
 
 /** How to start an agent. */
 export interface AgentOptions {
@@ -109,7 +109,7 @@ export class AgentProcess implements AsyncDisposable {
     this.signal(signal);
     const { process } = this;
     const hasEnded = () => process.exitCode !== null || process.signalCode !== null;
-    await until(`its end after ${signal}`, hasEnded, STOP_MS);
+    await until(`its end after ${signal}`, hasEnded, TURN_MS);
     return await process.exited;
   }
 
@@ -145,13 +145,17 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
     const log: string[] = [];
     if (process.stderr instanceof ReadableStream) void collectLines(process.stderr, log);
     const agent = new AgentProcess(process, port, hostname, stateFile, directory, log);
-    const started = await until("agent listens or exits", async () => {
-      if (log.some((line) => line.startsWith("hapgent: listening"))) return "listens";
-      if (options.stderr !== undefined && (await ask(port, { hostname }).catch(() => ""))) {
-        return "listens";
-      }
-      return process.exitCode !== null || process.signalCode !== null ? "exited" : undefined;
-    });
+    const started = await until(
+      "agent listens or exits",
+      async () => {
+        if (log.some((line) => line.startsWith("hapgent: listening"))) return "listens";
+        if (options.stderr !== undefined && (await ask(port, { hostname }).catch(() => ""))) {
+          return "listens";
+        }
+        return process.exitCode !== null || process.signalCode !== null ? "exited" : undefined;
+      },
+      TURN_MS,
+    );
     if (started === "listens") return agent;
     // Somebody else may have been given the port in between.
     if (attempt === 3 || !log.join("").includes("EADDRINUSE")) {
