@@ -39,7 +39,7 @@ const DEPLOY_TOOLS = {
   ...{ mmdebstrap: "mmdebstrap", nsenter: "util-linux", ip: "iproute2" },
   patchelf: "patchelf",
   ...{ mandoc: "mandoc", yamllint: "yamllint" },
-  ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", lintian: "lintian", piuparts: "piuparts" },
+  ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" },
   ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
   ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
   ...{ buildah: "buildah", podman: "podman", runc: "runc" },

@@ -5,44 +5,33 @@ import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { listAgents } from "./installed.ts";
 import type { Machine } from "./machine.ts";
-import {
-  bootWithScript,
-  bootWithUnits,
-  SETTINGS,
-  SOCKET,
-  STATE,
-  showAs,
-  writeState,
-} from "./units.ts";
+import { bootInstalled, SETTINGS, SOCKET, STATE, showAs, writeState } from "./units.ts";
 
 const SERVICES = "/var/lib/hapgent/services";
 
 /** An init: how it is told what to do, and where it logs. */
 interface Init {
-  readonly boot: () => Promise<Machine>;
+  readonly name: "systemd" | "sysv";
   readonly does: (action: string) => string;
   readonly log: (machine: Machine) => Promise<string>;
 }
 
 const SYSV: Init = {
-  boot: bootWithScript,
+  name: "sysv",
   does: (action) => `/etc/init.d/hapgent ${action}`,
   log: (machine) => machine.read("/var/log/hapgent.log"),
 };
 const SYSTEMD: Init = {
-  boot: bootWithUnits,
+  name: "systemd",
   does: (action) => `systemctl ${action} hapgent`,
   log: (machine) => machine.journal("hapgent"),
 };
 
-describe.each([
-  ["systemd", SYSTEMD],
-  ["System V", SYSV],
-])("under %s", (_, init) => {
+describe.each([SYSTEMD, SYSV])("under $name", (init) => {
   let machine: Machine;
 
   beforeAll(async () => {
-    machine = await init.boot();
+    machine = await bootInstalled(init.name);
   });
 
   afterAll(async () => {
