@@ -1,7 +1,6 @@
 // Builds the RPM package of this machine's architecture, or of the one named, x86_64 or aarch64:
 // dist/hapgent-VERSION-1.ARCHITECTURE.rpm. With --built the executable is that in dist/; --fast
-// compresses as little as possible, and --release N makes a later package of the same version, for
-// tests.
+// compresses as little as possible.
 import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readCommitTime } from "./lib/git.ts";
@@ -39,7 +38,6 @@ const [weekday, day, month, year] = new Date(time * 1000).toUTCString().split(/,
 fillIn(`${ROOT}deploy/rpm/hapgent.spec`, spec, {
   DATE: `${weekday} ${month} ${day} ${year}`,
   VERSION: packageVersion(),
-  RELEASE: options.release,
   SYSUSERS: readFileSync(`${ROOT}deploy/systemd/sysusers.conf`, "utf8").trimEnd(),
 });
 // The modes of its directories are the package's.
@@ -52,5 +50,5 @@ await output(
   ],
   { limit: 900, env: { SOURCE_DATE_EPOCH: String(time), LC_ALL: "C.UTF-8", TZ: "UTC" } },
 );
-const name = `hapgent-${packageVersion()}-${options.release}.${architecture}.rpm`;
+const name = `hapgent-${packageVersion()}-1.${architecture}.rpm`;
 cpSync(join(directory, "RPMS", architecture, name), `${ROOT}dist/${name}`);

@@ -65,8 +65,8 @@ export function makeGroups(hierarchies: ReadonlySet<string>, name: string): stri
   return made;
 }
 
-/** How often a removal is tried, and how many milliseconds apart. */
-const ATTEMPTS = 200;
+/** How often a removal is tried, and how many milliseconds apart: for a minute. */
+const ATTEMPTS = 2400;
 const PAUSE = 25;
 
 /**

@@ -9,8 +9,8 @@ import { type Output, outcome } from "./shell.ts";
 import { temporaryDirectory } from "./temporary.ts";
 import { until } from "./until.ts";
 
-/** How long an agent that stops may take, in milliseconds: as long as its unit gives it. */
-const STOP_MS = 90_000;
+/** How long an agent may take to start or to stop, in milliseconds: as long as its unit gives it. */
+const TURN_MS = 90_000;
 
 /** How to start an agent. */
 export interface AgentOptions {
@@ -108,7 +108,7 @@ export class AgentProcess implements AsyncDisposable {
     this.signal(signal);
     const { process } = this;
     const hasEnded = () => process.exitCode !== null || process.signalCode !== null;
-    await until(`its end after ${signal}`, hasEnded, STOP_MS);
+    await until(`its end after ${signal}`, hasEnded, TURN_MS);
     return await process.exited;
   }
 
@@ -151,7 +151,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
       }
       return process.exitCode !== null || process.signalCode !== null ? "exited" : undefined;
     };
-    const started = await until("agent listens or exits", listens, options.deadline);
+    const started = await until("agent listens or exits", listens, options.deadline ?? TURN_MS);
     if (started === "listens") return agent;
     // Somebody else may have been given the port in between; without a log nobody knows.
     const isTaken = options.stderr !== undefined || log.join("").includes("EADDRINUSE");

@@ -12,12 +12,11 @@ const FIELDS = {
   LICENSES: licenseExpression(),
 };
 
-/** What a script that builds packages is told: `[--built] [--fast] [--release N] [ARCHITECTURE]`. */
+/** What a script that builds packages is told: `[--built] [--fast] [ARCHITECTURE]`. */
 export const { values: options, positionals: architectures } = parseArgs({
   options: {
     built: { type: "boolean", default: false },
     fast: { type: "boolean", default: false },
-    release: { type: "string", default: "1" },
   },
   allowPositionals: true,
 });

@@ -18,13 +18,13 @@ export interface CommandOptions {
   readonly env?: Record<string, string>;
   /** Whether it gets nothing of this program's environment but PATH. */
   readonly isClean?: boolean;
-  /** Seconds after which it is killed. */
+  /** Seconds after which it is killed: enough, when not given, for a machine that is very busy. */
   readonly limit?: number;
 }
 
 /** Runs a command to its end, whatever its exit code. */
 export async function outcome(command: string[], options: CommandOptions = {}): Promise<Output> {
-  const { input, cwd = ROOT, isClean = false, limit = 60 } = options;
+  const { input, cwd = ROOT, isClean = false, limit = 300 } = options;
   const inherited = isClean ? { PATH: process.env["PATH"] } : process.env;
   const child = Bun.spawn(command, {
     cwd,

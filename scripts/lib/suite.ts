@@ -24,7 +24,7 @@ export interface SuiteOptions {
 }
 
 /** Seconds after which a file is killed, whatever its tests do. */
-const LIMIT = 1800;
+const LIMIT = 3600;
 
 /**
  * Runs test files, each in a process of its own, with Bun's runner. A file that passes is one line;

@@ -23,7 +23,8 @@ export async function hasAllFiles(machine: Machine, init: keyof typeof FILES): P
   expect(FILES[init].filter((end) => !files.some((path) => path.endsWith(end)))).toEqual([]);
 }
 
-/** The processes of agents. */
+/** The processes of agents: they have no arguments, as commands have that may run beside them. */
 export async function listAgents(machine: Machine): Promise<string[]> {
-  return (await machine.try("pgrep -x hapgent")).stdout.split("\n").filter(Boolean);
+  const { stdout } = await machine.try("pgrep -xf (/usr(/local)?/bin/)?hapgent");
+  return stdout.split("\n").filter(Boolean);
 }

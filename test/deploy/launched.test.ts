@@ -3,45 +3,35 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
+import { listAgents } from "./installed.ts";
 import type { Machine } from "./machine.ts";
-import {
-  bootWithScript,
-  bootWithUnits,
-  SETTINGS,
-  SOCKET,
-  STATE,
-  showAs,
-  writeState,
-} from "./units.ts";
+import { bootInstalled, SETTINGS, SOCKET, STATE, showAs, writeState } from "./units.ts";
 
 const SERVICES = "/var/lib/hapgent/services";
 
 /** An init: how it is told what to do, and where it logs. */
 interface Init {
-  readonly boot: () => Promise<Machine>;
+  readonly name: "systemd" | "sysv";
   readonly does: (action: string) => string;
   readonly log: (machine: Machine) => Promise<string>;
 }
 
 const SYSV: Init = {
-  boot: bootWithScript,
+  name: "sysv",
   does: (action) => `/etc/init.d/hapgent ${action}`,
   log: (machine) => machine.read("/var/log/hapgent.log"),
 };
 const SYSTEMD: Init = {
-  boot: bootWithUnits,
+  name: "systemd",
   does: (action) => `systemctl ${action} hapgent`,
   log: (machine) => machine.journal("hapgent"),
 };
 
-describe.each([
-  ["systemd", SYSTEMD],
-  ["System V", SYSV],
-])("under %s", (_, init) => {
+describe.each([SYSTEMD, SYSV])("under $name", (init) => {
   let machine: Machine;
 
   beforeAll(async () => {
-    machine = await init.boot();
+    machine = await bootInstalled(init.name);
   });
 
   afterAll(async () => {
@@ -49,7 +39,7 @@ describe.each([
   });
 
   const tell = async (action: string) => (await machine.try(init.does(action))).exitCode;
-  const findPid = async () => (await machine.try("pgrep -x hapgent")).stdout.trim();
+  const findPid = async () => (await listAgents(machine)).join(" ");
 
   /** Starts the agent anew, with a state and settings. */
   async function start(state: object, settings = ""): Promise<void> {
@@ -139,7 +129,8 @@ describe.each([
     await tell("stop");
     await machine.write(SETTINGS, "HAPGENT_IP=192.0.2.1\n");
     expect(await tell("start")).not.toBe(0);
-    expect(await init.log(machine)).toContain("192.0.2.1:9777: address not available");
+    const line = "192.0.2.1:9777: address not available";
+    await until("the log", async () => (await init.log(machine)).includes(line));
     await tell("stop");
     await machine.write(SETTINGS, "HAPGENT_PORT=0\n");
     expect(await tell("start")).not.toBe(0);

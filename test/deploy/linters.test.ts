@@ -42,5 +42,5 @@ test("reuse: every file says whose it is, and by which license", async () => {
   const lint = `mkdir -p "$0/srv" && mount --bind "$1" "$0/srv" && exec chroot "$0" \\
     reuse --root /srv lint --quiet`;
   const command = ["unshare", "--mount", "sh", "-ec", lint, root, directory.path];
-  expect(await outcome(command, { limit: 120 })).toEqual(CLEAN);
-}, 700_000);
+  expect(await outcome(command, { limit: 900 })).toEqual(CLEAN);
+});

@@ -30,16 +30,17 @@ export async function baseRoot(): Promise<string> {
     mkdirSync(unfinished);
   } catch (error) {
     if (!existsSync(unfinished) && !existsSync(base)) throw error;
-    await until("the base root", () => existsSync(base), 300_000);
+    await until("the base root", () => existsSync(base), 1_200_000);
     return base;
   }
-  await output(
-    ["mmdebstrap", "--mode=root", "--variant=apt", `--include=${PACKAGES}`, "bookworm", unfinished],
-    { limit: 240 },
-  );
+  const options = ["--mode=root", "--variant=apt", `--include=${PACKAGES}`];
+  await output(["mmdebstrap", ...options, "bookworm", unfinished], { limit: 1200 });
   renameSync(unfinished, base);
   return base;
 }
+
+/** How long a machine may take for what it does in seconds when nothing else runs (ms). */
+const DEADLINE = 180_000;
 
 /** The first process of a machine; with `none` it starts nothing by itself. */
 const INITS = {
@@ -89,7 +90,7 @@ export class Machine implements AsyncDisposable {
       const isInit = child !== undefined && /^(systemd|init|sleep)$/.test(readName(child));
       return isInit ? child : undefined;
     });
-    await until(`${this.init} has booted`, () => BOOTED[this.init](this), 60_000);
+    await until(`${this.init} has booted`, () => BOOTED[this.init](this), DEADLINE);
   }
 
   /** Cuts its power. */
@@ -98,10 +99,14 @@ export class Machine implements AsyncDisposable {
     await this.#process?.exited;
     // Its first process ends after all others; only then are its mounts gone, and can be made again.
     const status = Bun.file(`/proc/${this.leader}/status`);
-    await until("the machine is off", async () => {
-      const text = await status.text().catch(() => "");
-      return text === "" || /^State:\tZ/m.test(text);
-    });
+    await until(
+      "the machine is off",
+      async () => {
+        const text = await status.text().catch(() => "");
+        return text === "" || /^State:\tZ/m.test(text);
+      },
+      DEADLINE,
+    );
   }
 
   /** A command that runs another one in all of its namespaces, with root's environment. */
@@ -127,7 +132,7 @@ export class Machine implements AsyncDisposable {
 
   /** Runs a shell script that must succeed, and returns what it wrote. */
   async sh(script: string): Promise<string> {
-    return await this.run(["sh", "-ec", script], { limit: 120 });
+    return await this.run(["sh", "-ec", script]);
   }
 
   /** Runs a command, whatever its exit code. */
@@ -146,17 +151,18 @@ export class Machine implements AsyncDisposable {
 
   /** Asks the agent on this machine as HAProxy does, and returns the line without its newline. */
   async ask(port = 9777, host = "127.0.0.1"): Promise<string> {
-    const { stdout } = await this.try(["socat", "-t2", "-T2", "-", `TCP:${host}:${port}`]);
+    const { stdout } = await this.try(["socat", "-t30", "-T30", "-", `TCP:${host}:${port}`]);
     return stdout.trimEnd();
   }
 
   /** Waits until the agent on this machine answers this line. */
   async answers(reply: string, port = 9777): Promise<void> {
     let last = "";
-    await until(`reply ${reply}`, async () => {
+    const isReply = async () => {
       last = await this.ask(port);
       return last === reply;
-    }).catch((error: Error) => {
+    };
+    await until(`reply ${reply}`, isReply, DEADLINE).catch((error: Error) => {
       throw new Error(`${error.message}; the last was ${JSON.stringify(last)}`);
     });
   }
@@ -166,7 +172,9 @@ export class Machine implements AsyncDisposable {
     return await this.run(["systemctl", "show", "--value", `--property=${name}`, unit]);
   }
 
+  /** All that a unit has logged so far: the journal comes after it. */
   async journal(unit: string): Promise<string> {
+    await this.run("journalctl --sync");
     return await this.run(["journalctl", "--output=cat", `--unit=${unit}`]);
   }
 
@@ -226,8 +234,8 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
   none: () => Promise.resolve(true),
   // Run level 2 is reached once init has run its scripts; until then there is no utmp record of it.
   async sysv(machine) {
-    const { stdout } = await machine.try("pgrep -f /etc/init.d/rc");
     const level = await machine.try("runlevel");
+    const { stdout } = await machine.try("pgrep -f /etc/init.d/rc");
     return stdout === "" && level.stdout.trim().endsWith("2");
   },
 };
@@ -235,11 +243,12 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
 /** Asks the agent on a machine again and again; `stop` returns all that came, each once. */
 export function startPoller(machine: Machine, port = 9777): { stop: () => Promise<string[]> } {
   const end = `/run/poller-${port}.end`;
-  const script = `until [ -e ${end} ]; do
-      reply=$(socat -t5 -T5 - TCP:127.0.0.1:${port} 2>/dev/null) || reply="exit code $?"
+  const script = `while
+      reply=$(socat -t60 -T60 - TCP:127.0.0.1:${port} 2>/dev/null) || reply="exit code $?"
       echo "\${reply:-nothing}"
-    done | sort -u; rm ${end}`;
-  const polling = machine.try(["sh", "-c", script], { limit: 900 });
+      ! [ -e ${end} ]
+    do :; done | sort -u; rm ${end}`;
+  const polling = machine.try(["sh", "-c", script], { limit: 1800 });
   return {
     async stop() {
       await machine.write(end, "");

@@ -67,22 +67,17 @@ test.each(TARGETS)(
   "an archive of %s has the executable, and what installs it, of root",
   async (target) => {
     const name = `hapgent-${version}-${target}`;
-    const list = (suffix: string) =>
-      output(["tar", "--list", "--verbose", "--numeric-owner", "--file", `${name}.tar.${suffix}`], {
-        cwd: release,
-      });
-    const extract = `tar --extract --to-stdout --file ${name}.tar.zst ${name}/hapgent`;
-    await output(["sh", "-c", `${extract} | cmp - ${name}`], { cwd: release });
-    const text = await list("zst");
-    expect(await list("gz")).toBe(text);
+    const read = (script: string) => output(["sh", "-ec", script, name], { cwd: release });
+    await read('tar --extract --to-stdout --file "$0.tar.zst" "$0/hapgent" | cmp - "$0"');
+    const list = 'tar --list --verbose --numeric-owner --file "$0.tar';
+    const text = await read(`${list}.zst"`);
+    expect(await read(`${list}.gz"`)).toBe(text);
     const rows = text.split("\n").map((row) => row.split(/ +/));
-    const owners = rows.map(([, owner, , date]) => `${owner} ${date}`);
-    expect([...new Set(owners)]).toEqual(["0/0 1970-01-01"]);
+    expect([...new Set(rows.map(([, owner]) => owner))]).toEqual(["0/0"]);
     const modes = Object.fromEntries(rows.map(([mode, , , , , path = ""]) => [path, mode]));
-    const files = ["LICENSE", "THIRD_PARTY_NOTICES", "deploy/haproxy/haproxy.cfg"];
     // The role's links are files.
-    files.push("deploy/ansible/hapgent/files/systemd/hapgent.service");
-    for (const file of files) expect(modes[`${name}/${file}`]).toBe("-rw-r--r--");
+    const unit = "deploy/ansible/hapgent/files/systemd/hapgent.service";
+    expect(modes[`${name}/${unit}`]).toBe("-rw-r--r--");
     for (const file of ["hapgent", "deploy/sysv/hapgent.init", "deploy/scripts/hapgent-deploy"]) {
       expect(modes[`${name}/${file}`]).toBe("-rwxr-xr-x");
     }
@@ -98,13 +93,9 @@ test.each([
   expect(depends).toContain("libc6 (>= 2.17)");
   expect(await output(["dpkg-deb", "--field", file, "Architecture"])).toBe(architecture);
   const executable = join(release, `hapgent-${version}-${target}`);
-  const elf = await output(["readelf", "--wide", "--dynamic", "--version-info", executable]);
+  const elf = await output(["readelf", "--wide", "--version-info", executable]);
   const versions = [...elf.matchAll(/GLIBC_2\.(\d+)/g)].map(([, minor]) => Number(minor));
   expect(Math.max(...versions)).toBeLessThanOrEqual(17);
-  const libraries = [...elf.matchAll(/\(NEEDED\).*\[(.+)\]/g)].map(([, library]) => library);
-  for (const library of libraries) {
-    expect(library).toMatch(/^(lib(c|m|dl|pthread)\.so\.\d|ld-linux-.+\.so\.\d)$/);
-  }
 });
 
 test("a tree that is not right is refused at once, with all that is not", async () => {

@@ -39,7 +39,7 @@ export async function makeRelease(
   const { path } = await releaseKey();
   const command = `umask ${umask} && bun scripts/release.ts --fast &&
     bun scripts/sign.ts --key "$0" && bun scripts/verify.ts dist/release`;
-  await output(["sh", "-c", command, path], { cwd: directory, env, limit: 800 });
+  await output(["sh", "-c", command, path], { cwd: directory, env, limit: 1700 });
   return join(directory, "dist/release");
 }
 

@@ -30,12 +30,13 @@ export async function unpackPackages(suite: string, ...packages: string[]): Prom
       [
         ...["mmdebstrap", "--quiet", "--mode=root", "--variant=extract"],
         `--include=${packages.join(",")}`,
+        `--aptopt=Acquire::Retries "5"`,
         // The index of what is not released expires in days; a mirror may be later than that.
         `--aptopt=Acquire::Check-Valid-Until "false"`,
         `--aptopt=APT::Default-Release "${suite}"`,
         ...[suites[0] ?? suite, unfinished, ...suites.map((name) => `deb ${mirror} ${name} main`)],
       ],
-      { limit: 600 },
+      { limit: 1200 },
     );
     for (const link of LINKS.filter((name) => existsSync(join(unfinished, "usr", name)))) {
       if (!existsSync(join(unfinished, link))) symlinkSync(`usr/${link}`, join(unfinished, link));

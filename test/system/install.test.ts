@@ -1,5 +1,5 @@
 // What deploy/install.sh decides and refuses. A dry run does all but change the machine; that it is
-// changed well is shown on booted ones: test/deploy/install.test.ts and installations.test.ts.
+// changed well is shown on booted ones: test/deploy/installations.test.ts.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   appendFileSync,
