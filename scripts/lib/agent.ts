@@ -32,7 +32,7 @@ export interface AgentOptions {
    * listens.
    */
   stderr?: number;
-  /** Milliseconds that it may take until it listens, when not 30 s. */
+  /** Milliseconds that it may take until it listens, when not 90 s. */
   deadline?: number;
   /** Called with each process as soon as it is there, long before it listens. */
   onSpawn?: (pid: number) => void;
