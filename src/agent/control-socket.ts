@@ -1,7 +1,9 @@
 import { chmod, chown, rename, stat, unlink } from "node:fs/promises";
 import type { SocketHandler } from "bun";
 import { codeOf, describeError } from "../errors.ts";
+import type { ControlContext } from "./control-call.ts";
 import { type Clients, ControlClient, type Execute } from "./control-client.ts";
+import { createExecute } from "./control-commands.ts";
 
 /** The longest path of a socket, in bytes (unix(7)). */
 const PATH_LIMIT = 107;
@@ -21,14 +23,14 @@ export class ControlSocketError extends Error {}
 export async function openControlSocket(
   path: string,
   mode: 0o600 | 0o660,
-  execute: Execute,
+  context: ControlContext,
 ): Promise<() => Promise<void>> {
   await refuseTaken(path);
   const directory = path.slice(0, path.lastIndexOf("/") + 1);
   const temporary = `${directory}.${process.pid}`;
   if (Buffer.byteLength(temporary) > PATH_LIMIT) throw refusal(path, "its path is too long");
   await unlink(temporary).catch(() => undefined);
-  const server = bind(path, temporary, makeHandler(execute));
+  const server = bind(path, temporary, makeHandler(createExecute(context)));
   try {
     if (mode === 0o660) await openToGroup(temporary, directory);
     const { ino } = await stat(temporary);

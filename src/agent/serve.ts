@@ -142,10 +142,9 @@ export class Agent {
   async #openControl(path: string, pollers: Pollers): Promise<() => Promise<void>> {
     const { socketMode, watch, reply: mode } = this.#config;
     const { openControlSocket } = await import("./control-socket.ts");
-    const { createExecute } = await import("./control-commands.ts");
     const { now } = this.#process;
     const context = { host: this.#host, files: this.#files, pollers, mode, watch, now, log };
-    return await openControlSocket(path, socketMode, createExecute(context));
+    return await openControlSocket(path, socketMode, context);
   }
 
   /**
