@@ -185,6 +185,14 @@ describe("forget", () => {
     expect(bench.forget(30, "web\n")).toBe('error: no poller has the address "web\\n"');
   });
 
+  test("is for good for one whose check was open meanwhile: who asks then is new", () => {
+    const bench = new Bench().check([0, 1], "10.0.0.1", "web", false);
+    const written = bench.at(2).write("10.0.0.1", "web");
+    bench.forget(2, "10.0.0.1");
+    bench.check([3], "10.0.0.1", "web", false).pollers.closed(written, true, 3000);
+    expect(bench.show(3)).toMatchObject([{ since: "1970-01-01T00:00:03.000Z", why: "new" }]);
+  });
+
   test("of a service forgets the lines of that service only", () => {
     const bench = new Bench({ services: ["web", "api"] });
     for (const sent of ["web", "web 2", "api"]) bench.check([-30, -28, -26], "10.0.0.1", sent);
