@@ -75,7 +75,10 @@ export class PollerMemory {
   keep(poller: Poller): void {
     poller.isKept = true;
     const key = keyOf(poller.address, poller.sent);
-    if (this.#others.delete(key)) this.#balancers.set(key, poller);
+    // It may have been forgotten, and be another one by now.
+    if (this.#others.get(key) !== poller) return;
+    this.#others.delete(key);
+    this.#balancers.set(key, poller);
   }
 
   remove(poller: Poller): void {

@@ -179,6 +179,14 @@ describe("forget", () => {
     expect(bench.forget(30, "web\n")).toBe('error: no poller has the address "web\\n"');
   });
 
+  test("is for good for one whose check was open meanwhile: who asks then is new", () => {
+    const bench = new Bench().check([0, 1], "10.0.0.1", "web", false);
+    const written = bench.at(2).write("10.0.0.1", "web");
+    bench.forget(2, "10.0.0.1");
+    bench.check([3], "10.0.0.1", "web", false).pollers.closed(written, true, 3000);
+    expect(bench.show(3)).toMatchObject([{ since: "1970-01-01T00:00:03.000Z", why: "new" }]);
+  });
+
   test("excuses a named one until it asks again, for a service only where it is of one", () => {
     const bench = new Bench({ named: "10.0.0.1 10.0.0.2=10.0.0.3", age: 0, services: ["web"] });
     bench
