@@ -21,9 +21,6 @@ const STOP_MS = 500;
 /** How long it waits for changes that are being saved, in milliseconds. */
 const SAVE_MS = 5000;
 
-/** How often a stop looks who has been told, in milliseconds. */
-const LOOK_MS = 100;
-
 /** What an agent gets from its process, or from a test. */
 export interface Process {
   readonly signals: SignalSource;
@@ -179,21 +176,9 @@ export class Agent {
     const { stop } = this.#config;
     const pollers = this.#pollers;
     if (stop === undefined || pollers === undefined) return;
-    const { Wait } = await import("./wait.ts");
-    const { describeStop } = await import("./wait-words.ts");
-    if (this.#stops > 1) return;
-    const { now } = this.#process;
-    this.#host.answerWhileStopping(stop.status, now());
-    log("stop status", { reply: this.#host.reply().text, seconds: stop.seconds });
-    const { seconds } = stop;
-    const scope = { replies: this.#host, pollers, name: undefined };
-    const wait = new Wait({ ...scope, seconds, count: 0, now: now(), isStop: true });
-    for (let end = wait.look(now()); this.#stops === 1; end = wait.look(now())) {
-      if (end) {
-        log("stop status over", describeStop(end));
-        return;
-      }
-      await Bun.sleep(LOOK_MS);
-    }
+    const { tellStop } = await import("./stop-status.ts");
+    const isOver = () => this.#stops > 1;
+    if (!isOver())
+      await tellStop({ host: this.#host, pollers, stop, now: this.#process.now, isOver });
   }
 }

@@ -1,4 +1,3 @@
-import type { LogFields } from "../log.ts";
 import { quote } from "../text.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { advise, describeAsker, describeMissing, list } from "./poller-words.ts";
@@ -24,16 +23,6 @@ export function describeWait(wait: Wait, end: WaitEnd, now: number): string {
   const howMany = counted.length === 1 ? "1 poller" : `all of ${counted.length} pollers`;
   const names = list(counted.map(describeAsker));
   return `ok served to ${howMany} after ${seconds} s: ${reply}; ${names}${notes}`;
-}
-
-/** The fields of the log line at the end of a stop status: who was not told. */
-export function describeStop({
-  survey: { counted, missing, absent },
-  seconds,
-}: WaitEnd): LogFields {
-  const untold = [...missing.map(describeAsker), ...absent.map(({ text }) => text)];
-  const told = counted.length - missing.length;
-  return { seconds, told, untold: untold.length === 0 ? undefined : list(untold) };
 }
 
 function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
