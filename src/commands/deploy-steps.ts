@@ -149,9 +149,9 @@ class Deploy {
   }
 
   async #change(now: Setting, to: Setting): Promise<void> {
-    this.#last = { setting: to, isSaved: false };
-    await this.agent.change(now, to);
-    this.#last = { setting: to, isSaved: true };
+    const problem = await attempt(() => this.agent.change(now, to));
+    if (!(problem instanceof Taken)) this.#last = { setting: to, isSaved: !problem };
+    if (problem) throw problem;
     this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 

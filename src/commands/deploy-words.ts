@@ -48,9 +48,10 @@ export function isInRotation({ status }: Setting): boolean {
   return status === "UP" || status === "READY";
 }
 
-/** What a deploy has set last, or tried to. */
+/** What a deploy has set last. */
 export interface LastSet {
   readonly setting: Setting;
+  /** False: it could not be saved, or that is not known. */
   readonly isSaved: boolean;
 }
 
@@ -91,27 +92,26 @@ export function formatNext(
   settings: Settings,
   plan: Plan,
 ): string | undefined {
-  const { to } = settings;
+  const { to, back } = settings;
+  const isThere = isSame(now, to);
   const isLast = isSame(last.setting, to);
-  const isBack = isSame(now, to) && (isFull(now) || isLast);
-  const way = isBack ? [to] : listWayBack(now, settings);
-  const isDone = isBack && (last.isSaved || !isLast);
-  if (way.length === 0 || isDone) return undefined;
-  const ctl = ["hapgent ctl"];
-  if (plan.instance !== undefined) ctl.push(`--instance ${plan.instance}`);
-  if (plan.service !== undefined) ctl.push(`@${plan.service}`);
-  const wait = ["wait", plan.wait, plan.pollers].filter((word) => word !== undefined).join(" ");
-  const isReady = settings.back !== undefined && isSame(now, settings.back);
-  const steps: string[] = isReady ? [wait] : [];
-  let before = now;
-  for (const each of way) {
-    if (before !== now) steps.push(wait);
-    steps.push(`change ${quoteSetting(before)} to ${quoteSetting(each)}`);
-    before = each;
-  }
-  const commands = steps.map((step) => `${ctl.join(" ")} ${step}`).join(" && ");
-  const end = isReady ? "to finish" : "to put it back";
-  return `${isBack ? "to save it" : end}: ${commands}`;
+  const isDone = isThere && (isLast ? last.isSaved : !back || isFull(now));
+  const isUnsaved = isThere && isLast;
+  const way = isUnsaved ? [to] : listWayBack(now, settings);
+  if (isDone || way.length === 0) return undefined;
+  const words = ["hapgent ctl"];
+  if (plan.instance !== undefined) words.push(`--instance ${plan.instance}`);
+  if (plan.service !== undefined) words.push(`@${plan.service}`);
+  const ctl = words.join(" ");
+  const wait = [ctl, "wait", plan.wait, plan.pollers]
+    .filter((word) => word !== undefined)
+    .join(" ");
+  const changes = way.map(
+    (each, i) => `${ctl} change ${quoteSetting(way[i - 1] ?? now)} to ${quoteSetting(each)}`,
+  );
+  const commands = changes.join(` && ${wait} && `);
+  if (back && isSame(now, back)) return `to finish: ${wait} && ${commands}`;
+  return `to ${isUnsaved ? "save it" : "put it back"}: ${commands}`;
 }
 
 /** A state as a shell takes it: `DRAIN 'deploying v42 [4711]'`. */

@@ -260,7 +260,7 @@ const FINISH =
 test.each<Row>([
   // There is nothing to put back.
   ["", { change: UNSAVED }, "1 UP", /deployed: not saved: no space left; .* says UP; not/],
-  ["", { change: "MAINT x" }, "1 MAINT x", /^nothing was deployed: it is MAINT "x" .*so$/],
+  ["", { change: "DOWN x" }, "1 DOWN x", /^nothing was deployed: it is DOWN "x" .*so$/],
   ["", { wait: ["-", "UP"] }, "1 UP", /^nothing was deployed: it is UP since /],
   ["", { wait: ["-", LOST, "-"] }, "1 UP", UNDONE],
   ["--from-any --up", { start: FAILED, wait: ["-", LOST, "-"] }, `1 ${FAILED}`, /is out$/],
@@ -299,6 +299,14 @@ test.each<Row>([
   ],
   ["", { start: "full", run: "UP fine" }, "1 UP fine", /is UP "fine" since .*, and stays so$/],
   ["", { run: "UP fine" }, "1 UP fine", / stays so \(HAProxy keeps the DRAIN until READY\)$/],
+  ["", { change: ["-", "DOWN"] }, "1 DOWN", / stays so \(HAProxy keeps the DRAIN until READY\)$/],
+  // There is nothing to put back.
+  [
+    "--from-any",
+    { start: "DOWN", run: "signal 9", change: ["-", "DOWN"] },
+    "1 DOWN",
+    /known to know$/,
+  ],
   ["", { run: "MAINT bad" }, "1 MAINT bad", /it is MAINT "bad" since .*, and stays so$/],
   ["@web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" .*out$/],
   ["--from-any @web", { start: ["web", "DOWN x"] }, "0 DOWN x", /is out; the host is DOWN "x" /],
