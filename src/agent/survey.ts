@@ -51,7 +51,7 @@ export interface Survey {
   readonly recent: readonly Poller[];
   /** The one that asks most slowly of those that count. */
   readonly slowest: Poller | undefined;
-  /** Those that asked again after an outage so late that they hold up what follows. */
+  /** Those after whose outage others that look alike have yet to ask: they decide `settledAt`. */
   readonly resumed: readonly Poller[];
   /** From when on all that look alike have asked since the last change (ms). */
   readonly settledAt: number;

@@ -13,11 +13,13 @@ test("who came last stays, though it had its reply before those that came earlie
   expect(left).toEqual([0, 1]);
 });
 
-test("who waits for the agent, and who has just begun, hold up nobody else", async () => {
+test("who waits for the agent, and who has just got its reply, stay, and hold up nobody else", async () => {
   const left: string[] = [];
   const crowd = new Crowd<string>((client) => left.push(client));
   crowd.add("waits for the agent");
   for (let i = 0; i <= CROWD_LIMIT; i += 1) crowd.await(`client ${i}`);
   await until("two too many have left", () => left.length >= 2);
-  expect(left).toEqual(["client 0", "client 1"]);
+  for (const client of ["client 2", "newcomer"]) crowd.await(client);
+  await until("one more has left", () => left.length >= 3);
+  expect(left).toEqual(["client 0", "client 1", "client 3"]);
 });

@@ -162,9 +162,7 @@ export class Machine implements AsyncDisposable {
       last = await this.ask(port);
       return last === reply;
     };
-    await until(`reply ${reply}`, isReply, DEADLINE).catch((error: Error) => {
-      throw new Error(`${error.message}; the last was ${JSON.stringify(last)}`);
-    });
+    await until(() => `reply ${reply}, not ${JSON.stringify(last)}`, isReply, DEADLINE);
   }
 
   /** What systemd knows of a unit: one property. */
