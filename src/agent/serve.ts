@@ -178,7 +178,6 @@ export class Agent {
     if (stop === undefined || pollers === undefined) return;
     const { tellStop } = await import("./stop-status.ts");
     const isOver = () => this.#stops > 1;
-    if (!isOver())
-      await tellStop({ host: this.#host, pollers, stop, now: this.#process.now, isOver });
+    await tellStop({ host: this.#host, pollers, stop, now: this.#process.now, isOver });
   }
 }

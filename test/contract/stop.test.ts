@@ -14,6 +14,9 @@ const STOP: Options = {
   env: { HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: "60", HAPGENT_POLLERS: "127.0.0.2" },
 };
 
+/** Without names, and with a grace that is longer than a test may take. */
+const UNASKED: Options = { env: { HAPGENT_STOP_STATUS: "DOWN", HAPGENT_STOP_GRACE: "3600" } };
+
 describe("a stop", () => {
   test.each(["SIGTERM", "SIGINT"] as const)(
     "at %s is clean, and accepts nobody more",
@@ -65,6 +68,15 @@ describe("the stop status", () => {
     expect((await logOf(agent, 3))[2]).toMatch(
       /^hapgent: stop status over seconds=6\d(\.\d)? told=0 untold=127\.0\.0\.2$/,
     );
+  });
+
+  testInTime("is over after 2.5 s where nobody has asked", UNASKED, async (agent) => {
+    await agent.pass(10);
+    agent.signal("SIGTERM");
+    await agent.logs(/stop status/);
+    await agent.pass(2.5);
+    expect(await agent.process.exited).toBe(0);
+    expect((await logOf(agent, 3))[2]).toMatch(/^hapgent: stop status over seconds=[\d.]+ told=0$/);
   });
 
   test("is over at a second signal", async () => {
