@@ -2,11 +2,11 @@ import { expect } from "bun:test";
 import type { Machine } from "./machine.ts";
 import { SETTINGS, STATE } from "./units.ts";
 
-/** What an installation brings, by the ends of its paths. */
+/** What an installation brings, by the ends of its paths; a package may compress some. */
 const COMMON = [
   ...["/bin/hapgent", "/bin/hapgent-deploy", "/bin/hapgent-follow", SETTINGS, STATE],
   ...["bash-completion/completions/hapgent", "vendor_completions.d/hapgent.fish", "/_hapgent"],
-  "/haproxy/haproxy.cfg",
+  ...["/haproxy/haproxy.cfg", "/hapgent/THIRD_PARTY_NOTICES"],
 ];
 const FILES = {
   systemd: [
@@ -19,7 +19,7 @@ const FILES = {
 
 /** Expects a machine to have everything that an installation brings. */
 export async function hasAllFiles(machine: Machine, init: keyof typeof FILES): Promise<void> {
-  const files = await machine.inventory();
+  const files = (await machine.inventory()).map((path) => path.replace(/\.gz$/, ""));
   expect(FILES[init].filter((end) => !files.some((path) => path.endsWith(end)))).toEqual([]);
 }
 
