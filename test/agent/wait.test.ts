@@ -133,6 +133,11 @@ describe("an error says", () => {
     expect(again.wait(9.5)).toStartWith("ok");
   });
 
+  test("that no load balancer has asked, where only a person has", () => {
+    const bench = new Bench().check([0], "10.0.0.9");
+    expect(bench.wait(3)).toStartWith("error: after 0 s: no load balancer has asked; with ");
+  });
+
   test("of a named one that it has to ask twice, and perhaps for this service yet", () => {
     const named = "10.0.0.1 10.0.0.2=2001:db8::2";
     const bench = new Bench({ named, age: 0, services: ["web", "api"] });

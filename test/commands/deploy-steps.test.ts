@@ -35,6 +35,7 @@ const HAPPENINGS: Record<string, (agent: ScriptedAgent, line: string) => unknown
     agent.restart();
     agent.onLine = () => silent();
   },
+  mute: silent,
   // It is there again each time, only to take hold of.
   flap(agent) {
     agent.onLine = (line) => {
@@ -142,8 +143,12 @@ const YOUNG = "ok served; lines slower than 10 s may not be known yet";
 const UNSAVED = "error: not saved: no space left";
 const OUT = "DRAIN v42 [77]";
 const FAILED = "DRAIN failed: v41 [66]";
-const STRANGER = '[{"address":"a","counts":false,"interval":600}]';
-const UNKNOWN = '[{"address":"a","counts":true,"interval":null}]';
+/** A stranger, one that has asked once, and a person who has asked twice. */
+const OTHERS = JSON.stringify([
+  { address: "a", counts: false, interval: 600 },
+  { address: "b", counts: true, interval: null },
+  { address: "c", counts: true, interval: 600, why: "new" },
+]);
 const SLOW = '[{"address":"10.0.0.2","counts":true,"interval":120}]';
 const GONE = "ok forgotten: 1 poller silent for 5 s: 10.0.0.12";
 
@@ -226,8 +231,7 @@ test.each<[string, Happens, RegExp]>([
     { wait: ["-", "-", YOUNG, "-"] },
     /^the agent has restarted: a minute[\s\S]*^done in 65 s.*is back$/m,
   ],
-  ["--wait 10", { show: ["-", STRANGER, "-"] }, /is back$/],
-  ["--wait 10", { show: ["-", UNKNOWN, "-"] }, /is back$/],
+  ["--wait 10", { show: ["-", OTHERS, "-"] }, /is back$/],
   // It sees that a change whose answer was lost has been made.
   ["", { change: ["lost", "-"] }, /is back$/],
 ])("with %j it finishes in spite of %j", async (options, happens, text) => {
@@ -267,6 +271,8 @@ test.each<Row>([
   ["", { change: "DOWN x" }, "1 DOWN x", /^nothing was deployed: it is DOWN "x" .*so$/],
   ["", { wait: ["-", "UP"] }, "1 UP", /^nothing was deployed: it is UP since /],
   ["", { wait: ["-", LOST, "-"] }, "1 UP", UNDONE],
+  // The agent has not restarted: nothing is sent to it again.
+  ["", { wait: ["-", "mute", "-"] }, "1 UP", /^nothing was deployed: no answer; .* is back$/],
   ["--from-any --up", { start: FAILED, wait: ["-", LOST, "-"] }, `1 ${FAILED}`, /is out$/],
   ["--instance two --pollers 2", { wait: ["-", LOST] }, "1 READY v42 [77]", FINISH],
   ["", { change: ["unsaved", "-"] }, "1 UP", /^nothing was deployed: not saved: no space/],
