@@ -68,6 +68,7 @@ test.each([
   [["set", "weight", "-5"], "set weight -5\n"],
   [["set status DOWN", "why --json"], "set status DOWN why --json\n"],
   [["@web", "--json", "show", "state"], "@web show state\n"],
+  [["@web", "@db", "--"], "@web @db --\n"],
 ])("of %j one line is sent: %j", async (words, line) => {
   using server = serve(["ok\n"]);
   await run(["ctl", ...words], server.env);

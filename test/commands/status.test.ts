@@ -26,6 +26,8 @@ test.each<[options: string, text: string, code: number, printed: string]>([
   ["--expect STOPPED", "drain ready stopped\n", 0, "OK: drain ready stopped"],
   ["--expect MAINT", "maint\tdown\n", 0, "OK: maint\tdown"],
   ["--expect UP,READY", "DOWN #v42\n", 2, 'CRITICAL: HERE: expected UP or READY, got "DOWN #v42"'],
+  ["--expect READY", "ready down\n", 2, 'CRITICAL: HERE: expected READY, got "ready down"'],
+  ["--expect UP", "up drain\n", 2, 'CRITICAL: HERE: expected UP, got "up drain"'],
   // What is not printable ASCII is an escape, in every form of output.
   ["", "UP #\u001b[2J\u007f\u009b1m caf\u00e9 \u{1f600}\n", 0, ESCAPED],
   ["--expect UP", "UP #\u009b1m\n", 0, String.raw`OK: UP #\u009b1m`],
