@@ -221,7 +221,11 @@ test.each<[string, Happens, RegExp]>([
   ["--pollers 2", { wait: YOUNG }, /is back$/],
   // The agent has restarted, and has to learn who its load balancers are.
   ["", { wait: ["-", YOUNG, "-"] }, /is back$/],
-  ["", { wait: ["-", "-", YOUNG, "-"] }, /^the agent has restarted: a minute.*[\s\S]*is back$/m],
+  [
+    "",
+    { wait: ["-", "-", YOUNG, "-"] },
+    /^the agent has restarted: it has a minute.*[\s\S]*is back$/m,
+  ],
   ["--wait 10", { show: ["-", STRANGER, "-"] }, /is back$/],
   ["--wait 10", { show: ["-", UNKNOWN, "-"] }, /is back$/],
   // It sees that a change whose answer was lost has been made.
