@@ -6,7 +6,7 @@ import type { Check, Checks } from "./checks.ts";
 /** Errors of bind(2), in words that fit an address. */
 const BIND_ERRORS: Readonly<Record<string, string>> = {
   EACCES: "no permission to bind this port (EACCES)",
-  EADDRINUSE: "the port is in use (EADDRINUSE)",
+  EADDRINUSE: "the port is in use (EADDRINUSE): HAPGENT_PORT sets another",
 };
 
 /** The port is in use, or the address is not on this machine, or may not be bound. */

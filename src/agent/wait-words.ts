@@ -37,7 +37,7 @@ function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
     case "missing":
       return describeUntold(wait, end, now);
     case "few":
-      return `only ${counted.length} of ${count} pollers have asked`;
+      return `only ${counted.length} of ${count} pollers asked`;
     case "learning": {
       const [past, needed] = [toSeconds(now - start), toSeconds(LEARNING_MS)];
       return `the agent has listened for ${past} s only, and knows its pollers after ${needed} s`;

@@ -25,6 +25,9 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     .replaceAll(/[\r\n]+/g, " ")
     .trim();
   if (command === "") throw new UsageError("ctl: expected a control command");
+  if (/^(@\S+\s+)?hold\b/.test(command)) {
+    throw new UsageError("ctl: hold would end at once, with its connection: use hapgent deploy");
+  }
   const settings = await findSettings(env, values["instance"]);
   const path = settings.read("HAPGENT_SOCKET");
   if (path === undefined) {

@@ -61,8 +61,8 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
   return {
     service,
     instance: values["instance"],
-    reason: readReason(reason),
     command: readCommand(command),
+    reason: readReason(reason),
     status: readStatus(values["status"]),
     wait: read("wait") ?? 30,
     pollers: count === undefined ? undefined : readNumber("--pollers", count, 0, 4096, "a number"),

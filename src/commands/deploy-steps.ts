@@ -166,7 +166,7 @@ class Deploy {
     let answer = await waitForAll(this.agent, this.plan);
     this.world.say(answer);
     if (isDoubtful(this.plan, answer)) {
-      this.world.say("the agent has restarted: a minute, until it knows its load balancers");
+      this.world.say("the agent has restarted: it has a minute to learn its load balancers");
       await this.world.sleep(YOUNG_MS);
       answer = await waitForAll(this.agent, this.plan);
       this.world.say(answer);

@@ -110,7 +110,7 @@ export class RealWorld implements World {
   findObstacle(): string | undefined {
     const [name = ""] = this.#options.plan.command;
     if (findProgram(name, this.#place) !== null) return undefined;
-    return `no such command: ${quote(name)} (is REASON one word, or quoted?)`;
+    return `no such command: ${quote(name)} (quote REASON, but not COMMAND)`;
   }
 
   async run(): Promise<string | undefined> {

@@ -59,7 +59,7 @@ describe("a wait is ok", () => {
     expect(bench.wait(30)).toBe(
       "error: after 0 s: the agent started 30 s ago, and does not know yet whether these are load balancers: 10.0.0.2; `wait SECONDS COUNT` says how many there are",
     );
-    expect(bench.wait(30, { count: 3 })).toBe("error: after 0 s: only 2 of 3 pollers have asked");
+    expect(bench.wait(30, { count: 3 })).toBe("error: after 0 s: only 2 of 3 pollers asked");
     expect(bench.wait(30, { count: 2 })).toStartWith("ok served to all of 2 pollers");
     expect(bench.check([49], "10.0.0.2").wait(50)).toStartWith("ok served to all of 2 pollers");
   });

@@ -13,6 +13,15 @@ test.each([
   expect(server.seen.got).toEqual(["@web set status UP\n"]);
 });
 
+test("hold is refused: it would end with the connection, and keep nobody out", async () => {
+  using server = serve(["ok held\n"]);
+  for (const command of ["hold anna", "@web hold anna"]) {
+    const { code, err } = await run(`ctl ${command}`, server.env);
+    expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining("use hapgent deploy") });
+  }
+  expect(server.seen.got).toEqual([]);
+});
+
 test("an answer is printed whole, however it comes", async () => {
   const bytes = Buffer.from("ok caf\u00e9\n");
   const end = bytes.indexOf(0xc3) + 1;

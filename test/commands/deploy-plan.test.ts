@@ -46,6 +46,7 @@ test.each([
   [["@../x", ...V42], '@SERVICE: expected the name of a service, got "@../x"'],
   [["fürs neue", "true"], "REASON: expected 1 to 80 printable ASCII characters, got"],
   [["x".repeat(81), "true"], "REASON: expected 1 to 80 printable ASCII characters, got"],
+  [[], "expected REASON and COMMAND, got no COMMAND"],
   [["v42"], "expected REASON and COMMAND, got no COMMAND"],
   [["v42", "--url", "x"], 'options go before REASON, got "--url" after it'],
   [V42, 'HAPGENT_DEPLOY_ANSWER: expected seconds from 0 to 86400, got "5s"'],

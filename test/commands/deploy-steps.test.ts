@@ -229,7 +229,7 @@ test.each<[string, Happens, RegExp]>([
   [
     "",
     { wait: ["-", "-", YOUNG, "-"] },
-    /^the agent has restarted: a minute[\s\S]*^done in 65 s.*is back$/m,
+    /^the agent has restarted: it has a minute[\s\S]*^done in 65 s.*is back$/m,
   ],
   ["--wait 10", { show: ["-", OTHERS, "-"] }, /is back$/],
   // It sees that a change whose answer was lost has been made.

@@ -15,7 +15,7 @@ describe("a start", () => {
   });
 
   test.each([
-    ["127.5.0.1", "the port is in use (EADDRINUSE)"],
+    ["127.5.0.1", "the port is in use (EADDRINUSE): HAPGENT_PORT sets another"],
     ["192.0.2.1", "address not available (EADDRNOTAVAIL)"],
   ])("on an address that cannot be bound (%s) is over with exit code 1", async (ip, why) => {
     await using other = await start({ socket: true });
