@@ -32,13 +32,17 @@ export function findSlowest(answer: string): Balancer | undefined {
  * @throws {Problem} when not every one is known to know.
  */
 export async function waitForAll(agent: DeployAgent, plan: Plan): Promise<string> {
-  const words = ["wait", plan.wait, plan.pollers].filter((word) => word !== undefined);
-  const wait = () => agent.ask(words.join(" "), plan.wait + PATIENCE);
+  const wait = () => agent.ask(formatWait(plan), plan.wait + PATIENCE);
   await forgetSilent(agent, plan);
   let answer = await wait();
   if (!answer.startsWith("ok") && (await forgetSilent(agent, plan))) answer = await wait();
   if (!answer.startsWith("ok")) throw new Problem(cut(answer));
   return cut(answer);
+}
+
+/** The control command that waits for every load balancer. */
+export function formatWait({ wait, pollers }: Plan): string {
+  return pollers === undefined ? `wait ${wait}` : `wait ${wait} ${pollers}`;
 }
 
 /** Forgets load balancers that are gone; returns whether there were any. */

@@ -1,7 +1,7 @@
 // What a deploy says.
 import { printable } from "../text.ts";
 import { isSame, type Setting, type Shown } from "./deploy-agent.ts";
-import type { Balancer } from "./deploy-balancers.ts";
+import { type Balancer, formatWait } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 
 /** What a deploy has begun with, and what it sets while it works. */
@@ -103,9 +103,7 @@ export function formatNext(
   if (plan.instance !== undefined) words.push(`--instance ${plan.instance}`);
   if (plan.service !== undefined) words.push(`@${plan.service}`);
   const ctl = words.join(" ");
-  const wait = [ctl, "wait", plan.wait, plan.pollers]
-    .filter((word) => word !== undefined)
-    .join(" ");
+  const wait = `${ctl} ${formatWait(plan)}`;
   const changes = way.map(
     (each, i) => `${ctl} change ${quoteSetting(way[i - 1] ?? now)} to ${quoteSetting(each)}`,
   );
