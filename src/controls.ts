@@ -14,6 +14,9 @@ export interface ControlCommand {
 /** The longest `wait`, in seconds. */
 export const WAIT_LIMIT = 86_400;
 
+/** How long after a start slow load balancers may not be known yet, in milliseconds. */
+export const YOUNG_MS = 60_000;
+
 /** How much of a line an error shows, in characters. */
 const SHOWN = 60;
 

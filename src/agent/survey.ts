@@ -1,3 +1,4 @@
+import { YOUNG_MS } from "../controls.ts";
 import type { Named } from "../named-pollers.ts";
 import { NO_SERVICE, nameIn } from "../sent.ts";
 import type { Status } from "../state/state.ts";
@@ -7,9 +8,6 @@ import { ALIKE_MS } from "./rhythm.ts";
 
 /** How long the agent listens before it knows who asks (ms): five default intervals. */
 export const LEARNING_MS = 10_000;
-
-/** How long after a start slow load balancers may not be known yet (ms). */
-export const YOUNG_MS = 60_000;
 
 /** A line of a named load balancer has asked so often before it is known that there is no other. */
 const NAMED_ASKS = 2;

@@ -1,5 +1,6 @@
 // The steps of a deploy, one after another. It fails before it changes anything, or it finishes, or
 // its last line says what state the server is in, and the command that goes on from there.
+import { YOUNG_MS } from "../controls.ts";
 import { EXIT } from "../exit.ts";
 import {
   DeployAgent,
@@ -29,9 +30,6 @@ import { Interruption, type World } from "./deploy-world.ts";
 /** How often connections to the port are counted, and the service is asked, in milliseconds. */
 const COUNT_MS = 250;
 const PROBE_MS = 500;
-
-/** After this time an agent that has started knows its load balancers, in milliseconds. */
-const YOUNG_MS = 60_000;
 
 /** Who knows what the deploy has set last. */
 const ALL = "every load balancer knows";
