@@ -185,7 +185,7 @@ export function formatUsage({ name, operands, options = [] }: Command): string {
 }
 
 /** An option as one types it: `--wait S`. */
-function formatOption({ name, value }: Option): string {
+export function formatOption({ name, value }: Option): string {
   return value ? `--${name} ${value}` : `--${name}`;
 }
 
