@@ -9,6 +9,8 @@ export interface ControlCommand {
   /** What comes after the name; empty: nothing. */
   readonly operands: string;
   readonly meaning: string;
+  /** Whether it ends with its connection: `ctl`, which closes that, does not send it. */
+  readonly staysOpen?: true;
 }
 
 /** The longest `wait`, in seconds. */
@@ -20,8 +22,7 @@ export const YOUNG_MS = 60_000;
 /** How much of a line an error shows, in characters. */
 const SHOWN = 60;
 
-/** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
-export const CONTROL_COMMANDS = [
+const TABLE = [
   { name: "show state", operands: "", meaning: "state, reply, since when and by what, as JSON" },
   { name: "show services", operands: "", meaning: "all services with state and reply, as JSON" },
   { name: "show pollers", operands: "", meaning: "who asks, when, and what it was told, as JSON" },
@@ -43,7 +44,12 @@ export const CONTROL_COMMANDS = [
     operands: "JSON",
     meaning: "set state, but only over UP, READY or an earlier follow",
   },
-  { name: "hold", operands: "WHO", meaning: "keep other deploys out while the connection is open" },
+  {
+    name: "hold",
+    operands: "WHO",
+    meaning: "keep other deploys out while the connection is open",
+    staysOpen: true,
+  },
   { name: "reload", operands: "", meaning: "read the state file again, as SIGHUP does" },
   { name: "wait", operands: "SECONDS [COUNT]", meaning: "answer once every poller has the reply" },
   { name: "forget", operands: "ADDRESS", meaning: "no longer wait for this load balancer" },
@@ -52,18 +58,24 @@ export const CONTROL_COMMANDS = [
 ] as const satisfies readonly ControlCommand[];
 
 /** The name of a control command. */
-export type ControlCommandName = (typeof CONTROL_COMMANDS)[number]["name"];
+export type ControlCommandName = (typeof TABLE)[number]["name"];
+
+/** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
+export const CONTROL_COMMANDS: readonly ControlCommand[] = TABLE;
+
+/** Those that `hapgent ctl` sends. */
+export const CTL_COMMANDS = CONTROL_COMMANDS.filter(({ staysOpen }) => !staysOpen);
 
 /** The control commands as entries of a list: `wait SECONDS [COUNT]` and what it does. */
-export function listControls(commands: readonly ControlCommand[] = CONTROL_COMMANDS): Entry[] {
+export function listControls(commands = CONTROL_COMMANDS): Entry[] {
   return commands.map(({ name, operands, meaning }) => {
     return { term: `${name} ${operands}`.trimEnd(), meaning };
   });
 }
 
 /** The control commands of this name, or whose first word it is: `set` is four of them. */
-export function findControls(name: string): ControlCommand[] {
-  return CONTROL_COMMANDS.filter((each) => `${each.name} `.startsWith(`${name} `));
+export function findControls(name: string, commands = CONTROL_COMMANDS): ControlCommand[] {
+  return commands.filter((each) => `${each.name} `.startsWith(`${name} `));
 }
 
 /** The answer to `help [COMMAND]`; undefined when there is no such command. */

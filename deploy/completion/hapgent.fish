@@ -69,7 +69,7 @@ complete -c hapgent -n '__hapgent_runs deploy' -l from-any -d 'begin from any st
 complete -c hapgent -n '__hapgent_runs deploy' -l up -d 'end at UP, whatever it began from'
 complete -c hapgent -n '__hapgent_runs deploy' -l young -d 'believe an agent that has just started'
 complete -c hapgent -n '__hapgent_runs deploy' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
-complete -c hapgent -n '__hapgent_said' -a 'show set change follow hold reload wait forget help'
+complete -c hapgent -n '__hapgent_said' -a 'show set change follow reload wait forget help'
 complete -c hapgent -n '__hapgent_said show' -a 'state services pollers'
 complete -c hapgent -n '__hapgent_said set' -a 'status weight maxconn state'
 complete -c hapgent -n '__hapgent_said forget' -a 'silent'

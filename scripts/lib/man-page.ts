@@ -2,7 +2,7 @@
 import { version } from "../../package.json";
 import { listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
-import { listControls } from "../../src/controls.ts";
+import { CTL_COMMANDS, listControls } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =
@@ -42,7 +42,7 @@ export function formatManPage(changelog: string): string {
     roff(SETTINGS),
     section("STATE FILE", STATE_FIELDS),
     section("SIGNALS", SIGNALS),
-    section("CONTROL SOCKET", listControls()),
+    section("CONTROL SOCKET", listControls(CTL_COMMANDS)),
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
     section("EXAMPLES", EXAMPLES),

@@ -1,4 +1,4 @@
-import { WAIT_LIMIT } from "../controls.ts";
+import { findControls, WAIT_LIMIT } from "../controls.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
@@ -25,8 +25,9 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     .replaceAll(/[\r\n]+/g, " ")
     .trim();
   if (command === "") throw new UsageError("ctl: expected a control command");
-  if (/^(@\S+\s+)?hold\b/.test(command)) {
-    throw new UsageError("ctl: hold would end at once, with its connection: use hapgent deploy");
+  const [verb = "", first] = command.replace(/^@\S*\s+/, "").split(/\s+/);
+  if (findControls(verb).some(({ staysOpen }) => staysOpen)) {
+    throw new UsageError(`ctl: ${verb} would end at once, with its connection: use hapgent deploy`);
   }
   const settings = await findSettings(env, values["instance"]);
   const path = settings.read("HAPGENT_SOCKET");
@@ -34,10 +35,9 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     console.error("hapgent ctl: set HAPGENT_SOCKET to the path that the agent was started with");
     return EXIT.failure;
   }
-  const [, seconds = "0"] = /^(?:@\S+\s+)?wait\s+(\d+)/.exec(command) ?? [];
   try {
-    const patience = Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE;
-    const answer = await ask({ path, command, seconds: patience });
+    const seconds = verb === "wait" ? Math.min(Number(first) || 0, WAIT_LIMIT) : 0;
+    const answer = await ask({ path, command, seconds: seconds + PATIENCE });
     const isError = answer.startsWith("error:");
     if (flags.has("json")) printJson(answer);
     else if (isError) console.error(printable(answer));

@@ -34,6 +34,9 @@ test.each([
   ["chekc a", "", `${EXPECTED}, got "chekc a" (did you mean check?)`],
   ["wait 30", "", `${EXPECTED}, got "wait 30" (did you mean ctl wait?)`],
   ["help relaod", "", `${EXPECTED}, got "relaod" (did you mean reload?)`],
+  // It is no command of ctl.
+  ["help hold", "", `${EXPECTED}, got "hold"`],
+  ["hold anna", "", `${EXPECTED}, got "hold anna"`],
   // That command's.
   ["check --config a", "check", "check: expected neither a FILE nor --json with --config"],
   ["check --jsom", "check", "check: Unknown option '--jsom' (did you mean --json?)"],

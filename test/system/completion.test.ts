@@ -48,7 +48,7 @@ test.each([
 describe("fish", () => {
   test.each([
     ["", ["check", "ctl", "deploy", "help", "status"]],
-    ["ctl ", ["change", "follow", "forget", "help", "hold", "reload", "set", "show", "wait"]],
+    ["ctl ", ["change", "follow", "forget", "help", "reload", "set", "show", "wait"]],
     ["ctl @web --instance api set ", ["maxconn", "state", "status", "weight"]],
     ["ctl wait ", []],
   ])("offers after %j %j", async (typed, offers) => {
