@@ -69,7 +69,7 @@ const TABLE = [
       INSTANCE_OPTION,
       JSON_OPTION,
     ],
-    meaning: "ask an agent as HAProxy does and print its reply",
+    meaning: "ask an agent as HAProxy does, by default on HAPGENT_PORT; print its reply",
   },
   {
     name: "ctl",
