@@ -19,10 +19,12 @@ import type { Arguments } from "./arguments.ts";
 export async function runHelp({ operands }: Arguments): Promise<number> {
   const name = operands.join(" ");
   const command = COMMANDS.find((each) => each.name === name);
-  const controls = findControls(name, CTL_COMMANDS);
+  const controls = listControls(findControls(name, CTL_COMMANDS)).map(({ term, meaning }) => {
+    return `hapgent ctl [@SERVICE] ${term}\n\n  ${meaning}`;
+  });
   if (command) console.log(formatCommandHelp(command));
   else if (name === "") console.log(formatHelp());
-  else if (controls.length > 0) console.log(formatControlHelp(listControls(controls)));
+  else if (controls.length > 0) console.log(controls.join("\n\n"));
   else throw refuseCommand(name, [...COMMANDS, ...CTL_COMMANDS]);
   return EXIT.ok;
 }
@@ -68,19 +70,6 @@ export function formatCommandHelp(command: Command): string {
   if (command.options) sections.push(formatSection("Options", listOptions([command])));
   if (command.name === "ctl") sections.push(formatWide("Commands", listControls(CTL_COMMANDS)));
   return sections.join("\n\n");
-}
-
-function formatControlHelp(entries: readonly Entry[]): string {
-  return entries
-    .map(({ term, meaning }) => `hapgent ctl [@SERVICE] ${term}\n\n  ${meaning}`)
-    .join("\n\n");
-}
-
-/** What follows an error about the command line. */
-export function formatSynopsis(): string {
-  return `usage: ${listUsages()
-    .map(({ term }) => term)
-    .join("\n       ")}`;
 }
 
 /** Terms with their meanings below them, for terms that are long. */
