@@ -31,10 +31,7 @@ export interface Entry {
   readonly meaning: string;
 }
 
-const JSON_OPTION: Option = {
-  name: "json",
-  meaning: "print JSON in place of text",
-};
+const JSON_OPTION: Option = { name: "json", meaning: "print JSON in place of text" };
 
 const INSTANCE_OPTION: Option = {
   name: "instance",
@@ -122,11 +119,7 @@ const TABLE = [
     runsCommand: true,
     meaning: "take the service out of rotation, run a command, put it back",
   },
-  {
-    name: "help",
-    operands: "[COMMAND]",
-    meaning: "print the help, or the part about one command",
-  },
+  { name: "help", operands: "[COMMAND]", meaning: "print the help, or the part about one command" },
 ] as const satisfies readonly Command[];
 
 /** The name of a command. */
