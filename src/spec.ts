@@ -148,19 +148,6 @@ export const EXIT_CODES: readonly Entry[] = toEntries({
   3: "a deploy that was refused; with --expect, a wrong argument or variable",
 });
 
-export const EXAMPLES: readonly Entry[] = toEntries({
-  "hapgent status": "what does HAProxy hear?",
-  "hapgent status --expect UP,READY": "a monitor's probe: exit code 0, or 2 with what is wrong",
-  'hapgent ctl set status DRAIN "deploying v42"': "take the service out, and say why",
-  "hapgent ctl wait 30": "then wait until every HAProxy has been told, for 30 seconds at most",
-  "hapgent ctl set status READY": "put the service back",
-  'hapgent deploy "deploying v42" systemctl restart web': "all of this, and safe for others",
-  "hapgent ctl @web show state": "one of several services (HAPGENT_SERVICES)",
-  "hapgent check --config": "are the settings right, before a restart?",
-  "hapgent check - < new.json": "is this a state, and what will HAProxy hear?",
-  "pkill -USR2 -x hapgent": "set DOWN where there is nothing but a shell",
-});
-
 /** The ways to call the program, and what each does. */
 export function listUsages(): Entry[] {
   return [
@@ -196,6 +183,7 @@ export function listOptions(commands: readonly Command[]): Entry[] {
   });
 }
 
-function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {
+/** Meanings by their terms, as entries of a list. */
+export function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {
   return Object.entries(meanings).map(([term, meaning]) => ({ term, meaning }));
 }

@@ -39,9 +39,10 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     const seconds = verb === "wait" ? Math.min(Number(first) || 0, WAIT_LIMIT) : 0;
     const answer = await ask({ path, command, seconds: seconds + PATIENCE });
     const isError = answer.startsWith("error:");
+    const isTable = process.stdout.isTTY && answer.startsWith("[");
     if (flags.has("json")) printJson(answer);
     else if (isError) console.error(printable(answer));
-    else console.log((process.stdout.isTTY && formatTable(answer)) || printable(answer));
+    else console.log(isTable ? formatTable(answer) : printable(answer));
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
     const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;

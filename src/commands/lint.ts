@@ -110,14 +110,9 @@ async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
 
 /** Reads standard input, no more of it than a state file may have, and decodes it like one. */
 async function readStdin(): Promise<string> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const chunk of Bun.stdin.stream()) {
-    size += chunk.length;
-    if (size > SIZE_LIMIT) throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got more`]);
-    chunks.push(chunk);
-  }
-  return await new Blob(chunks).text();
+  const bytes = await Bun.stdin.slice(0, SIZE_LIMIT + 1).bytes();
+  if (bytes.length <= SIZE_LIMIT) return await new Blob([bytes]).text();
+  throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got more`]);
 }
 
 function printJson({ file }: Source, { reply, warnings, problems }: Finding): void {

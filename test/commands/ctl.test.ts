@@ -50,8 +50,6 @@ a-longer-one  DOWN    -       no        \\u001b`;
 test.each([
   [JSON.stringify(SERVICES), TABLE],
   ["[]", "none"],
-  ["[1]", "[1]"],
-  ["[{]", "[{]"],
 ])(
   "in a terminal %j is a table, if it is a list; elsewhere it is as it came",
   async (text, table) => {

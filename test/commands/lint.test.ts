@@ -113,15 +113,22 @@ test.each([
 
 // In a process of its own, as standard input is one of a process.
 test.each([
-  ["UTF-16", "\ufeff" + '{"status":"DOWN"}', "DOWN\n", "", 0],
-  ["too much", "x".repeat(40_000), "", "-: expected at most 65536 bytes, got more\n", 1],
+  ["UTF-16", "\ufeff" + '{"status":"DOWN"}', '"$@" < "$0"', "DOWN\n", "", 0],
+  [
+    "too much",
+    "x".repeat(40_000),
+    'cat "$0" | "$@"',
+    "",
+    "-: expected at most 65536 bytes, got more\n",
+    1,
+  ],
 ])(
   "check - reads standard input as it reads a file: %s",
-  async (...[, text, stdout, stderr, exitCode]) => {
+  async (...[, text, shell, stdout, stderr, exitCode]) => {
     using made = makeFile("");
     writeFileSync(made.file, text, "utf16le");
     const command = [process.execPath, `${ROOT}src/main.ts`, "check", "-"];
-    const read = ["sh", "-c", '"$@" < "$0"', made.file, ...command];
+    const read = ["sh", "-c", shell, made.file, ...command];
     expect(await outcome(read, { isClean: true })).toEqual({ stdout, stderr, exitCode });
   },
 );
