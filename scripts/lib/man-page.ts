@@ -2,7 +2,7 @@
 import { version } from "../../package.json";
 import { listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
-import { CTL_COMMANDS, listControls } from "../../src/controls.ts";
+import { CTL_COMMANDS } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =
@@ -55,7 +55,7 @@ export function formatManPage(changelog: string): string {
     roff(SETTINGS),
     section("STATE FILE", STATE_FIELDS),
     section("SIGNALS", SIGNALS),
-    section("CONTROL SOCKET", listControls(CTL_COMMANDS)),
+    section("CONTROL SOCKET", CTL_COMMANDS),
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
     section("EXAMPLES", spec.toEntries(EXAMPLES)),

@@ -1,5 +1,5 @@
 import { UsageError } from "../exit.ts";
-import { type Command, formatOption, type Option } from "../spec.ts";
+import type { Command, Option } from "../spec.ts";
 import { findNearest, quote, suggest } from "../text.ts";
 
 /** What a command line says: the options' values, and the operands. */
@@ -10,7 +10,7 @@ export interface Arguments {
 }
 
 /** What every command takes; `-h` is short for it. */
-const HELP: Option = { name: "help", meaning: "print the help" };
+const HELP: Option = { name: "help", term: "--help", meaning: "print the help" };
 
 /**
  * Parses a command's arguments by its description.
@@ -58,7 +58,7 @@ function readOption(command: Command, arg: string, rest: string[]) {
   const value = takesNext ? rest.shift() : given;
   if ((value === undefined) === (option.value === undefined)) return { option, value };
   const came = given === undefined ? [arg, ...rest.slice(0, 1)].join(" ") : arg;
-  throw new UsageError(`${name}: expected ${formatOption(option)}, got ${quote(came)}`);
+  throw new UsageError(`${name}: expected ${option.term}, got ${quote(came)}`);
 }
 
 function isOption(word: string): boolean {

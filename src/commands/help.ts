@@ -1,4 +1,4 @@
-import { CTL_COMMANDS, findControls, listControls } from "../controls.ts";
+import { CTL_COMMANDS, findControls } from "../controls.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { listVariables } from "../settings.ts";
 import {
@@ -19,7 +19,7 @@ import type { Arguments } from "./arguments.ts";
 export async function runHelp({ operands }: Arguments): Promise<number> {
   const name = operands.join(" ");
   const command = COMMANDS.find((each) => each.name === name);
-  const controls = listControls(findControls(name, CTL_COMMANDS)).map(({ term, meaning }) => {
+  const controls = findControls(name, CTL_COMMANDS).map(({ term, meaning }) => {
     return `hapgent ctl [@SERVICE] ${term}\n\n  ${meaning}`;
   });
   if (command) console.log(formatCommandHelp(command));
@@ -59,7 +59,7 @@ export function formatHelp(): string {
     formatWide("Environment", listEnvironment()),
     formatSection("State file, JSON", STATE_FIELDS),
     formatSection("Signals", SIGNALS),
-    formatWide("Commands of ctl and the control socket", listControls(CTL_COMMANDS)),
+    formatWide("Commands of ctl and the control socket", CTL_COMMANDS),
     formatSection("Exit codes", EXIT_CODES),
   ].join("\n\n");
 }
@@ -68,7 +68,7 @@ export function formatHelp(): string {
 export function formatCommandHelp(command: Command): string {
   const sections = [`${formatUsage(command)}\n\n  ${command.meaning}`];
   if (command.options) sections.push(formatSection("Options", listOptions([command])));
-  if (command.name === "ctl") sections.push(formatWide("Commands", listControls(CTL_COMMANDS)));
+  if (command.name === "ctl") sections.push(formatWide("Commands", CTL_COMMANDS));
   return sections.join("\n\n");
 }
 
