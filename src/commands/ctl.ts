@@ -4,7 +4,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
-import { ask } from "./conversation.ts";
+import { converse } from "./conversation.ts";
 import { findSettings } from "./installation.ts";
 import { formatTable } from "./table.ts";
 
@@ -37,7 +37,8 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
   }
   try {
     const seconds = verb === "wait" ? Math.min(Number(first) || 0, WAIT_LIMIT) : 0;
-    const answer = await ask({ path, command, seconds: seconds + PATIENCE });
+    const { answer, close } = await converse({ path, command, seconds: seconds + PATIENCE });
+    close();
     const isError = answer.startsWith("error:");
     const isTable = process.stdout.isTTY && answer.startsWith("[");
     if (flags.has("json")) printJson(answer);
