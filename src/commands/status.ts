@@ -38,14 +38,6 @@ interface Question {
   readonly expected: readonly Status[] | undefined;
 }
 
-/** How a check went. */
-interface Outcome {
-  readonly address: string;
-  readonly isConnected: boolean;
-  readonly reply: string | undefined;
-  readonly problem: string | undefined;
-}
-
 /**
  * `hapgent status [HOST[:PORT]]`: asks as HAProxy does and prints the reply. What the address does
  * not say is that of the agent that the environment, or the installation on this machine, describes.
@@ -84,7 +76,7 @@ export async function runStatus(args: Arguments, env: Environment): Promise<numb
 }
 
 /** Asks the target, or the other one if only that is there. */
-async function check(question: Question): Promise<Outcome> {
+async function check(question: Question) {
   const { target, other } = question;
   const outcome = await ask(target, question);
   if (outcome.isConnected || !other) return outcome;
@@ -93,7 +85,7 @@ async function check(question: Question): Promise<Outcome> {
 }
 
 /** One check: connects, sends, reads up to the first newline, closes. */
-async function ask({ ip, port }: Address, question: Question): Promise<Outcome> {
+async function ask({ ip, port }: Address, question: Question) {
   const { sent, timeout, expected } = question;
   // What is wrong with the connection; nothing, if a line or its end has come.
   const { promise, resolve } = Promise.withResolvers<string | undefined>();
