@@ -2,7 +2,7 @@
 // the completions and the tables of the README between their markers; the launchers as
 // scripts/lib/launchers.ts says; the chart of the newest result. A unit test compares all of them with what is committed.
 import { readFileSync } from "node:fs";
-import { CONTROL_COMMANDS } from "../src/controls.ts";
+import { listControls } from "../src/controls.ts";
 import { listVariables } from "../src/settings.ts";
 import * as spec from "../src/spec.ts";
 import { formatMemory } from "./benchmark/chart.ts";
@@ -22,7 +22,7 @@ const TABLES: Readonly<Record<string, Rows>> = {
     ...listVariables().map(({ term, fallback, meaning }) => [code(term), code(fallback), meaning]),
   ],
   signals: listRows("signal", "what it does", spec.SIGNALS),
-  "control commands": listRows("command", "what it does", CONTROL_COMMANDS),
+  "control commands": listRows("command", "what it does", listControls()),
   "state fields": listRows("field", "value", spec.STATE_FIELDS),
 };
 

@@ -47,23 +47,20 @@ const TABLE = {
 export type ControlCommandName = keyof typeof TABLE;
 
 /** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
-export const CONTROL_COMMANDS: readonly ControlCommand[] = Object.entries<Row>(TABLE).map(
-  ([name, [operands, meaning, staysOpen]]) => {
+export function listControls(): ControlCommand[] {
+  return Object.entries<Row>(TABLE).map(([name, [operands, meaning, staysOpen]]) => {
     return { name, term: `${name} ${operands}`.trimEnd(), meaning, staysOpen: Boolean(staysOpen) };
-  },
-);
-
-/** Those that `hapgent ctl` sends. */
-export const CTL_COMMANDS = CONTROL_COMMANDS.filter(({ staysOpen }) => !staysOpen);
+  });
+}
 
 /** The control commands of this name, or whose first word it is: `set` is four of them. */
-export function findControls(name: string, commands = CONTROL_COMMANDS): ControlCommand[] {
+export function findControls(name: string, commands = listControls()): ControlCommand[] {
   return commands.filter((each) => `${each.name} `.startsWith(`${name} `));
 }
 
 /** The answer to `help [COMMAND]`; undefined when there is no such command. */
 export function explainControls(name: string): string | undefined {
-  if (name === "") return `ok ${joinUsages(CONTROL_COMMANDS)}`;
+  if (name === "") return `ok ${joinUsages(listControls())}`;
   const texts = findControls(name).map(({ term, meaning }) => `${term}: ${meaning}`);
   return texts.length > 0 ? `ok ${texts.join("; ")}` : undefined;
 }
@@ -74,9 +71,9 @@ export function refuseControl(line: string): string {
   const [verb = "", noun = ""] = words.split(/\s+/);
   const called = findControls(`${verb} ${noun}`);
   const meant = called.length > 0 ? called : findControls(verb);
-  const expected = joinUsages(meant.length > 0 ? meant : CONTROL_COMMANDS);
+  const expected = joinUsages(meant.length > 0 ? meant : listControls());
   const got = quote(line.slice(0, SHOWN));
-  const names = CONTROL_COMMANDS.map(({ name }) => name);
+  const names = listControls().map(({ name }) => name);
   const isKnown = called.length > 0 || meant.some(({ name }) => name === verb);
   const nearest = findNearest(`${verb} ${noun}`, names) ?? findNearest(verb, names);
   if (isKnown || nearest === undefined) return `error: expected ${expected}, got ${got}`;

@@ -1,9 +1,11 @@
 // A line that is no control command is answered with what comes near to it, or with all commands; help
 // explains those of a name or of a first word.
 import { expect, test } from "bun:test";
-import { CONTROL_COMMANDS, explainControls, refuseControl } from "../src/controls.ts";
+import { explainControls, listControls, refuseControl } from "../src/controls.ts";
 
-const ALL = CONTROL_COMMANDS.map(({ term }) => term).join(" | ");
+const ALL = listControls()
+  .map(({ term }) => term)
+  .join(" | ");
 
 test.each([
   ["forget", "error: expected forget ADDRESS | forget silent SECONDS, got"],

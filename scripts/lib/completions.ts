@@ -1,8 +1,8 @@
 // What completions for bash, zsh and fish offer, from the tables of src: blocks of the files in
 // deploy/completion, which hold the rest. The three offer the same: commands, options and their values,
 // the words of control commands after `ctl`, instances that are installed.
+import { CTL_COMMANDS } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
-import { CTL_COMMANDS } from "../../src/controls.ts";
 import { COMMANDS, type Option } from "../../src/spec.ts";
 import { STATUSES } from "../../src/state/state.ts";
 

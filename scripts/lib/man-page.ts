@@ -1,8 +1,7 @@
 // The man page, from the tables of src.
 import { version } from "../../package.json";
-import { listEnvironment } from "../../src/commands/help.ts";
+import { CTL_COMMANDS, listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
-import { CTL_COMMANDS } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =

@@ -1,4 +1,4 @@
-import { CTL_COMMANDS, findControls } from "../controls.ts";
+import { findControls, listControls } from "../controls.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { listVariables } from "../settings.ts";
 import {
@@ -14,6 +14,9 @@ import {
 } from "../spec.ts";
 import { findNearest, quote, suggest } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
+
+/** The control commands that `hapgent ctl` sends. */
+export const CTL_COMMANDS = listControls().filter(({ staysOpen }) => !staysOpen);
 
 /** `hapgent help [COMMAND]`: the help, or the part about a command or a control command. */
 export async function runHelp({ operands }: Arguments): Promise<number> {
