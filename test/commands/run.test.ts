@@ -68,9 +68,10 @@ test("ctl alone shows what it can send", async () => {
 });
 
 test("a wrong variable that a command reads is refused; it ignores the others", async () => {
-  const err = 'hapgent: HAPGENT_REPLY: expected exact or full, got "whole"';
-  expect(await run("check", { HAPGENT_REPLY: "whole" })).toEqual({ code: 2, out: "", err });
-  expect((await run("check", { HAPGENT_STOP_STATUS: "gone" })).code).not.toBe(2);
+  const err = 'hapgent: HAPGENT_PORT: expected an integer from 1 to 65535, got "0"';
+  const env = { HAPGENT_PORT: "0" };
+  expect(await run("status 127.0.0.1", env)).toEqual({ code: 2, out: "", err });
+  expect((await run("check", env)).code).not.toBe(2);
 });
 
 test.each<[string, Record<string, string>, string]>([
