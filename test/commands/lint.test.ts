@@ -33,12 +33,7 @@ test.each<[State, ReplyMode, string, string[]]>([
   [{ status: "MAINT", reason: "" }, "full", "maint 100%", []],
   [{ status: "DOWN", weight: 0 }, "exact", "DOWN 0%", [ZERO]],
   [{ status: "DOWN", weight: 1 }, "exact", "DOWN 1%", [SHARE]],
-  [
-    { status: "DOWN", weight: 99, maxconn: 0 },
-    "full",
-    "ready down 99% maxconn:0",
-    [SHARE, NO_LIMIT],
-  ],
+  [{ status: "DOWN", weight: 99 }, "full", "ready down 99%", [SHARE]],
   [{ status: "READY", reason: "a" }, "exact", "READY", [READY, REASON]],
 ])("of %j in mode %s it prints %j and the warnings %j", async (state, mode, reply, warnings) => {
   const out = [reply, ...warnings.map((warning) => `warning: ${warning}`)].join("\n");
