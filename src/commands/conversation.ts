@@ -21,8 +21,6 @@ export interface Question {
   readonly path: string;
   readonly command: string;
   readonly seconds: number;
-  /** Ends the waiting; the promise is then rejected with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -30,9 +28,7 @@ export interface Question {
  *
  * @throws {NoAnswerError} whose message says why there is no answer.
  */
-export async function converse(question: Question): Promise<Conversation> {
-  const { path, command, seconds, signal } = question;
-  signal?.throwIfAborted();
+export async function converse({ path, command, seconds }: Question): Promise<Conversation> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const decoder = new TextDecoder();
   let text = "";
@@ -61,8 +57,6 @@ export async function converse(question: Question): Promise<Conversation> {
   });
   connection.catch(failWith);
   const close = () => void connection.then((socket) => socket.end()).catch(() => undefined);
-  const abort = () => reject(signal?.reason);
-  signal?.addEventListener("abort", abort, { once: true });
   const timer = setTimeout(() => fail(`nothing within ${seconds} s`), seconds * 1000);
   try {
     return { answer: await promise, closed, close };
@@ -71,7 +65,6 @@ export async function converse(question: Question): Promise<Conversation> {
     throw error;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", abort);
   }
 }
 
