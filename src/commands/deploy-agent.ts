@@ -1,12 +1,15 @@
 import type { Status } from "../state/state.ts";
 import { printable } from "../text.ts";
-import { type Conversation, NoAnswerError } from "./conversation.ts";
+import { NoAnswerError } from "./conversation.ts";
+import type { Plan } from "./deploy-plan.ts";
+import type { World } from "./deploy-world.ts";
 
 /** Seconds that an answer may take, beyond those that a `wait` asks for. */
 export const PATIENCE = 10;
 
-/** Milliseconds between two tries to reach an agent that restarts. */
+/** Milliseconds between two tries to reach an agent that restarts; seconds that it may take. */
 const PAUSE_MS = 250;
+const RESTART = 30;
 
 /** How often a command is sent to an agent that ends before it answers. */
 const ATTEMPTS = 5;
@@ -29,38 +32,23 @@ export interface Shown extends Setting {
 export class Problem extends Error {}
 
 /** Somebody else has set the state, or holds the service: it is left to them. */
-export class Taken extends Error {}
-
-/** What talking to an agent needs of the world. */
-export interface Line {
-  /** Sends a line to the control socket. @throws {NoAnswerError} */
-  send(command: string, seconds: number): Promise<Conversation>;
-  sleep(ms: number): Promise<void>;
-  /** Milliseconds of a clock that nobody sets. */
-  now(): number;
-}
-
-/** What is said to the agent, and how. */
-export interface AgentOptions {
-  readonly service: string | undefined;
-  /** Who deploys, for others that try to. */
-  readonly who: string;
-  /** Seconds that an agent may take to restart. */
-  readonly patience: number;
-}
+export class Taken extends Problem {}
 
 /** The agent, as a deploy of one of its services sees it: it holds the service all the time. */
 export class DeployAgent {
-  readonly #line: Line;
-  readonly #options: AgentOptions;
+  readonly #world: World;
+  readonly #plan: Plan;
+  /** What a command about the service begins with. */
+  readonly #name: string;
   /** Resolves when the agent lets go of the service; undefined: it has, or never held it. */
   #held: Promise<void> | undefined;
   /** Until when it may take hold again; undefined: it has not lost it. */
   #end: number | undefined;
 
-  constructor(line: Line, options: AgentOptions) {
-    this.#line = line;
-    this.#options = options;
+  constructor(world: World, plan: Plan) {
+    this.#world = world;
+    this.#plan = plan;
+    this.#name = plan.service === undefined ? "" : `@${plan.service} `;
   }
 
   /**
@@ -70,8 +58,9 @@ export class DeployAgent {
    * @throws {Problem} when the agent refuses, or is too old to know how.
    */
   async hold(): Promise<void> {
-    const command = this.#address(`hold ${this.#options.who}`);
-    const { answer, closed, close } = await this.#line.send(command, PATIENCE);
+    const who = `hapgent deploy (pid ${this.#world.pid}, ${this.#plan.reason})`;
+    const command = `${this.#name}hold ${who}`;
+    const { answer, closed, close } = await this.#world.send(command, PATIENCE);
     if (answer.startsWith("ok")) {
       this.#held = closed.then(() => {
         this.#held = undefined;
@@ -91,7 +80,7 @@ export class DeployAgent {
   async holdDuring<T>(work: Promise<T>): Promise<T> {
     const ended = Promise.allSettled([work]);
     while (!(await Promise.race([ended, this.#held]))) {
-      await this.hold().catch(() => this.#line.sleep(PAUSE_MS));
+      await this.hold().catch(() => this.#world.sleep(PAUSE_MS));
     }
     return await work;
   }
@@ -104,14 +93,14 @@ export class DeployAgent {
     for (let attempt = 1; ; attempt += 1) {
       await this.#keep();
       try {
-        const line = isHost ? command : this.#address(command);
-        const { answer, close } = await this.#line.send(line, seconds);
+        const line = isHost ? command : this.#name + command;
+        const { answer, close } = await this.#world.send(line, seconds);
         close();
         return answer;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
         // An agent that ends closes what it has held.
-        await this.#line.sleep(PAUSE_MS);
+        await this.#world.sleep(PAUSE_MS);
         if (this.#held || attempt === ATTEMPTS) throw error;
       }
     }
@@ -146,21 +135,16 @@ export class DeployAgent {
   /** Takes hold of the service again when the agent has restarted; for that it has its time once. */
   async #keep(): Promise<void> {
     while (!this.#held) {
-      const end = this.#end ?? this.#line.now() + this.#options.patience * 1000;
+      const end = this.#end ?? this.#world.now() + Math.max(this.#plan.wait, RESTART) * 1000;
       this.#end = end;
       try {
         await this.hold();
         this.#end = undefined;
       } catch (error) {
-        if (!(error instanceof NoAnswerError) || this.#line.now() > end) throw error;
-        await this.#line.sleep(PAUSE_MS);
+        if (!(error instanceof NoAnswerError) || this.#world.now() > end) throw error;
+        await this.#world.sleep(PAUSE_MS);
       }
     }
-  }
-
-  #address(command: string): string {
-    const { service } = this.#options;
-    return service === undefined ? command : `@${service} ${command}`;
   }
 }
 

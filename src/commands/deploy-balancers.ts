@@ -16,13 +16,11 @@ export function findSlowest(answer: string): Balancer | undefined {
   if (!answer.startsWith("[")) return undefined;
   const rows: { address: string; counts: boolean; interval: number | null; why: string }[] =
     JSON.parse(answer);
-  return rows
-    .flatMap(({ address, counts, interval, why }) =>
-      counts && interval && why !== "new"
-        ? [{ address, interval: Math.round(interval * 10) / 10 }]
-        : [],
-    )
-    .toSorted((one, other) => other.interval - one.interval)[0];
+  const [slowest] = rows
+    .filter(({ counts, why }) => counts && why !== "new")
+    .map(({ address, interval }) => ({ address, interval: Math.round((interval ?? 0) * 10) / 10 }))
+    .toSorted((one, other) => other.interval - one.interval);
+  return slowest?.interval ? slowest : undefined;
 }
 
 /**
@@ -46,9 +44,9 @@ export function formatWait({ wait, pollers }: Plan): string {
 }
 
 /** Forgets load balancers that are gone; returns whether there were any. */
-async function forgetSilent(agent: DeployAgent, plan: Plan): Promise<boolean> {
-  if (plan.forgetSilent === undefined) return false;
-  const answer = await agent.ask(`forget silent ${plan.forgetSilent}`);
+async function forgetSilent(agent: DeployAgent, { forgetSilent: seconds }: Plan): Promise<boolean> {
+  if (seconds === undefined) return false;
+  const answer = await agent.ask(`forget silent ${seconds}`);
   return answer.startsWith("ok") && !answer.startsWith("ok forgotten: 0 ");
 }
 
@@ -57,7 +55,16 @@ export function isNobody(answer: string): boolean {
   return /; no load balancer has asked/.test(answer);
 }
 
-/** Whether the agent has started so lately that it may not know every load balancer. */
-export function isYoung(answer: string): boolean {
-  return /may not be known/.test(answer);
+/**
+ * Whether an agent has just started: it cannot know the load balancers that ask seldom, unless
+ * somebody says how many there are.
+ */
+export function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
+  return !young && pollers === undefined && /may not be known/.test(answer);
+}
+
+/** @throws {Problem} when the agent may not know every load balancer. */
+export function refuseYoung(plan: Plan, answer: string): void {
+  if (!isDoubtful(plan, answer)) return;
+  throw new Problem(`${answer}; say how many there are (--pollers N), or --young`);
 }

@@ -1,15 +1,11 @@
-// What a deploy says.
+// The states that a deploy sets, those that are left to set, and what its last line says of them.
 import { printable } from "../text.ts";
-import { isSame, type Setting, type Shown } from "./deploy-agent.ts";
-import { type Balancer, formatWait } from "./deploy-balancers.ts";
+import { describe, isSame, type Setting, type Shown } from "./deploy-agent.ts";
+import { formatWait } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 
-/** What a deploy has begun with, and what it sets while it works. */
+/** What a deploy sets while it works. */
 export interface Settings {
-  /** What it was. */
-  readonly from: Setting;
-  /** What it is to be in the end. */
-  readonly to: Setting;
   /** While the server is out. */
   readonly out: Setting;
   /** While it is out after the command has failed. */
@@ -19,27 +15,21 @@ export interface Settings {
    * until UP. Undefined where `to` lets no traffic in.
    */
   readonly back: Setting | undefined;
-}
-
-/** What a deploy begins from and ends at, and how. */
-export interface Aim {
-  readonly from: Setting;
+  /** What it is to be in the end. */
   readonly to: Setting;
-  readonly pid: number;
 }
 
 /** The reason ends in the process's id, so that nobody else has the same. */
-export function makeSettings(plan: Plan, { from, to, pid }: Aim): Settings {
+export function makeSettings(plan: Plan, pid: number, from: Setting, to = from): Settings {
   const reason = `${plan.reason} [${pid}]`;
   // What is out already is not opened: DRAIN lets through what DOWN and MAINT do not.
   const letsSome = isInRotation(from) || from.status === "DRAIN";
   const status = letsSome ? plan.status : from.status;
   return {
-    from,
-    to,
     out: { status, reason },
     failed: { status, reason: `failed: ${reason}` },
     back: isInRotation(to) ? { status: to.status === "UP" ? "READY" : "UP", reason } : undefined,
+    to,
   };
 }
 
@@ -48,22 +38,19 @@ export function isInRotation({ status }: Setting): boolean {
   return status === "UP" || status === "READY";
 }
 
-/** What a deploy has set last. */
-export interface LastSet {
-  readonly setting: Setting;
+/** A state, and what is answered, if that is known. */
+type Known = Setting & Partial<Shown>;
+
+/** The state that a deploy has set last. */
+export interface LastSet extends Known {
   /** False: it could not be saved, or that is not known. */
   readonly isSaved: boolean;
 }
 
-/** What HAProxy still has of that where somebody else has set the state, and replies are exact. */
-export function describeKept(shown: Shown, { setting }: LastSet): string {
-  const keeps = setting.status === "DRAIN" || setting.status === "MAINT";
-  const isUndone = ["READY", "DRAIN", "MAINT"].includes(shown.status) || isFull(shown);
-  return keeps && !isUndone ? ` (HAProxy keeps the ${setting.status} until READY)` : "";
+/** Whether replies are full, in lower case; an agent that has restarted may have other settings. */
+function isFull({ reply = "" }: Known): boolean {
+  return /^[a-z]/.test(reply);
 }
-
-/** A state, and what is answered, if that is known. */
-type Known = Setting & Partial<Shown>;
 
 /** The states that lead back from one of these, in their order; none from others. */
 export function listWayBack(now: Known, { to, out, failed, back }: Settings): Setting[] {
@@ -74,47 +61,43 @@ export function listWayBack(now: Known, { to, out, failed, back }: Settings): Se
   return back && !isFull(now) ? [back, to] : [to];
 }
 
-/** Whether replies are full, in lower case; an agent that has restarted may have other settings. */
-function isFull({ reply = "" }: Known): boolean {
-  return /^[a-z]/.test(reply);
+/** The states that are still to be set, in their order; none when it is done, or not ours. */
+export function listLeft(now: Known, last: LastSet, settings: Settings): Setting[] {
+  const { to } = settings;
+  const way = listWayBack(now, settings);
+  if (!isSame(now, to)) return way;
+  if (isSame(last, to)) return last.isSaved ? [] : [to];
+  // Somebody else has set it, and HAProxy keeps nothing that only another state would undo.
+  return way.length === 1 ? [] : way;
 }
 
-/**
- * The commands that go on from here, and what for; undefined when there is nothing to do, or it is
- * not ours.
- *
- * @param last what the deploy has set last: where that lets no traffic in, exact replies have to
- * take it back also when somebody else has set what it is to be.
- */
-export function formatNext(
-  now: Known,
-  last: LastSet,
-  settings: Settings,
-  plan: Plan,
-): string | undefined {
-  const { to, back } = settings;
-  const isThere = isSame(now, to);
-  const isLast = isSame(last.setting, to);
-  const isDone = isThere && (isLast ? last.isSaved : !back || isFull(now));
-  const isUnsaved = isThere && isLast;
-  const way = isUnsaved ? [to] : listWayBack(now, settings);
-  if (isDone || way.length === 0) return undefined;
+/** The commands that set what is left, and what for. */
+export function formatNext(now: Setting, left: Setting[], { back }: Settings, plan: Plan): string {
   const words = ["hapgent ctl"];
   if (plan.instance !== undefined) words.push(`--instance ${plan.instance}`);
   if (plan.service !== undefined) words.push(`@${plan.service}`);
   const ctl = words.join(" ");
   const wait = `${ctl} ${formatWait(plan)}`;
-  const changes = way.map(
-    (each, i) => `${ctl} change ${quoteSetting(way[i - 1] ?? now)} to ${quoteSetting(each)}`,
+  const changes = left.map(
+    (each, i) => `${ctl} change ${quoteSetting(left[i - 1] ?? now)} to ${quoteSetting(each)}`,
   );
   const commands = changes.join(` && ${wait} && `);
   if (back && isSame(now, back)) return `to finish: ${wait} && ${commands}`;
-  return `to ${isUnsaved ? "save it" : "put it back"}: ${commands}`;
+  const isThere = left.every((each) => isSame(now, each));
+  return `to ${isThere ? "save it" : "put it back"}: ${commands}`;
 }
 
 /** A state as a shell takes it: `DRAIN 'deploying v42 [4711]'`. */
 function quoteSetting({ status, reason }: Setting): string {
   return reason ? `${status} '${reason.replaceAll("'", `'\\''`)}'` : status;
+}
+
+/** A state that somebody else has set, and what HAProxy keeps beside it where replies are exact. */
+export function describeForeign(shown: Shown, last: Setting): string {
+  const isKept = last.status === "DRAIN" || last.status === "MAINT";
+  const isUndone = ["READY", "DRAIN", "MAINT"].includes(shown.status) || isFull(shown);
+  const kept = isKept && !isUndone ? ` (HAProxy keeps the ${last.status} until READY)` : "";
+  return `somebody has set it: it is ${describe(shown)}, and stays so${kept}`;
 }
 
 /** A command as it was typed, as far as a person needs it: at most one line of 100 characters. */
@@ -126,10 +109,4 @@ export function formatCommand(command: readonly string[]): string {
 /** A time that has passed, from milliseconds: `2.6 s`, `64 s`. */
 export function formatSeconds(ms: number): string {
   return `${(ms / 1000).toFixed(ms < 9950 ? 1 : 0)} s`;
-}
-
-/** What is waited for, and for how long. */
-export function describeWaiting({ wait }: Plan, slowest: Balancer | undefined): string {
-  const pace = slowest ? `, of which ${slowest.address} asks every ${slowest.interval} s` : "";
-  return `waiting for every load balancer${pace}, for up to ${wait} s`;
 }
