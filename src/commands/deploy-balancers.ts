@@ -1,6 +1,8 @@
 // The load balancers of a service, as a deploy sees them.
+import { YOUNG_MS } from "../controls.ts";
 import { cut, type DeployAgent, PATIENCE, Problem } from "./deploy-agent.ts";
 import type { Plan } from "./deploy-plan.ts";
+import type { World } from "./deploy-world.ts";
 
 /** A load balancer that asks, and every how many seconds. */
 export interface Balancer {
@@ -55,16 +57,39 @@ export function isNobody(answer: string): boolean {
   return /; no load balancer has asked/.test(answer);
 }
 
-/**
- * Whether an agent has just started: it cannot know the load balancers that ask seldom, unless
- * somebody says how many there are.
- */
-export function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
-  return !young && pollers === undefined && /may not be known/.test(answer);
-}
-
-/** @throws {Problem} when the agent may not know every load balancer. */
+/** @throws {Problem} when the agent has just started: it cannot know those that ask seldom. */
 export function refuseYoung(plan: Plan, answer: string): void {
   if (!isDoubtful(plan, answer)) return;
   throw new Problem(`${answer}; say how many there are (--pollers N), or --young`);
+}
+
+/** Whether an agent may not know every load balancer, and nobody says how many there are. */
+function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
+  return !young && pollers === undefined && /may not be known/.test(answer);
+}
+
+/**
+ * Waits as `waitForAll` does, and says so. An agent that has restarted has to learn first who they
+ * are.
+ *
+ * @throws {Problem} as `waitForAll` and `refuseYoung` do.
+ */
+export async function watchAll(
+  agent: DeployAgent,
+  plan: Plan,
+  world: World,
+  slowest: Balancer | undefined,
+): Promise<string> {
+  const pace = slowest ? `, of which ${slowest.address} asks every ${slowest.interval} s` : "";
+  world.say(`waiting for every load balancer${pace}, for up to ${plan.wait} s`);
+  let answer = await waitForAll(agent, plan);
+  world.say(answer);
+  if (isDoubtful(plan, answer)) {
+    world.say("the agent has restarted: it has a minute to learn its load balancers");
+    await world.sleep(YOUNG_MS);
+    answer = await waitForAll(agent, plan);
+    world.say(answer);
+  }
+  refuseYoung(plan, answer);
+  return answer;
 }

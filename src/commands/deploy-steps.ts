@@ -1,6 +1,5 @@
 // The steps of a deploy, one after another. It fails before it changes anything, or it finishes, or
 // its last line says what state the server is in, and the command that goes on from there.
-import { YOUNG_MS } from "../controls.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { NoAnswerError } from "./conversation.ts";
 import {
@@ -12,26 +11,22 @@ import {
   type Shown,
   Taken,
 } from "./deploy-agent.ts";
-import { isDoubtful, isNobody, refuseYoung, waitForAll } from "./deploy-balancers.ts";
+import { isNobody, watchAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { prepare, type Start } from "./deploy-prepare.ts";
 import { drain, waitForService } from "./deploy-service.ts";
 import {
-  describeForeign,
+  ALL,
+  describeEnd,
   formatCommand,
-  formatNext,
   formatSeconds,
   isInRotation,
   type LastSet,
-  listLeft,
   listWayBack,
-  makeSettings,
+  makeStates,
+  NOT_ALL,
 } from "./deploy-words.ts";
 import { Interruption, type World } from "./deploy-world.ts";
-
-/** Who knows what the deploy has set last. */
-const ALL = "every load balancer knows";
-const NOT_ALL = "not every load balancer is known to know";
 
 /** How a deploy has ended. */
 export interface End {
@@ -68,11 +63,9 @@ function refuse(error: unknown): End {
 
 /** A deploy that has all it needs: from here on it changes the state. */
 class Deploy {
-  #settings;
+  #states;
   readonly #startedAt: number;
   #last: LastSet;
-  /** Who knows that, in words. */
-  #known = NOT_ALL;
 
   constructor(
     readonly plan: Plan,
@@ -80,9 +73,9 @@ class Deploy {
     readonly agent: DeployAgent,
     readonly start: Start,
   ) {
-    this.#settings = makeSettings(plan, world.pid, start.from);
+    this.#states = makeStates(plan, world.pid, start.from);
     this.#startedAt = world.now();
-    this.#last = { ...start.from, isSaved: true };
+    this.#last = { ...start.from, isSaved: true, known: NOT_ALL };
   }
 
   async carryOut(): Promise<End> {
@@ -97,7 +90,7 @@ class Deploy {
   /** Takes the server out of rotation; returns once every load balancer knows. */
   async #takeOut(): Promise<void> {
     const { plan, world, agent, start } = this;
-    const { out } = this.#settings;
+    const { out } = this.#states;
     await this.#tell(start.from, out);
     if (plan.drain) await drain(plan.drain, world);
     // Nobody may have let traffic in meanwhile.
@@ -118,10 +111,10 @@ class Deploy {
   /** Runs the command, and waits until the service answers and has settled. */
   async #work(): Promise<void> {
     const { plan, world, agent, start } = this;
-    const { out, failed } = this.#settings;
+    const { out, failed } = this.#states;
     const from = world.now();
     const to: Setting = plan.up ? { status: "UP", reason: undefined } : start.from;
-    this.#settings = makeSettings(plan, world.pid, start.from, to);
+    this.#states = makeStates(plan, world.pid, start.from, to);
     const failure = await agent.holdDuring(world.run());
     if (failure !== undefined) {
       await attempt(() => this.#change(out, failed));
@@ -140,7 +133,7 @@ class Deploy {
    */
   async #putBack(hasRun = false): Promise<void> {
     const shown = await this.agent.show();
-    const way = listWayBack(shown, this.#settings);
+    const way = listWayBack(shown, this.#states);
     if (way.length === 0) throw new Taken("it is not put back");
     let now: Setting = shown;
     for (const to of way) {
@@ -154,56 +147,32 @@ class Deploy {
 
   async #change(now: Setting, to: Setting): Promise<void> {
     const problem = await attempt(() => this.agent.change(now, to));
-    if (!(problem instanceof Taken)) this.#last = { ...to, isSaved: !problem };
+    const { known } = this.#last;
+    if (!(problem instanceof Taken)) this.#last = { ...to, isSaved: !problem, known };
     if (problem) throw problem;
     this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 
-  /**
-   * Sets a state, and waits until every load balancer knows; an agent that has restarted has to
-   * learn first who they are.
-   */
+  /** Sets a state, and waits until every load balancer knows. */
   async #tell(now: Setting, to: Setting): Promise<void> {
     const { plan, world, agent, start } = this;
-    this.#known = NOT_ALL;
+    this.#last.known = NOT_ALL;
     await this.#change(now, to);
-    const { address, interval } = start.slowest ?? {};
-    const pace = address ? `, of which ${address} asks every ${interval} s` : "";
-    world.say(`waiting for every load balancer${pace}, for up to ${plan.wait} s`);
-    let answer = await waitForAll(agent, plan);
-    world.say(answer);
-    if (isDoubtful(plan, answer)) {
-      world.say("the agent has restarted: it has a minute to learn its load balancers");
-      await world.sleep(YOUNG_MS);
-      answer = await waitForAll(agent, plan);
-      world.say(answer);
-    }
-    refuseYoung(plan, answer);
-    this.#known = isNobody(answer) ? "no load balancer asks" : ALL;
+    const answer = await watchAll(agent, plan, world, start.slowest);
+    this.#last.known = isNobody(answer) ? "no load balancer asks" : ALL;
   }
 
   /** The last line: what was done, what the agent says, who knows, and what to type next. */
   async #end(failure?: string): Promise<End> {
     const { plan, world, agent } = this;
     world.resume();
-    const words = [failure ?? `done in ${formatSeconds(world.now() - this.#startedAt)}`];
+    const what = failure ?? `done in ${formatSeconds(world.now() - this.#startedAt)}`;
     const shown = await agent.show().catch(() => undefined);
-    const now = shown ?? this.#last;
-    const left = listLeft(now, this.#last, this.#settings);
-    const isBack = shown !== undefined && isSame(shown, this.#settings.to);
     const host = await findHost(plan, agent);
-    if (shown && !isBack && left.length === 0) words.push(describeForeign(shown, this.#last));
-    else {
-      words.push(shown ? `the agent says ${shown.reply}` : "its state is not known");
-      // Somebody may have set meanwhile what it is to be.
-      const known = isSame(now, this.#last) ? this.#known : NOT_ALL;
-      const where = isInRotation(now) && !host ? "back" : "out";
-      words.push(known === ALL ? `${ALL} that the server is ${where}` : known);
-    }
-    if (host) words.push(`the host is ${describe(host)}: the server is out`);
-    if (left.length > 0) words.push(formatNext(now, left, this.#settings, plan));
+    const rest = describeEnd({ shown, host, last: this.#last }, this.#states, plan);
+    const isBack = shown !== undefined && isSame(shown, this.#states.to);
     const isGood = failure === undefined && isBack && (!host || plan.fromAny);
-    return { code: isGood ? EXIT.ok : EXIT.failure, line: words.join("; ") };
+    return { code: isGood ? EXIT.ok : EXIT.failure, line: [what, ...rest].join("; ") };
   }
 }
 

@@ -5,7 +5,7 @@ import { formatWait } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 
 /** What a deploy sets while it works. */
-export interface Settings {
+export interface States {
   /** While the server is out. */
   readonly out: Setting;
   /** While it is out after the command has failed. */
@@ -20,7 +20,7 @@ export interface Settings {
 }
 
 /** The reason ends in the process's id, so that nobody else has the same. */
-export function makeSettings(plan: Plan, pid: number, from: Setting, to = from): Settings {
+export function makeStates(plan: Plan, pid: number, from: Setting, to = from): States {
   const reason = `${plan.reason} [${pid}]`;
   // What is out already is not opened: DRAIN lets through what DOWN and MAINT do not.
   const letsSome = isInRotation(from) || from.status === "DRAIN";
@@ -45,15 +45,28 @@ type Known = Setting & Partial<Shown>;
 export interface LastSet extends Known {
   /** False: it could not be saved, or that is not known. */
   readonly isSaved: boolean;
+  /** Who knows where the server is, in words. */
+  known: string;
 }
 
-/** Whether replies are full, in lower case; an agent that has restarted may have other settings. */
+/** Who knows. */
+export const ALL = "every load balancer knows";
+export const NOT_ALL = "not every load balancer is known to know";
+
+/** What there is to see in the end: undefined is not known; a host only where it keeps traffic out. */
+export interface Seen {
+  readonly shown: Shown | undefined;
+  readonly host: Shown | undefined;
+  readonly last: LastSet;
+}
+
+/** Whether replies are full, in lower case; an agent that has restarted may have other states. */
 function isFull({ reply = "" }: Known): boolean {
   return /^[a-z]/.test(reply);
 }
 
 /** The states that lead back from one of these, in their order; none from others. */
-export function listWayBack(now: Known, { to, out, failed, back }: Settings): Setting[] {
+export function listWayBack(now: Known, { to, out, failed, back }: States): Setting[] {
   if (back && isSame(now, back)) return [to];
   // Also where somebody has set that already: load balancers may still have the drain.
   const isOwn = [out, failed, to].some((each) => isSame(now, each));
@@ -62,17 +75,36 @@ export function listWayBack(now: Known, { to, out, failed, back }: Settings): Se
 }
 
 /** The states that are still to be set, in their order; none when it is done, or not ours. */
-export function listLeft(now: Known, last: LastSet, settings: Settings): Setting[] {
-  const { to } = settings;
-  const way = listWayBack(now, settings);
+function listLeft(now: Known, last: LastSet, states: States): Setting[] {
+  const { to } = states;
+  const way = listWayBack(now, states);
   if (!isSame(now, to)) return way;
   if (isSame(last, to)) return last.isSaved ? [] : [to];
   // Somebody else has set it, and HAProxy keeps nothing that only another state would undo.
   return way.length === 1 ? [] : way;
 }
 
+/** What the last line says of the state: what it is, who knows, and what to type next. */
+export function describeEnd({ shown, host, last }: Seen, states: States, plan: Plan): string[] {
+  const now = shown ?? last;
+  const left = listLeft(now, last, states);
+  const words: string[] = [];
+  if (shown && left.length === 0 && !isSame(shown, states.to)) {
+    words.push(describeForeign(shown, last));
+  } else {
+    words.push(shown ? `the agent says ${shown.reply}` : "its state is not known");
+    // Somebody may have set meanwhile what it is to be.
+    const known = isSame(now, last) ? last.known : NOT_ALL;
+    const where = isInRotation(now) && !host ? "back" : "out";
+    words.push(known === ALL ? `${ALL} that the server is ${where}` : known);
+  }
+  if (host) words.push(`the host is ${describe(host)}: the server is out`);
+  if (left.length > 0) words.push(formatNext(now, left, states, plan));
+  return words;
+}
+
 /** The commands that set what is left, and what for. */
-export function formatNext(now: Setting, left: Setting[], { back }: Settings, plan: Plan): string {
+function formatNext(now: Setting, left: Setting[], { back }: States, plan: Plan): string {
   const words = ["hapgent ctl"];
   if (plan.instance !== undefined) words.push(`--instance ${plan.instance}`);
   if (plan.service !== undefined) words.push(`@${plan.service}`);
@@ -93,7 +125,7 @@ function quoteSetting({ status, reason }: Setting): string {
 }
 
 /** A state that somebody else has set, and what HAProxy keeps beside it where replies are exact. */
-export function describeForeign(shown: Shown, last: Setting): string {
+function describeForeign(shown: Shown, last: Setting): string {
   const isKept = last.status === "DRAIN" || last.status === "MAINT";
   const isUndone = ["READY", "DRAIN", "MAINT"].includes(shown.status) || isFull(shown);
   const kept = isKept && !isUndone ? ` (HAProxy keeps the ${last.status} until READY)` : "";

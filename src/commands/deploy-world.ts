@@ -8,26 +8,7 @@ import type { Plan } from "./deploy-plan.ts";
 import { findPlace, findProgram, type Place, startCommand, startShell } from "./programs.ts";
 
 /** The world, as the steps of a deploy see it: the real one, or that of a test. */
-export interface World {
-  readonly pid: number;
-  /** Milliseconds of a clock that nobody sets. */
-  now(): number;
-  sleep(ms: number): Promise<void>;
-  /** Sends a line to the control socket. @throws {NoAnswerError} */
-  send(command: string, seconds: number): Promise<Conversation>;
-  /** Why the command cannot be run; undefined when it can. */
-  findObstacle(): string | undefined;
-  /** Runs the command; returns how it failed (`exit code 3`), or undefined. */
-  run(): Promise<string | undefined>;
-  /** Asks the service once; returns how it does not answer, or undefined. */
-  probe(): Promise<string | undefined>;
-  /** What is open at a port: the connections that may carry requests. */
-  usePort(port: number): Promise<PortUse>;
-  /** Shows a step. */
-  say(text: string): void;
-  /** Goes on after an interruption: there is a last line to say. */
-  resume(): void;
-}
+export type World = Omit<RealWorld, "interrupt">;
 
 /** A signal came to end the deploy. */
 export class Interruption extends Error {}
@@ -51,7 +32,7 @@ export interface WorldOptions {
 }
 
 /** The real world. */
-export class RealWorld implements World {
+export class RealWorld {
   readonly pid = process.pid;
   readonly #options: WorldOptions;
   readonly #place: Place;
@@ -78,14 +59,17 @@ export class RealWorld implements World {
     this.#interruption.abort(new Interruption(`interrupted${more}`));
   }
 
+  /** Goes on after an interruption: there is a last line to say. */
   resume(): void {
     this.#interruption = new AbortController();
   }
 
+  /** Milliseconds of a clock that nobody sets. */
   now(): number {
     return performance.now();
   }
 
+  /** Shows a step. */
   say(text: string): void {
     this.#options.print(`${new Date().toTimeString().slice(0, 8)} ${printable(text)}`);
   }
@@ -94,6 +78,7 @@ export class RealWorld implements World {
     await this.#unlessInterrupted(() => Bun.sleep(ms));
   }
 
+  /** Sends a line to the control socket. @throws {NoAnswerError} */
   async send(command: string, seconds: number): Promise<Conversation> {
     const { socket: path } = this.#options;
     try {
@@ -104,18 +89,21 @@ export class RealWorld implements World {
     }
   }
 
+  /** What is open at a port: the connections that may carry requests. */
   async usePort(port: number): Promise<PortUse> {
     const { named } = this.#options;
     const { isListening, peers } = await readPortUse(port);
     return { isListening, peers: peers.filter((peer) => !named || named.find(peer)) };
   }
 
+  /** Why the command cannot be run; undefined when it can. */
   findObstacle(): string | undefined {
     const [name = ""] = this.#options.plan.command;
     if (findProgram(name, this.#place) !== null) return undefined;
     return `no such command: ${quote(name)} (quote REASON, but not COMMAND)`;
   }
 
+  /** Runs the command; returns how it failed (`exit code 3`), or undefined. */
   async run(): Promise<string | undefined> {
     this.#command = "runs";
     try {
@@ -138,6 +126,7 @@ export class RealWorld implements World {
     return exitCode === 0 ? undefined : String(child.signalCode ?? `exit code ${exitCode}`);
   }
 
+  /** Asks the service once; returns how it does not answer, or undefined. */
   async probe(): Promise<string | undefined> {
     const { url, until, answer } = this.#options.plan;
     const problem =
