@@ -36,8 +36,6 @@ export class Taken extends Problem {}
 
 /** The agent, as a deploy of one of its services sees it: it holds the service all the time. */
 export class DeployAgent {
-  readonly #world: World;
-  readonly #plan: Plan;
   /** What a command about the service begins with. */
   readonly #name: string;
   /** Resolves when the agent lets go of the service; undefined: it has, or never held it. */
@@ -45,9 +43,10 @@ export class DeployAgent {
   /** Until when it may take hold again; undefined: it has not lost it. */
   #end: number | undefined;
 
-  constructor(world: World, plan: Plan) {
-    this.#world = world;
-    this.#plan = plan;
+  constructor(
+    readonly plan: Plan,
+    readonly world: World,
+  ) {
     this.#name = plan.service === undefined ? "" : `@${plan.service} `;
   }
 
@@ -58,9 +57,9 @@ export class DeployAgent {
    * @throws {Problem} when the agent refuses, or is too old to know how.
    */
   async hold(): Promise<void> {
-    const who = `hapgent deploy (pid ${this.#world.pid}, ${this.#plan.reason})`;
+    const who = `hapgent deploy (pid ${this.world.pid}, ${this.plan.reason})`;
     const command = `${this.#name}hold ${who}`;
-    const { answer, closed, close } = await this.#world.send(command, PATIENCE);
+    const { answer, closed, close } = await this.world.send(command, PATIENCE);
     if (answer.startsWith("ok")) {
       this.#held = closed.then(() => {
         this.#held = undefined;
@@ -80,7 +79,7 @@ export class DeployAgent {
   async holdDuring<T>(work: Promise<T>): Promise<T> {
     const ended = Promise.allSettled([work]);
     while (!(await Promise.race([ended, this.#held]))) {
-      await this.hold().catch(() => this.#world.sleep(PAUSE_MS));
+      await this.hold().catch(() => this.world.sleep(PAUSE_MS));
     }
     return await work;
   }
@@ -94,13 +93,13 @@ export class DeployAgent {
       await this.#keep();
       try {
         const line = isHost ? command : this.#name + command;
-        const { answer, close } = await this.#world.send(line, seconds);
+        const { answer, close } = await this.world.send(line, seconds);
         close();
         return answer;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
         // An agent that ends closes what it has held.
-        await this.#world.sleep(PAUSE_MS);
+        await this.world.sleep(PAUSE_MS);
         if (this.#held || attempt === ATTEMPTS) throw error;
       }
     }
@@ -135,14 +134,14 @@ export class DeployAgent {
   /** Takes hold of the service again when the agent has restarted; for that it has its time once. */
   async #keep(): Promise<void> {
     while (!this.#held) {
-      const end = this.#end ?? this.#world.now() + Math.max(this.#plan.wait, RESTART) * 1000;
+      const end = this.#end ?? this.world.now() + Math.max(this.plan.wait, RESTART) * 1000;
       this.#end = end;
       try {
         await this.hold();
         this.#end = undefined;
       } catch (error) {
-        if (!(error instanceof NoAnswerError) || this.#world.now() > end) throw error;
-        await this.#world.sleep(PAUSE_MS);
+        if (!(error instanceof NoAnswerError) || this.world.now() > end) throw error;
+        await this.world.sleep(PAUSE_MS);
       }
     }
   }

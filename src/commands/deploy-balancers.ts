@@ -2,7 +2,6 @@
 import { YOUNG_MS } from "../controls.ts";
 import { cut, type DeployAgent, PATIENCE, Problem } from "./deploy-agent.ts";
 import type { Plan } from "./deploy-plan.ts";
-import type { World } from "./deploy-world.ts";
 
 /** A load balancer that asks, and every how many seconds. */
 export interface Balancer {
@@ -31,11 +30,11 @@ export function findSlowest(answer: string): Balancer | undefined {
  *
  * @throws {Problem} when not every one is known to know.
  */
-export async function waitForAll(agent: DeployAgent, plan: Plan): Promise<string> {
-  const wait = () => agent.ask(formatWait(plan), plan.wait + PATIENCE);
-  await forgetSilent(agent, plan);
+export async function waitForAll(agent: DeployAgent): Promise<string> {
+  const wait = () => agent.ask(formatWait(agent.plan), agent.plan.wait + PATIENCE);
+  await forgetSilent(agent);
   let answer = await wait();
-  if (!answer.startsWith("ok") && (await forgetSilent(agent, plan))) answer = await wait();
+  if (!answer.startsWith("ok") && (await forgetSilent(agent))) answer = await wait();
   if (!answer.startsWith("ok")) throw new Problem(cut(answer));
   return cut(answer);
 }
@@ -46,7 +45,8 @@ export function formatWait({ wait, pollers }: Plan): string {
 }
 
 /** Forgets load balancers that are gone; returns whether there were any. */
-async function forgetSilent(agent: DeployAgent, { forgetSilent: seconds }: Plan): Promise<boolean> {
+async function forgetSilent(agent: DeployAgent): Promise<boolean> {
+  const { forgetSilent: seconds } = agent.plan;
   if (seconds === undefined) return false;
   const answer = await agent.ask(`forget silent ${seconds}`);
   return answer.startsWith("ok") && !answer.startsWith("ok forgotten: 0 ");
@@ -74,20 +74,16 @@ function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
  *
  * @throws {Problem} as `waitForAll` and `refuseYoung` do.
  */
-export async function watchAll(
-  agent: DeployAgent,
-  plan: Plan,
-  world: World,
-  slowest: Balancer | undefined,
-): Promise<string> {
+export async function watchAll(agent: DeployAgent, slowest?: Balancer): Promise<string> {
+  const { plan, world } = agent;
   const pace = slowest ? `, of which ${slowest.address} asks every ${slowest.interval} s` : "";
   world.say(`waiting for every load balancer${pace}, for up to ${plan.wait} s`);
-  let answer = await waitForAll(agent, plan);
+  let answer = await waitForAll(agent);
   world.say(answer);
   if (isDoubtful(plan, answer)) {
     world.say("the agent has restarted: it has a minute to learn its load balancers");
     await world.sleep(YOUNG_MS);
-    answer = await waitForAll(agent, plan);
+    answer = await waitForAll(agent);
     world.say(answer);
   }
   refuseYoung(plan, answer);

@@ -7,8 +7,11 @@ import type { Arguments } from "./arguments.ts";
 /** The longest reason: with the process's id after it, and `failed: ` before, 100 fit a state. */
 const REASON_LIMIT = 80;
 
-/** The longest time of an option, in seconds. */
-const SECONDS_LIMIT = 86_400;
+/** The least and the most that a number may be. */
+type Range = readonly [minimum: number, maximum: number];
+
+/** What a time may be, in seconds. */
+const TIME: Range = [0, 86_400];
 
 /** What a deploy is to do. */
 export interface Plan {
@@ -54,7 +57,7 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
     throw wrong("@SERVICE", "the name of a service", first);
   }
   const readSeconds = (origin: string, text: string | undefined) =>
-    text === undefined ? undefined : readNumber(origin, text, "seconds", 0, SECONDS_LIMIT);
+    text === undefined ? undefined : readNumber(origin, text, "seconds", TIME);
   const read = (name: string) => readSeconds(`--${name}`, values[name]);
   // An empty variable counts as unset.
   const readEither = (name: string, variable: string) =>
@@ -67,7 +70,8 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
     reason: readReason(reason),
     status: readStatus(values["status"]),
     wait: readEither("wait", "HAPGENT_DEPLOY_WAIT") ?? 30,
-    pollers: count === undefined ? undefined : readNumber("--pollers", count, "a number", 0, 4096),
+    pollers:
+      count === undefined ? undefined : readNumber("--pollers", count, "a number", [0, 4096]),
     forgetSilent: read("forget-silent"),
     drain: readDrain(read("drain"), values["port"]),
     url: readUrl(values["url"]),
@@ -80,13 +84,8 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
   };
 }
 
-function readNumber(
-  origin: string,
-  text: string,
-  what: string,
-  minimum: number,
-  maximum: number,
-): number {
+function readNumber(origin: string, text: string, what: string, range: Range): number {
+  const [minimum, maximum] = range;
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= minimum && value <= maximum) return value;
   throw wrong(origin, `${what} from ${minimum} to ${maximum}`, text);
@@ -115,7 +114,7 @@ function readDrain(seconds: number | undefined, port: string | undefined): Plan[
   if (seconds === undefined && port === undefined) return undefined;
   if (seconds === undefined) throw new UsageError("deploy: --port needs --drain SECONDS beside it");
   if (port === undefined) throw new UsageError("deploy: --drain needs --port PORT beside it");
-  return { seconds, port: readNumber("--port", port, "a port", 1, 65_535) };
+  return { seconds, port: readNumber("--port", port, "a port", [1, 65_535]) };
 }
 
 function readUrl(text: string | undefined): string | undefined {

@@ -4,7 +4,6 @@ import { type DeployAgent, describe, Problem, type Shown } from "./deploy-agent.
 import { type Balancer, findSlowest, refuseYoung, waitForAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { isInRotation } from "./deploy-words.ts";
-import type { World } from "./deploy-world.ts";
 
 /** What a deploy knows when it begins. */
 export interface Start {
@@ -19,7 +18,8 @@ export interface Start {
  * @throws {UsageError} when the plan cannot be carried out here.
  * @throws {Problem} when the service, or the agent, is not fit for it now.
  */
-export async function prepare(plan: Plan, world: World, agent: DeployAgent): Promise<Start> {
+export async function prepare(agent: DeployAgent): Promise<Start> {
+  const { plan, world } = agent;
   const obstacle = world.findObstacle();
   if (obstacle !== undefined) throw new UsageError(obstacle);
   if (plan.drain && !(await world.usePort(plan.drain.port)).isListening) {
@@ -34,7 +34,7 @@ export async function prepare(plan: Plan, world: World, agent: DeployAgent): Pro
     refuseBrief("--wait", slowest, plan.wait);
     refuseBrief("--forget-silent", slowest, plan.forgetSilent);
   }
-  const answer = await waitForAll(agent, plan);
+  const answer = await waitForAll(agent);
   refuseYoung(plan, answer);
   world.say(answer);
   return { from, slowest };

@@ -37,10 +37,9 @@ export interface End {
 
 /** Deploys by a plan. */
 export async function deploy(plan: Plan, world: World): Promise<End> {
-  const agent = new DeployAgent(world, plan);
+  const agent = new DeployAgent(plan, world);
   try {
-    const start = await prepare(plan, world, agent);
-    return await new Deploy(plan, world, agent, start).carryOut();
+    return await new Deploy(agent, await prepare(agent)).carryOut();
   } catch (error) {
     return refuse(error);
   }
@@ -68,11 +67,10 @@ class Deploy {
   #last: LastSet;
 
   constructor(
-    readonly plan: Plan,
-    readonly world: World,
     readonly agent: DeployAgent,
     readonly start: Start,
   ) {
+    const { plan, world } = agent;
     this.#states = makeStates(plan, world.pid, start.from);
     this.#startedAt = world.now();
     this.#last = { ...start.from, isSaved: true, known: NOT_ALL };
@@ -89,7 +87,8 @@ class Deploy {
 
   /** Takes the server out of rotation; returns once every load balancer knows. */
   async #takeOut(): Promise<void> {
-    const { plan, world, agent, start } = this;
+    const { agent, start } = this;
+    const { plan, world } = agent;
     const { out } = this.#states;
     await this.#tell(start.from, out);
     if (plan.drain) await drain(plan.drain, world);
@@ -103,14 +102,15 @@ class Deploy {
   async #turnBack(obstacle: Error): Promise<End> {
     const why = `nothing was deployed: ${obstacle.message}`;
     if (obstacle instanceof Taken || obstacle instanceof Interruption) return await this.#end(why);
-    this.world.say(why);
+    this.agent.world.say(why);
     const problem = await attempt(() => this.#putBack());
     return await this.#end(problem ? `${why}; ${problem.message}` : why);
   }
 
   /** Runs the command, and waits until the service answers and has settled. */
   async #work(): Promise<void> {
-    const { plan, world, agent, start } = this;
+    const { agent, start } = this;
+    const { plan, world } = agent;
     const { out, failed } = this.#states;
     const from = world.now();
     const to: Setting = plan.up ? { status: "UP", reason: undefined } : start.from;
@@ -150,26 +150,26 @@ class Deploy {
     const { known } = this.#last;
     if (!(problem instanceof Taken)) this.#last = { ...to, isSaved: !problem, known };
     if (problem) throw problem;
-    this.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
+    this.agent.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }
 
   /** Sets a state, and waits until every load balancer knows. */
   async #tell(now: Setting, to: Setting): Promise<void> {
-    const { plan, world, agent, start } = this;
     this.#last.known = NOT_ALL;
     await this.#change(now, to);
-    const answer = await watchAll(agent, plan, world, start.slowest);
+    const answer = await watchAll(this.agent, this.start.slowest);
     this.#last.known = isNobody(answer) ? "no load balancer asks" : ALL;
   }
 
   /** The last line: what was done, what the agent says, who knows, and what to type next. */
   async #end(failure?: string): Promise<End> {
-    const { plan, world, agent } = this;
+    const { agent } = this;
+    const { plan, world } = agent;
     world.resume();
     const what = failure ?? `done in ${formatSeconds(world.now() - this.#startedAt)}`;
     const shown = await agent.show().catch(() => undefined);
-    const host = await findHost(plan, agent);
-    const rest = describeEnd({ shown, host, last: this.#last }, this.#states, plan);
+    const host = await findHost(agent);
+    const rest = describeEnd(shown, host, this.#last, this.#states, plan);
     const isBack = shown !== undefined && isSame(shown, this.#states.to);
     const isGood = failure === undefined && isBack && (!host || plan.fromAny);
     return { code: isGood ? EXIT.ok : EXIT.failure, line: [what, ...rest].join("; ") };
@@ -177,8 +177,8 @@ class Deploy {
 }
 
 /** The host's state, where that keeps traffic from the service. */
-async function findHost(plan: Plan, agent: DeployAgent): Promise<Shown | undefined> {
-  if (plan.service === undefined) return undefined;
+async function findHost(agent: DeployAgent): Promise<Shown | undefined> {
+  if (agent.plan.service === undefined) return undefined;
   const host = await agent.show(true).catch(() => undefined);
   return host && !isInRotation(host) ? host : undefined;
 }

@@ -53,13 +53,6 @@ export interface LastSet extends Known {
 export const ALL = "every load balancer knows";
 export const NOT_ALL = "not every load balancer is known to know";
 
-/** What there is to see in the end: undefined is not known; a host only where it keeps traffic out. */
-export interface Seen {
-  readonly shown: Shown | undefined;
-  readonly host: Shown | undefined;
-  readonly last: LastSet;
-}
-
 /** Whether replies are full, in lower case; an agent that has restarted may have other states. */
 function isFull({ reply = "" }: Known): boolean {
   return /^[a-z]/.test(reply);
@@ -80,12 +73,23 @@ function listLeft(now: Known, last: LastSet, states: States): Setting[] {
   const way = listWayBack(now, states);
   if (!isSame(now, to)) return way;
   if (isSame(last, to)) return last.isSaved ? [] : [to];
-  // Somebody else has set it, and HAProxy keeps nothing that only another state would undo.
+  // Somebody else has set it: what is a single step away leaves nothing in force in HAProxy.
   return way.length === 1 ? [] : way;
 }
 
-/** What the last line says of the state: what it is, who knows, and what to type next. */
-export function describeEnd({ shown, host, last }: Seen, states: States, plan: Plan): string[] {
+/**
+ * What the last line says of the state: what it is, who knows, and what to type next.
+ *
+ * @param shown undefined when it is not known.
+ * @param host only where it keeps traffic out.
+ */
+export function describeEnd(
+  shown: Shown | undefined,
+  host: Shown | undefined,
+  last: LastSet,
+  states: States,
+  plan: Plan,
+): string[] {
   const now = shown ?? last;
   const left = listLeft(now, last, states);
   const words: string[] = [];
