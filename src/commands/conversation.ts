@@ -21,6 +21,8 @@ export interface Question {
   readonly path: string;
   readonly command: string;
   readonly seconds: number;
+  /** Ends the waiting; the promise is then rejected with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -28,7 +30,9 @@ export interface Question {
  *
  * @throws {NoAnswerError} whose message says why there is no answer.
  */
-export async function converse({ path, command, seconds }: Question): Promise<Conversation> {
+export async function converse(question: Question): Promise<Conversation> {
+  const { path, command, seconds, signal } = question;
+  signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const decoder = new TextDecoder();
   let text = "";
@@ -57,6 +61,8 @@ export async function converse({ path, command, seconds }: Question): Promise<Co
   });
   connection.catch(failWith);
   const close = () => void connection.then((socket) => socket.end()).catch(() => undefined);
+  const abort = () => reject(signal?.reason);
+  signal?.addEventListener("abort", abort, { once: true });
   const timer = setTimeout(() => fail(`nothing within ${seconds} s`), seconds * 1000);
   try {
     return { answer: await promise, closed, close };
@@ -65,6 +71,7 @@ export async function converse({ path, command, seconds }: Question): Promise<Co
     throw error;
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener("abort", abort);
   }
 }
 

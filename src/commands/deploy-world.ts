@@ -81,8 +81,10 @@ export class RealWorld {
   /** Sends a line to the control socket. @throws {NoAnswerError} */
   async send(command: string, seconds: number): Promise<Conversation> {
     const { socket: path } = this.#options;
+    const { signal } = this.#interruption;
     try {
-      return await this.#unlessInterrupted(() => converse({ path, command, seconds }));
+      // It closes the connection, too, for which the agent may hold the service.
+      return await converse({ path, command, seconds, signal });
     } catch (error) {
       if (!(error instanceof NoAnswerError)) throw error;
       throw new NoAnswerError(`no answer from ${path}${this.#options.origin}: ${error.message}`);

@@ -9,14 +9,15 @@ import type { Plan } from "../../src/commands/deploy-plan.ts";
 import { Interruption, RealWorld } from "../../src/commands/deploy-world.ts";
 import { findPlace, startShell } from "../../src/commands/programs.ts";
 import { parseNamedPollers } from "../../src/named-pollers.ts";
+import { serve } from "./captured.ts";
 
 /** A world with this plan, and what it has said. */
-function start(plan: Partial<Plan> & { script?: string }, named?: string) {
+function start(plan: Partial<Plan> & { script?: string }, named?: string, socket = "/nowhere") {
   const said: string[] = [];
   const { script = "true", ...rest } = plan;
   const world = new RealWorld({
     plan: { command: ["sh", "-c", script], answer: 0, ...rest } as Plan,
-    socket: "/nowhere",
+    socket,
     origin: "",
     named: named === undefined ? undefined : parseNamedPollers(named),
     env: process.env,
@@ -100,6 +101,18 @@ describe("an interruption", () => {
     await until("it runs", () => existsSync(file));
     world.interrupt();
     await expect(probe).rejects.toThrow("interrupted");
+  });
+
+  test("closes the connection of a command, which may hold the service, and sends no other", async () => {
+    using agent = serve([], { isClosing: false });
+    const { world } = start({}, undefined, agent.env.HAPGENT_SOCKET);
+    const answer = world.send("hold", 60);
+    await until("it is heard", () => agent.seen.got.length === 1);
+    world.interrupt();
+    await expect(answer).rejects.toThrow("interrupted");
+    await expect(world.send("change", 60)).rejects.toThrow("interrupted");
+    await until("it is closed", () => agent.seen.ended === 1);
+    expect(agent.seen.opened).toBe(1);
   });
 
   test.each([false, true])(
