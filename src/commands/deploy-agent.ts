@@ -11,9 +11,6 @@ export const PATIENCE = 10;
 const PAUSE_MS = 250;
 const RESTART = 30;
 
-/** How often a command is sent to an agent that ends before it answers. */
-const ATTEMPTS = 5;
-
 /** What a deploy sets, compares and puts back. */
 export interface Setting {
   readonly status: Status;
@@ -40,7 +37,7 @@ export class DeployAgent {
   readonly #name: string;
   /** Resolves when the agent lets go of the service; undefined: it has, or never held it. */
   #held: Promise<void> | undefined;
-  /** Until when it may take hold again; undefined: it has not lost it. */
+  /** Until when an agent that has restarted may answer; undefined: it has answered since. */
   #end: number | undefined;
 
   constructor(
@@ -86,21 +83,24 @@ export class DeployAgent {
 
   /**
    * Sends a command about the service, or the host, and returns the answer. Where the agent has
-   * restarted, it first takes hold of the service again.
+   * restarted, it first takes hold of the service again; until it answers it has its time once.
    */
   async ask(command: string, seconds = PATIENCE, isHost = false): Promise<string> {
-    for (let attempt = 1; ; attempt += 1) {
-      await this.#keep();
+    for (;;) {
       try {
+        if (this.#held === undefined) await this.hold();
         const line = isHost ? command : this.#name + command;
         const { answer, close } = await this.world.send(line, seconds);
         close();
+        this.#end = undefined;
         return answer;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
         // An agent that ends closes what it has held.
         await this.world.sleep(PAUSE_MS);
-        if (this.#held || attempt === ATTEMPTS) throw error;
+        if (this.#held !== undefined) throw error;
+        this.#end ??= this.world.now() + Math.max(this.plan.wait, RESTART) * 1000;
+        if (this.world.now() > this.#end) throw error;
       }
     }
   }
@@ -129,21 +129,6 @@ export class DeployAgent {
     if (isDone && cut(answer).startsWith("not changed")) return;
     if (isDone || isSame(shown, from)) throw new Problem(cut(answer));
     throw new Taken(`it is ${describe(shown)}`);
-  }
-
-  /** Takes hold of the service again when the agent has restarted; for that it has its time once. */
-  async #keep(): Promise<void> {
-    while (!this.#held) {
-      const end = this.#end ?? this.world.now() + Math.max(this.plan.wait, RESTART) * 1000;
-      this.#end = end;
-      try {
-        await this.hold();
-        this.#end = undefined;
-      } catch (error) {
-        if (!(error instanceof NoAnswerError) || this.world.now() > end) throw error;
-        await this.world.sleep(PAUSE_MS);
-      }
-    }
   }
 }
 
