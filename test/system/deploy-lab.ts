@@ -5,7 +5,7 @@ import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { HOST } from "../contract/driver.ts";
 import { startHaproxy } from "../haproxy.ts";
-import { settled } from "./client.ts";
+import { listPollers, type PollerRow } from "./client.ts";
 import { startService } from "./traffic.ts";
 
 /** How many labs there were: each has addresses of its own, and with them ports. */
@@ -73,9 +73,20 @@ listen be
   const balancers = await Promise.all(
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  // None may be taken for one that asks seldom.
-  await Promise.all(hosts.map(({ agent }) => settled(agent, addresses.length, 4)));
+  await Promise.all(hosts.map(settle));
   return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+}
+
+/** Waits until both load balancers know, and none is taken for one that asks seldom. */
+async function settle({ agent }: Host): Promise<void> {
+  const isSettled = ({ isServed, interval }: PollerRow) =>
+    isServed && interval !== null && interval < 4;
+  let rows: PollerRow[] = [];
+  const what = () => `all know, and ask often; the last were ${JSON.stringify(rows)}`;
+  await until(what, async () => {
+    rows = await listPollers(agent);
+    return rows.length >= 2 && rows.every(isSettled);
+  });
 }
 
 /** An agent, and a web server that somebody may restart with a command. */
