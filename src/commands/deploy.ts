@@ -35,6 +35,7 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
   const options = { plan, socket: resolve(socket), origin, named, env: inherited, print };
   const world = new RealWorld(options);
   if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) {
+    // The runtime reads it before each request; the command has the caller's.
     process.env["no_proxy"] = "*";
   }
   handle("INT", () => world.interrupt());
