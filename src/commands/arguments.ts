@@ -52,7 +52,9 @@ function readOption(command: Command, arg: string, rest: string[]) {
   const option = [...options, HELP].find((each) => word === `--${each.name}`);
   if (!option) {
     const names = options.map((each) => `--${each.name}`);
-    throw new UsageError(`${name}: Unknown option '${word}'${suggest(findNearest(word, names))}`);
+    throw new UsageError(
+      `${name}: unknown option ${quote(word)}${suggest(findNearest(word, names))}`,
+    );
   }
   const takesNext = option.value !== undefined && given === undefined && isValue(rest[0]);
   const value = takesNext ? rest.shift() : given;

@@ -1,7 +1,7 @@
 // A command line: results on stdout, problems on stderr; 0 for good, 1 for bad, 2 with one line and
 // the usage for a wrong command line. A monitor's probe says UNKNOWN instead, 3, on stdout.
 import { expect, test } from "bun:test";
-import { listUsages } from "../../src/spec.ts";
+import { COMMANDS, listUsages } from "../../src/spec.ts";
 import { run } from "./captured.ts";
 
 test.each(["", "check", "status", "ctl", "deploy", "help"])(
@@ -11,6 +11,10 @@ test.each(["", "check", "status", "ctl", "deploy", "help"])(
     expect(help).toMatchObject({ code: 0, err: "" });
     expect(help.out).toStartWith(`hapgent ${name}`.trim());
     expect(help.out.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    const commands = COMMANDS.filter((each) => name === "" || each.name === name);
+    for (const { options = [] } of commands) {
+      for (const { term } of options) expect(help.out).toContain(`  ${term}`);
+    }
     // Whatever comes after it.
     for (const option of ["--help", name === "deploy" ? "-h rm -rf /nowhere" : "-h"]) {
       expect(await run(`${name} ${option}`.trim())).toEqual(help);
@@ -39,7 +43,7 @@ test.each([
   ["hold anna", "", `${EXPECTED}, got "hold anna"`],
   // That command's.
   ["check --config a", "check", "check: expected neither a FILE nor --json with --config"],
-  ["check --jsom", "check", "check: Unknown option '--jsom' (did you mean --json?)"],
+  ["check --jsom", "check", 'check: unknown option "--jsom" (did you mean --json?)'],
   [
     "ctl set --json",
     "ctl",
@@ -76,7 +80,7 @@ test("a wrong variable that a command reads is refused; it ignores the others", 
 
 test.each<[string, Record<string, string>, string]>([
   ["a --expect UP,MIANT", {}, 'status: --expect: expected .* "MIANT" \\(did you mean MAINT\\?\\)'],
-  ["--expect=UP --frob", {}, "status: Unknown option '--frob'"],
+  ["--expect=UP --frob", {}, 'status: unknown option "--frob"'],
   ["--expect UP", { HAPGENT_PORT: "0" }, 'HAPGENT_PORT: expected .*, got "0"'],
 ])("status %s with %j is a probe that does not know", async (line, env, message) => {
   const out = expect.stringMatching(new RegExp(`^UNKNOWN: ${message}$`));
