@@ -4,6 +4,7 @@ import {
   refuseControl,
   WAIT_LIMIT,
 } from "../controls.ts";
+import { Queue } from "../state/queue.ts";
 import { parseText } from "../state/read.ts";
 import { isReasonShown } from "../state/reply.ts";
 import { parseField, type State, StateError, withStatus } from "../state/state.ts";
@@ -24,7 +25,6 @@ import type { ControlClient } from "./control-client.ts";
 import { change, follow, hold } from "./control-scripts.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
-import { Queue } from "./queue.ts";
 import { Wait } from "./wait.ts";
 import { describeWait } from "./wait-words.ts";
 

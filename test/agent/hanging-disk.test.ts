@@ -62,6 +62,25 @@ test("one that hangs at a reload changes nothing, and that is said after 5 s", a
   await until("it is read", async () => (await command(agent, "reload")) === "ok loaded: DRAIN");
 });
 
+test("a reload that comes during a read reads the file once more", async () => {
+  await using agent = await start();
+  const { findState } = reads;
+  const answer = Promise.withResolvers<void>();
+  let isRead = false;
+  using _ = spyOn(reads, "findState").mockImplementation(async (...read) => {
+    const found = await findState(...read);
+    isRead = true;
+    await answer.promise;
+    return found;
+  });
+  agent.signal("SIGHUP");
+  await until("read", () => isRead);
+  writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
+  agent.signal("SIGHUP");
+  answer.resolve();
+  await agent.answers("DRAIN\n");
+});
+
 test("one that hangs at a save holds up who waits for it; at the stop it is said that it may be lost", async () => {
   await using agent = await start({ socket: true });
   using hanging = hang("replaceFile", agent.stateFile);

@@ -173,6 +173,8 @@ describe("the set of services", () => {
     expect(await ask(agent, "web\n")).toBe(NONE);
     writeFileSync(pathOf(agent, "api"), FILES.api);
     expect(await command(agent, "reload")).toBe("ok loaded, 4 services: ready up 100%");
+    for (const name of ["api", "new", "www"]) rmSync(pathOf(agent, name));
+    expect(await command(agent, "reload")).toBe("ok loaded, 1 service: ready up 100%");
     expect(agent.log.filter((line) => line.includes("service=link"))).toEqual([
       expect.stringContaining("state file refused cause=start service=link file="),
       "hapgent: service gone cause=socket service=link",
