@@ -1,6 +1,6 @@
 // The commands of scripts, which give way to what a person has set, and to each other.
 import { parseText } from "../state/read.ts";
-import { isSameState, parseField, STATUSES, StateError, withStatus } from "../state/state.ts";
+import { parseField, STATUSES, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import { type Call, ONE_WORD, set, toDate } from "./control-call.ts";
 import { followState } from "./follow.ts";
@@ -31,7 +31,7 @@ export async function follow(call: Call): Promise<string> {
     if (held) throw new StateError([`not followed: ${held}`]);
     const state = followState(entry.state, wanted, call.mode);
     if (state === undefined) throw refuse("followed", entry, call);
-    return isSameState(state, entry.state) ? undefined : state;
+    return Bun.deepEquals(state, entry.state) ? undefined : state;
   });
 }
 

@@ -81,45 +81,28 @@ export interface Identity {
   readonly size?: number;
   /** Times of the last change of the text and of anything, in milliseconds with a fraction. */
   readonly modified?: number;
+  /** NaN, like no other, while it is so new that one more change may leave all as it is. */
   readonly changed?: number;
   /** How many names it has: 0 where a bind mount shows a file that was replaced. */
   readonly links?: number;
-  /** Whether it is so new that a change since then may have left all of the above as it is. */
-  readonly isYoung?: boolean;
   readonly error?: string;
 }
+
+/** Compared one by one: as text, large numbers would cost 0.1 MB. */
+const COMPARED = ["device", "inode", "size", "modified", "changed", "error"] as const;
 
 /** Looks at a file without reading it. */
 export async function identify(path: string): Promise<Identity> {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs, nlink } = await Bun.file(path).stat();
-    return {
-      device: dev,
-      inode: ino,
-      size,
-      modified: mtimeMs,
-      changed: ctimeMs,
-      links: nlink,
-      isYoung: Date.now() - ctimeMs < YOUNG_MS,
-    };
+    const changed = Date.now() - ctimeMs < YOUNG_MS ? NaN : ctimeMs;
+    return { device: dev, inode: ino, size, modified: mtimeMs, changed, links: nlink };
   } catch (error) {
     return { error: codeOf(error) ?? describeError(error) };
   }
 }
 
-/** Whether two looks saw the same version. Compared as text, large numbers would cost 0.1 MB. */
-export function isSame(one: Identity, other: Identity): boolean {
-  return (
-    one.device === other.device &&
-    one.inode === other.inode &&
-    one.size === other.size &&
-    one.modified === other.modified &&
-    one.changed === other.changed &&
-    one.error === other.error
-  );
-}
-
 /** Whether a file that was read as `read` is certainly still the same. */
 export function isCurrent(read: Identity, now: Identity): boolean {
-  return !read.isYoung && isSame(read, now);
+  return COMPARED.every((field) => read[field] === now[field]);
 }

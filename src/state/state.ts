@@ -61,12 +61,8 @@ export class JsonError extends StateError {}
  */
 export function parseState(text: string): State {
   // Parsed, 64 KiB of nested arrays would keep 9 MB of stack and heap for good.
-  if (text.length > PUNCTUATION_LIMIT) {
-    const pieces = text.split(/[[{,]/, PUNCTUATION_LIMIT + 1);
-    if (pieces.length > PUNCTUATION_LIMIT) {
-      throw new StateError([`expected a JSON object, got ${describe(text)}`]);
-    }
-  }
+  if (text.split(/[[{,]/, PUNCTUATION_LIMIT + 1).length > PUNCTUATION_LIMIT)
+    throw new StateError([`expected a JSON object, got ${describe(text)}`]);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -104,16 +100,6 @@ export function parseField<Name extends keyof typeof FIELDS>(
 export function withStatus(state: State, status: Status, reason?: string | null): State {
   const { reason: _, ...kept } = state;
   return { ...kept, status, ...(reason && { reason }) };
-}
-
-/** Whether two states are the same. */
-export function isSameState(one: State, other: State): boolean {
-  return (
-    one.status === other.status &&
-    one.weight === other.weight &&
-    one.maxconn === other.maxconn &&
-    one.reason === other.reason
-  );
 }
 
 /** The text of a state file: JSON indented by two spaces, as the original writes it. */
