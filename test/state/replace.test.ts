@@ -46,18 +46,18 @@ describe("a save", () => {
 
   test("follows symlinks, which stay, to a file or to nothing", async () => {
     using file = createFile();
-    mkdirSync(`${file.path}.d`);
+    mkdirSync(`${file.path}.d/deep`, { recursive: true });
     symlinkSync("../state.json", `${file.path}.d/inner`);
     symlinkSync(`${file.path}.d/inner`, `${file.path}.d/outer`);
-    symlinkSync("later", `${file.path}.d/dangling`);
+    symlinkSync("state.json.d/deep", `${file.path}.linked`);
+    symlinkSync("../later", `${file.path}.d/deep/dangling`);
     expect(await replaceFile(`${file.path}.d/outer`, NEW)).toEqual({});
-    expect(await replaceFile(`${file.path}.d/dangling`, NEW)).toEqual({});
+    expect(await replaceFile(`${file.path}.linked/dangling`, NEW)).toEqual({});
     expect(file.text()).toBe(NEW);
     expect(readFileSync(`${file.path}.d/later`, "utf8")).toBe(NEW);
     expect(readlinkSync(`${file.path}.d/inner`)).toBe("../state.json");
-    expect(readdirSync(`${file.path}.d`).toSorted()).toEqual([
-      ...["dangling", "inner", "later", "outer"],
-    ]);
+    const names = readdirSync(`${file.path}.d`, { recursive: true }).toSorted();
+    expect(names).toEqual(["deep", "deep/dangling", "inner", "later", "outer"]);
   });
 
   test("removes what a killed one has left, and follows no symlink put in its place", async () => {
