@@ -111,7 +111,9 @@ export class Files {
     if (directory === undefined) return undefined;
     let problem: string | undefined;
     try {
-      problem = await this.#updateSet(directory, cause);
+      const names = await this.#disk.ask(() => listServices(directory, cause));
+      if (names === undefined) throw new Error(SILENCE);
+      problem = this.#update(names, cause);
     } catch (thrown) {
       // Nothing is known of the services: those that were there stay.
       const error = describeError(thrown);
@@ -127,28 +129,21 @@ export class Files {
     return `refused: ${bad.sort().slice(0, 8).join(", ")}${bad.length > 8 ? " ..." : ""}`;
   }
 
-  /** Adds and removes services, as their directory says; returns what was wrong. */
-  async #updateSet(directory: string, cause: string): Promise<string | undefined> {
-    const listed = await this.#disk.ask(() => listNames(directory));
-    if (listed === undefined) throw new Error(SILENCE);
-    const names = listed.filter((name) => SERVICE_NAME.test(name));
-    const ignored = listed.find((name) => !SERVICE_NAME.test(name));
-    if (ignored !== undefined) {
-      const files = listed.length - names.length;
-      const fields = { cause, directory, files, file: `${ignored}.json` };
-      log("files that are named like no service, ignored", fields);
+  /** Takes the services of these names for all there are; returns what was wrong. */
+  #update(names: readonly string[], cause: string): string | undefined {
+    const { directory, host, now } = this.#options;
+    const kept = new Set(names.slice(0, SERVICE_LIMIT));
+    for (const [name, keeper] of this.#services) {
+      if (kept.has(name)) continue;
+      keeper.leave();
+      this.#services.delete(name);
+      host.remove(name, now());
+      log("service gone", { cause, service: name });
     }
-    const left = names.splice(SERVICE_LIMIT).length;
-    const kept = new Set(names);
-    for (const name of this.#services.keys()) if (!kept.has(name)) this.#remove(name, cause);
-    for (const name of names) if (!this.#services.has(name)) this.#add(name);
+    for (const name of kept) if (!this.#services.has(name)) this.#add(name);
+    const left = names.length - kept.size;
     if (left === 0) return undefined;
-    log("too many services", {
-      cause,
-      directory,
-      services: SERVICE_LIMIT + left,
-      limit: SERVICE_LIMIT,
-    });
+    log("too many services", { cause, directory, services: names.length, limit: SERVICE_LIMIT });
     return `more than ${SERVICE_LIMIT} services: ${left} are left out`;
   }
 
@@ -172,25 +167,23 @@ export class Files {
     return keeper;
   }
 
-  #remove(name: string, cause: string): void {
-    const { host, now } = this.#options;
-    this.#services.get(name)?.leave();
-    this.#services.delete(name);
-    host.remove(name, now());
-    log("service gone", { cause, service: name });
-  }
-
   #path(name: string): string {
     return `${this.#options.directory}/${name}.json`;
   }
 }
 
-/** What is in a directory by names without their ending, sorted. */
-async function listNames(directory: string): Promise<string[]> {
+/** The names of the services in a directory, sorted; says what else is there. */
+async function listServices(directory: string, cause: string): Promise<string[]> {
   const names: string[] = [];
+  const ignored: string[] = [];
   const scan = { cwd: directory, onlyFiles: false, throwErrorOnBrokenSymlink: false };
   for await (const file of new Bun.Glob("*.json").scan(scan)) {
-    names.push(file.slice(0, -".json".length));
+    const name = file.slice(0, -".json".length);
+    if (SERVICE_NAME.test(name)) names.push(name);
+    else ignored.push(file);
   }
+  const [file] = ignored.sort();
+  const fields = { cause, directory, files: ignored.length, file };
+  if (file) log("files that are named like no service, ignored", fields);
   return names.sort();
 }

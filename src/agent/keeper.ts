@@ -24,12 +24,6 @@ const EDIT = "file";
 /** How most reads end. */
 const LOADED: Outcome = { isGood: true, text: "loaded" };
 
-/** The reply before and after a change. */
-interface Replies {
-  readonly old: string;
-  readonly new: string;
-}
-
 /** What a keeper works with. */
 export interface Surroundings {
   readonly host: Host;
@@ -139,13 +133,17 @@ export class Keeper {
       const error = found.problem;
       if (cause === EDIT)
         log("state file refused, the last good state stays", { cause, ...fields, error });
-      else log("state file refused", { cause, ...fields, error, ...this.#put(FAILED, cause) });
+      else {
+        const old = this.#put(FAILED, cause);
+        log("state file refused", { cause, ...fields, error, old, new: this.#reply });
+      }
       return { isGood: false, text: `refused: ${error}` };
     }
-    const replies = this.#put(found.state, cause);
-    // Of edits and services only what changed is news; the first state is told at the start.
-    const isNews = replies.old !== replies.new || (cause !== EDIT && this.#name === undefined);
-    if (cause !== "start" && isNews) this.#logState(found.state, cause, replies);
+    const old = this.#put(found.state, cause);
+    // The first state is told at the start; of edits and services only what changed is news.
+    const isNews =
+      cause !== "start" && ((cause !== EDIT && this.#name === undefined) || old !== this.#reply);
+    if (isNews) this.#logState(found.state, cause, old);
     return LOADED;
   }
 
@@ -163,18 +161,23 @@ export class Keeper {
     return { written: this.file.write(state) };
   }
 
-  /** Sets the state; returns the reply before and after it, for a line of the log. */
-  #put(state: State, cause: string): Replies {
+  /** Sets the state; returns the reply before. */
+  #put(state: State, cause: string): string {
     const { host, now } = this.#with;
-    const old = host.reply(this.#name).text;
+    const old = this.#reply;
     if (!this.#isGone) host.put(this.#name, state, cause, now());
-    return { old, new: host.reply(this.#name).text };
+    return old;
   }
 
-  #logState({ reason }: State, cause: string, replies: Replies): void {
+  /** The present reply. It is kept once it was asked for: at a start nobody needs it yet. */
+  get #reply(): string {
+    return this.#with.host.reply(this.#name).text;
+  }
+
+  #logState({ reason }: State, cause: string, old: string): void {
     // Not every reply shows it.
-    const hidden = replies.new.includes("#") ? undefined : reason;
-    log("state", { cause, service: this.#name, ...replies, reason: hidden });
+    const hidden = this.#reply.includes("#") ? undefined : reason;
+    log("state", { cause, service: this.#name, old, new: this.#reply, reason: hidden });
   }
 
   /** A file that is mounted alone, and was replaced outside: edits and saves miss each other. */
