@@ -84,11 +84,11 @@ test("a reload that comes during a read reads the file once more", async () => {
 test("one that hangs at a save holds up who waits for it; at the stop it is said that it may be lost", async () => {
   await using agent = await start({ socket: true });
   using hanging = hang("replaceFile", agent.stateFile);
+  using _ = hurry();
   agent.signal("SIGUSR2");
   await agent.answers("DOWN\n");
   agent.signal("SIGUSR1");
   await agent.answers("UP\n");
-  using _ = hurry();
   expect(await command(agent, "set weight 5")).toBe(
     "error: not saved: the disk has not answered within 5 s; the reply is UP 5%",
   );

@@ -1,9 +1,11 @@
 // What a reader of the file sees, whatever the disk does: the old text or the new one, whole. Mode,
-// owner and links stay; what is no state is set aside first; nothing is left beside the file.
+// owner and links stay; what is no state is set aside first; nothing is left beside the file. Where the
+// directory takes no new file the text is written in place, padded.
 import { afterEach, describe, expect, spyOn, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -14,8 +16,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import * as promises from "node:fs/promises";
 import * as read from "../../src/state/read.ts";
 import { replaceFile } from "../../src/state/replace.ts";
+import { formatState } from "../../src/state/state.ts";
 import { createFile, failure, fake, mocks, NEW, OLD, refuseRename, restore } from "./disk.ts";
 
 afterEach(restore);
@@ -175,6 +179,58 @@ describe("a disk", () => {
       expect(await file.save()).toEqual({ undurable });
       expect(file.text()).toBe(NEW);
       mocks.pop()?.mockRestore();
+    }
+  });
+});
+
+describe("where the directory takes no new file", () => {
+  test.each([
+    ["EACCES", "permission denied (EACCES)"],
+    ["EBUSY", "resource busy or locked (EBUSY)"],
+  ])("the text is written in place (%s): no reader sees half of it", async (code, inPlace) => {
+    for (const old of ["", OLD, formatState({ status: "UP", reason: "x".repeat(100) })]) {
+      using file = createFile(old);
+      const { ino } = statSync(file.path);
+      refuseRename(file.path, code);
+      const seen = new Set<string>();
+      for (const name of ["write", "sync", "truncate"] as const) {
+        await fake(name, (handle, original, ...args) => {
+          if (existsSync(file.path)) seen.add(file.text().trim());
+          return Reflect.apply(original, handle, args);
+        });
+      }
+      expect(await file.save()).toEqual({ inPlace });
+      expect(seen).toEqual(new Set([old.trim(), NEW.trim()]));
+      expect([file.text(), statSync(file.path).ino]).toEqual([NEW, ino]);
+      expect(file.names()).toEqual(["state.json"]);
+      restore();
+    }
+  });
+
+  test("nothing is put beside it that could not be taken away (chattr +a)", async () => {
+    using file = createFile();
+    mocks.push(spyOn(promises, "rmdir").mockRejectedValue(failure("EPERM")));
+    await fake("write", (handle, write, ...args) => {
+      expect(file.names()).toEqual(["state.json"]);
+      return Reflect.apply(write, handle, args);
+    });
+    expect(await file.save()).toEqual({ inPlace: "operation not permitted (EPERM)" });
+    expect(file.text()).toBe(NEW);
+  });
+
+  test("a disk that fails, or is full, takes nothing of the old text", async () => {
+    for (const fails of [1, 2, 3]) {
+      using file = createFile();
+      refuseRename(file.path, "EBUSY");
+      let count = 0;
+      await fake("sync", (handle, sync) => {
+        count += 1;
+        // The first wait is that for the file that could not be renamed.
+        return count === 1 + fails ? Promise.reject(failure("EIO")) : sync.call(handle);
+      });
+      expect(await file.save()).toBe("i/o error (EIO)");
+      expect(file.text()).toBe(OLD);
+      restore();
     }
   });
 });
