@@ -6,16 +6,20 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { findState, type Identity, identify, isCurrent } from "../../src/state/read.ts";
 
-describe("a text", () => {
+describe("a file", () => {
   test.each<[string, object]>([
     ['\ufeff{"status":"READY","weight":75}', { state: { status: "READY", weight: 75 } }],
     ['{"status":"UP"}'.padEnd(65_536), { state: { status: "UP" } }],
     ['{"status":"UP"}'.padEnd(65_537), { problem: "expected at most 65536 bytes, got 65537" }],
-  ])("%# is what it says", async (text, found) => {
+  ])("is what its text says (%#)", async (text, found) => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     writeFileSync(file, text);
     expect(await findState(file)).toEqual(found as never);
+  });
+
+  test.each(["/dev/zero", "/"])("is no device and no directory: %s", async (path) => {
+    expect(await findState(path)).toEqual({ problem: "expected a regular file" });
   });
 });
 
