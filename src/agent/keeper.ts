@@ -109,11 +109,10 @@ export class Keeper {
   }
 
   async #refresh(): Promise<Outcome> {
-    const { file } = this;
     const cause = this.#due ?? EDIT;
     if (cause === EDIT && !this.#with.watch) return this.#lastRead;
     this.#due = undefined;
-    const found = await (cause === EDIT ? file.readIfChanged() : file.read());
+    const found = await this.file.read(cause === EDIT);
     if (!this.#isGone) this.#lastRead = this.#take(found, cause);
     return this.#lastRead;
   }

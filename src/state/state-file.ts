@@ -46,12 +46,20 @@ export class StateFile {
     return this.#identity.links === 0;
   }
 
-  /** Reads it, after the writes before; undefined: no answer in time, and nothing has changed. */
-  async read(): Promise<Found | undefined> {
+  /**
+   * Reads it, after the writes before.
+   *
+   * @param ifChanged whether only what somebody else has put there is wanted.
+   * @returns undefined: there is no such change; or no answer in time, and nothing has changed.
+   */
+  async read(ifChanged: boolean = false): Promise<Found | undefined> {
+    // Until a state is written memory is right.
+    if (ifChanged && this.#save === "under way") return undefined;
     const reading: Reading = { isGivenUp: false };
     const read = await this.#disk.ask(async () => {
       // Before it is read: a write meanwhile makes another version, which the next look sees.
       const identity = await identify(this.path);
+      if (ifChanged && isCurrent(this.#identity, identity)) return undefined;
       return { identity, found: await findState(this.path, reading) };
     });
     if (read === undefined) {
@@ -59,24 +67,13 @@ export class StateFile {
       reading.cancel?.();
       return undefined;
     }
+    const isUnchanged = ifChanged && Bun.deepEquals(read.found, this.#found);
     this.#identity = read.identity;
     this.#found = read.found;
+    // Where nobody has edited it, what could not be saved is still right.
+    if (isUnchanged) return undefined;
     this.#save = undefined;
     return read.found;
-  }
-
-  /** Reads it if it holds something else than when it was last read or written; else undefined. */
-  async readIfChanged(): Promise<Found | undefined> {
-    // Until a state is written memory is right.
-    if (this.#save === "under way") return undefined;
-    const identity = await this.#disk.ask(() => identify(this.path));
-    if (identity === undefined || isCurrent(this.#identity, identity)) return undefined;
-    const [before, save] = [this.#found, this.#save];
-    const found = await this.read();
-    if (!Bun.deepEquals(found, before)) return found;
-    // Nobody has edited it: what could not be saved is still right.
-    this.#save = save;
-    return undefined;
   }
 
   /** Writes a state, or one that came after it; no answer in time is a problem. */
