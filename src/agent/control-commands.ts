@@ -5,9 +5,8 @@ import {
   WAIT_LIMIT,
 } from "../controls.ts";
 import { Queue } from "../state/queue.ts";
-import { parseText } from "../state/read.ts";
 import { isReasonShown } from "../state/reply.ts";
-import { parseField, type State, StateError, withStatus } from "../state/state.ts";
+import { parseField, parseState, type State, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import {
   type Call,
@@ -135,7 +134,7 @@ function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | u
 }
 
 async function setState(call: Call): Promise<string> {
-  const state = await parseText(call.text);
+  const state = await parseState(call.text);
   return await setNoted(call, () => state);
 }
 

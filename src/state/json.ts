@@ -30,6 +30,7 @@ class Mistake extends Error {}
  * `3:16: expected a property name, got "}" (trailing comma)`; undefined when the text is JSON.
  */
 export function findMistake(text: string): string | undefined {
+  if (text.trim() === "") return "expected a JSON object, got nothing";
   try {
     new Scanner(text).scan();
     return undefined;
@@ -71,7 +72,7 @@ class Scanner {
     if (got === undefined) {
       // Where something is missing, not where the last empty line ends.
       this.#at = this.#text.trimEnd().length;
-      return this.#describe(expected, "the end of the file", this.#at > 0 ? "cut off?" : undefined);
+      return this.#describe(expected, "the end of the file", "cut off?");
     }
     const known = HINTS.find(([pattern]) => pattern.test(got))?.[1];
     return this.#describe(expected, quote(got.slice(0, SHOWN)), hint ?? known);

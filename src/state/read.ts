@@ -1,5 +1,5 @@
 import { codeOf, describeError } from "../errors.ts";
-import { JsonError, parseState, type State, StateError } from "./state.ts";
+import { parseState, type State, StateError } from "./state.ts";
 
 /** A state file is read up to this many bytes; a larger one is invalid. */
 export const SIZE_LIMIT = 64 * 1024;
@@ -39,7 +39,7 @@ export async function loadState(path: string, reading?: Reading): Promise<State>
   if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  return await parseText(reading?.isGivenUp ? "" : await readStart(path, reading));
+  return await parseState(reading?.isGivenUp ? "" : await readStart(path, reading));
 }
 
 /** Reads the first 64 KiB of a file, as a stream: reading it at once would cost 40 KB of memory. */
@@ -52,22 +52,6 @@ async function readStart(path: string, reading?: Reading): Promise<string> {
     // Decoded as a file is: without its byte order mark.
     if (done) return await new Blob(chunks).text();
     chunks.push(value);
-  }
-}
-
-/**
- * Parses the text of a state file like `parseState`, and says where a text stops being JSON.
- *
- * @throws {StateError} as `parseState` does.
- */
-export async function parseText(text: string): Promise<State> {
-  try {
-    return parseState(text);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    const { findMistake } = await import("./json.ts");
-    const mistake = text.trim() === "" ? "expected a JSON object, got nothing" : findMistake(text);
-    throw mistake === undefined ? error : new StateError([mistake]);
   }
 }
 

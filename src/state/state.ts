@@ -50,16 +50,13 @@ export class StateError extends Error {
   }
 }
 
-/** A text is no JSON at all. */
-export class JsonError extends StateError {}
-
 /**
  * Parses the text of a state file. `null` counts as absent; of a key that comes twice the last
  * counts.
  *
- * @throws {StateError} when the text is not JSON, or not a state.
+ * @throws {StateError} when the text is not JSON, and then it says where, or not a state.
  */
-export function parseState(text: string): State {
+export async function parseState(text: string): Promise<State> {
   // Parsed, 64 KiB of nested arrays would keep 9 MB of stack and heap for good.
   if (text.split(/[[{,]/, PUNCTUATION_LIMIT + 1).length > PUNCTUATION_LIMIT)
     throw new StateError([`expected a JSON object, got ${describe(text)}`]);
@@ -67,7 +64,8 @@ export function parseState(text: string): State {
   try {
     value = JSON.parse(text);
   } catch {
-    throw new JsonError([`expected a JSON object, got ${describe(text)}`]);
+    const { findMistake } = await import("./json.ts");
+    throw new StateError([findMistake(text) ?? "expected JSON"]);
   }
   // An array is an object to valibot.
   if (Array.isArray(value)) throw new StateError(["expected a JSON object, got an array"]);

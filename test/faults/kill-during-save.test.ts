@@ -33,7 +33,7 @@ test.each<Place>([
       // Where another thread made the call, it has come through.
       await agent.stop("SIGKILL");
 
-      const { status, ...kept } = parseState(agent.file());
+      const { status, ...kept } = await parseState(agent.file());
       expect({ call, ...kept, status: "UP" }).toEqual({ call, ...STATE });
       if (isKilled) found.add(`${status}, ${readdirSync(directory).length - 1} left`);
       const { stateFile } = agent;
