@@ -1,9 +1,8 @@
 import { type LogFields, log } from "../log.ts";
 import { CHECK_MS, SILENCE, within } from "../state/disk.ts";
 import { Queue } from "../state/queue.ts";
-import type { Found } from "../state/read.ts";
 import { FAILED, type State, StateError } from "../state/state.ts";
-import { StateFile, type Written } from "../state/state-file.ts";
+import { type Found, StateFile, type Written } from "../state/state-file.ts";
 import type { Entry, Host } from "./host.ts";
 
 /** How something ended: `saved`, `not saved: ...`, `loaded`, `refused: ...` and the like. */

@@ -7,23 +7,11 @@ export const SIZE_LIMIT = 64 * 1024;
 /** How long a version counts as young, in milliseconds: some file systems keep whole seconds. */
 const YOUNG_MS = 2000;
 
-/** What a file holds: a state, or why it holds none. */
-export type Found = { readonly state: State } | { readonly problem: string };
-
 /** A read that its caller may give up. */
 export interface Reading {
   isGivenUp: boolean;
   /** After EAGAIN the runtime never comes back by itself, and keeps a core busy. */
   cancel?: () => void;
-}
-
-/** Reads a state file; nothing that it may hold or be makes this throw. */
-export async function findState(path: string, reading?: Reading): Promise<Found> {
-  try {
-    return { state: await loadState(path, reading) };
-  } catch (error) {
-    return { problem: describeError(error) };
-  }
 }
 
 /**

@@ -1,8 +1,11 @@
 import { describeError } from "../errors.ts";
 import { Disk, SILENCE } from "./disk.ts";
-import { type Found, findState, type Identity, identify, isCurrent, type Reading } from "./read.ts";
+import { type Identity, identify, isCurrent, loadState, type Reading } from "./read.ts";
 import type { Saved } from "./replace.ts";
 import { formatState, type State } from "./state.ts";
+
+/** What a file holds: a state, or why it holds none. */
+export type Found = { readonly state: State } | { readonly problem: string };
 
 /** How a write ended: what was particular about it, or why it is not known to be saved. */
 export type Written = { readonly saved: Saved } | { readonly problem: string };
@@ -60,7 +63,11 @@ export class StateFile {
       // Before it is read: a write meanwhile makes another version, which the next look sees.
       const identity = await identify(this.path);
       if (ifChanged && isCurrent(this.#identity, identity)) return undefined;
-      return { identity, found: await findState(this.path, reading) };
+      const found: Found = await loadState(this.path, reading).then(
+        (state) => ({ state }),
+        (error: unknown) => ({ problem: describeError(error) }),
+      );
+      return { identity, found };
     });
     if (read === undefined) {
       reading.isGivenUp = true;

@@ -11,7 +11,7 @@ import { ask, command, logOf, show, start } from "../contract/driver.ts";
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
 
 /** Makes a call hang for this path until it is released; then it does what it always does. */
-function hang(name: "identify" | "findState" | "replaceFile", path: string) {
+function hang(name: "identify" | "loadState" | "replaceFile", path: string) {
   const { promise, resolve } = Promise.withResolvers<void>();
   const module = (name === "replaceFile" ? replacing : reads) as unknown as Record<string, Call>;
   const call = module[name] as Call;
@@ -49,7 +49,7 @@ test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged o
 test("one that hangs at a reload changes nothing, and that is said after 5 s", async () => {
   await using agent = await start({ socket: true });
   writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-  using hanging = hang("findState", agent.stateFile);
+  using hanging = hang("loadState", agent.stateFile);
   using _ = hurry();
   expect(await command(agent, "reload")).toBe(
     "error: not read: the disk has not answered within 5 s; the reply is UP",
@@ -64,11 +64,11 @@ test("one that hangs at a reload changes nothing, and that is said after 5 s", a
 
 test("a reload that comes during a read reads the file once more", async () => {
   await using agent = await start();
-  const { findState } = reads;
+  const { loadState } = reads;
   const answer = Promise.withResolvers<void>();
   let isRead = false;
-  using _ = spyOn(reads, "findState").mockImplementation(async (...read) => {
-    const found = await findState(...read);
+  using _ = spyOn(reads, "loadState").mockImplementation(async (...read) => {
+    const found = await loadState(...read);
     isRead = true;
     await answer.promise;
     return found;

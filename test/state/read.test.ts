@@ -4,22 +4,24 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { findState, type Identity, identify, isCurrent } from "../../src/state/read.ts";
+import { describeError } from "../../src/errors.ts";
+import { type Identity, identify, isCurrent, loadState } from "../../src/state/read.ts";
+import type { State } from "../../src/state/state.ts";
 
 describe("a file", () => {
-  test.each<[string, object]>([
-    ['\ufeff{"status":"READY","weight":75}', { state: { status: "READY", weight: 75 } }],
-    ['{"status":"UP"}'.padEnd(65_536), { state: { status: "UP" } }],
-    ['{"status":"UP"}'.padEnd(65_537), { problem: "expected at most 65536 bytes, got 65537" }],
+  test.each<[string, State | string]>([
+    ['\ufeff{"status":"READY","weight":75}', { status: "READY", weight: 75 }],
+    ['{"status":"UP"}'.padEnd(65_536), { status: "UP" }],
+    ['{"status":"UP"}'.padEnd(65_537), "expected at most 65536 bytes, got 65537"],
   ])("is what its text says (%#)", async (text, found) => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     writeFileSync(file, text);
-    expect(await findState(file)).toEqual(found as never);
+    expect(await loadState(file).catch(describeError)).toEqual(found);
   });
 
   test.each(["/dev/zero", "/"])("is no device and no directory: %s", async (path) => {
-    expect(await findState(path)).toEqual({ problem: "expected a regular file" });
+    expect(await loadState(path).catch(describeError)).toBe("expected a regular file");
   });
 });
 
