@@ -25,7 +25,6 @@ export class Files {
   readonly #reloads = new Queue<Outcome>();
   /** Changes that are not made, or not saved yet. */
   readonly #pending = new Set<Promise<unknown>>();
-  #isStopping: boolean = false;
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -81,11 +80,6 @@ export class Files {
     for (const keeper of this.#all) await keeper.look();
   }
 
-  /** Reads no further service: the agent stops, and must not wait for thousands of files. */
-  stopReading(): void {
-    this.#isStopping = true;
-  }
-
   /** Resolves when all changes are made, and saved or known not to be. */
   async settled(): Promise<void> {
     await Promise.allSettled(this.#pending);
@@ -122,7 +116,6 @@ export class Files {
     }
     const bad: string[] = [];
     for (const [name, keeper] of this.#services) {
-      if (this.#isStopping) break;
       if (!(await keeper.refresh()).isGood) bad.push(name);
     }
     if (problem ?? bad.length === 0) return problem;
