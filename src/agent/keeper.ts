@@ -79,7 +79,7 @@ export class Keeper {
     return this.#queue.share(() => this.#refresh());
   }
 
-  /** Does so before a check; waits 0.2 s for a disk, and not at all again. */
+  /** Refreshes for a check: waits 0.2 s for the disk, and while that hangs not at all. */
   async look(): Promise<void> {
     if (this.#isHanging) return;
     const look = this.refresh();
