@@ -7,34 +7,28 @@ export const SIZE_LIMIT = 64 * 1024;
 /** How long a version counts as young, in milliseconds: some file systems keep whole seconds. */
 const YOUNG_MS = 2000;
 
-/** A read that its caller may give up. */
-export interface Reading {
-  isGivenUp: boolean;
-  /** After EAGAIN the runtime never comes back by itself, and keeps a core busy. */
-  cancel?: () => void;
-}
-
 /**
  * Reads and parses a state file.
  *
  * @throws {StateError} when it is no regular file, is larger than 64 KiB or holds no valid state.
  * @throws the system's error when it cannot be read.
  */
-export async function loadState(path: string, reading?: Reading): Promise<State> {
+export async function loadState(path: string, givenUp?: AbortSignal): Promise<State> {
   const stat = await Bun.file(path).stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
   if (!stat.isFile()) throw new StateError(["expected a regular file"]);
   if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  return await parseState(reading?.isGivenUp ? "" : await readStart(path, reading));
+  return await parseState(givenUp?.aborted ? "" : await readStart(path, givenUp));
 }
 
 /** Reads the first 64 KiB of a file, as a stream: reading it at once would cost 40 KB of memory. */
-async function readStart(path: string, reading?: Reading): Promise<string> {
+async function readStart(path: string, givenUp?: AbortSignal): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const reader = Bun.file(path).slice(0, SIZE_LIMIT).stream().getReader();
-  if (reading) reading.cancel = () => void reader.cancel();
+  // After EAGAIN the runtime never comes back by itself, and keeps a core busy.
+  givenUp?.addEventListener("abort", () => void reader.cancel());
   for (;;) {
     const { done, value } = await reader.read();
     // Decoded as a file is: without its byte order mark.

@@ -1,6 +1,6 @@
 import { describeError } from "../errors.ts";
 import { Disk, SILENCE } from "./disk.ts";
-import { type Identity, identify, isCurrent, loadState, type Reading } from "./read.ts";
+import { type Identity, identify, isCurrent, loadState } from "./read.ts";
 import type { Saved } from "./replace.ts";
 import { formatState, type State } from "./state.ts";
 
@@ -58,20 +58,19 @@ export class StateFile {
   async read(ifChanged: boolean = false): Promise<Found | undefined> {
     // Until a state is written memory is right.
     if (ifChanged && this.#save === "under way") return undefined;
-    const reading: Reading = { isGivenUp: false };
+    const reading = new AbortController();
     const read = await this.#disk.ask(async () => {
       // Before it is read: a write meanwhile makes another version, which the next look sees.
       const identity = await identify(this.path);
       if (ifChanged && isCurrent(this.#identity, identity)) return undefined;
-      const found: Found = await loadState(this.path, reading).then(
+      const found: Found = await loadState(this.path, reading.signal).then(
         (state) => ({ state }),
         (error: unknown) => ({ problem: describeError(error) }),
       );
       return { identity, found };
     });
     if (read === undefined) {
-      reading.isGivenUp = true;
-      reading.cancel?.();
+      reading.abort();
       return undefined;
     }
     const isUnchanged = ifChanged && Bun.deepEquals(read.found, this.#found);
