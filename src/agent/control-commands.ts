@@ -4,9 +4,9 @@ import {
   refuseControl,
   WAIT_LIMIT,
 } from "../controls.ts";
-import { parseText } from "../state/read.ts";
+import { Queue } from "../state/queue.ts";
 import { isReasonShown } from "../state/reply.ts";
-import { parseField, type State, StateError, withStatus } from "../state/state.ts";
+import { parseField, parseState, type State, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import {
   type Call,
@@ -24,7 +24,6 @@ import type { ControlClient } from "./control-client.ts";
 import { change, follow, hold } from "./control-scripts.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
-import { Queue } from "./queue.ts";
 import { Wait } from "./wait.ts";
 import { describeWait } from "./wait-words.ts";
 
@@ -135,7 +134,7 @@ function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | u
 }
 
 async function setState(call: Call): Promise<string> {
-  const state = await parseText(call.text);
+  const state = await parseState(call.text);
   return await setNoted(call, () => state);
 }
 

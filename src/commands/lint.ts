@@ -3,9 +3,9 @@ import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { NAME_RULE, SERVICE_NAME } from "../sent.ts";
 import { type Environment, findDoubts, readConfig, readReplyMode } from "../settings.ts";
-import { loadState, parseText, SIZE_LIMIT } from "../state/read.ts";
+import { loadState, SIZE_LIMIT } from "../state/read.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
-import { type State, StateError } from "../state/state.ts";
+import { parseState, type State, StateError } from "../state/state.ts";
 import type { Arguments } from "./arguments.ts";
 import { findSettings, findUnitLimit, type Settings } from "./installation.ts";
 
@@ -98,7 +98,7 @@ async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
     return { warnings: [`the agent ignores it: expected a name of ${NAME_RULE}`], problems: [] };
   }
   try {
-    const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
+    const state = file === STDIN ? await parseState(await readStdin()) : await loadState(file);
     const reply = formatReply([state], mode).trimEnd();
     const warnings = [...findWarnings(state, mode), ...(limit === undefined ? [] : [limit])];
     return { reply, warnings, problems: [] };
