@@ -144,13 +144,12 @@ export class Files {
   async #discover(name: string): Promise<void> {
     const { directory, host } = this.#options;
     if (directory === undefined || !SERVICE_NAME.test(name) || this.#disk.isSilent) return;
-    await this.#disk.ask(async () => {
-      if (this.#services.has(name) || this.#services.size >= SERVICE_LIMIT) return;
-      const { error } = await identify(this.#path(name));
-      if (error !== undefined) return;
-      await this.#add(name).refresh();
-      log("service", { cause: "file", service: name, reply: host.reply(name).text });
-    });
+    const found = await this.#disk.ask(() => identify(this.#path(name)));
+    if (found === undefined || found.error !== undefined) return;
+    const known = this.#services.get(name);
+    if (!known && this.#services.size >= SERVICE_LIMIT) return;
+    await (known ?? this.#add(name)).refresh();
+    if (!known) log("service", { cause: "file", service: name, reply: host.reply(name).text });
   }
 
   #add(name: string): Keeper {

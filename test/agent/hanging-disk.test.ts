@@ -29,10 +29,10 @@ function hang(name: "identify" | "loadState" | "replaceFile", path: string) {
   return { held: held.promise, release, [Symbol.dispose]: () => spy.mockRestore() };
 }
 
-/** Lets nobody wait for a disk for longer than a moment. */
-function hurry(): Disposable {
+/** Lets everybody wait for a disk so many times as long. */
+function wait(times: number): Disposable {
   const { within } = disk;
-  return spyOn(disk, "within").mockImplementation((time, work) => within(time / 50, work));
+  return spyOn(disk, "within").mockImplementation((time, work) => within(time * times, work));
 }
 
 test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged once", async () => {
@@ -54,7 +54,7 @@ test("one that hangs at a reload changes nothing, and that is said after 5 s", a
   await using agent = await start({ socket: true });
   writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
   using hanging = hang("loadState", agent.stateFile);
-  using _ = hurry();
+  using _ = wait(1 / 50);
   expect(await command(agent, "reload")).toBe(
     "error: not read: the disk has not answered within 5 s; the reply is UP",
   );
@@ -92,10 +92,24 @@ test("a service that goes during a read of its file stays gone", async () => {
     expect(await reply).toBe("FAIL #no such service\n");
 });
 
+test("a new service whose file hangs keeps no other new one from being found", async () => {
+  await using agent = await start({ env: { HAPGENT_WATCH: "on" }, services: {} });
+  const web = `${agent.services}/web.json`;
+  writeFileSync(web, '{"status":"UP"}');
+  using hanging = hang("loadState", web);
+  using _ = wait(20);
+  const check = ask(agent, "web\n");
+  await hanging.held;
+  writeFileSync(`${agent.services}/api.json`, '{"status":"DRAIN"}');
+  await until("api is found", async () => (await ask(agent, "api\n")) === "up drain 100%\n");
+  hanging.release();
+  expect(await check).toBe("ready up 100%\n");
+});
+
 test("one that hangs at a save holds up who waits for it; at the stop it is said that it may be lost", async () => {
   await using agent = await start({ socket: true });
   using hanging = hang("replaceFile", agent.stateFile);
-  using _ = hurry();
+  using _ = wait(1 / 50);
   agent.signal("SIGUSR2");
   await agent.answers("DOWN\n");
   agent.signal("SIGUSR1");
