@@ -298,7 +298,7 @@ export class Checks {
     this.#crowd.delete(client);
     // A reset says nothing: it may be that of a check that timed out.
     const isServed = check.isWhole && error === undefined;
-    if (check.isExpired) check.telling?.giveUp(this.#options.now());
+    if (check.isExpired) check.telling?.giveUp();
     else check.telling?.end(check.sent, isServed, this.#options.now());
     this.#count -= 1;
     if (this.#count === 0) this.#resolveClosed?.();

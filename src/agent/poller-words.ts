@@ -1,9 +1,9 @@
 import { type Named, normalizeIp } from "../named-pollers.ts";
-import { nameIn } from "../sent.ts";
 import { quote } from "../text.ts";
+import type { Doubt } from "./doubts.ts";
 import type { Poller } from "./poller.ts";
-import { isBalancer, toSeconds } from "./pollers.ts";
-import type { Scope } from "./survey.ts";
+import { toSeconds } from "./pollers.ts";
+import { concerns, type Scope } from "./survey.ts";
 
 /** How many pollers a line names. */
 const NAMED_LIMIT = 8;
@@ -13,14 +13,14 @@ const SILENT_MS = 10_000;
 
 /** `show pollers`: who asks, who of them counts and why, and what each was told, as JSON. */
 export function showPollers(scope: Scope, now: number, clock: number = Date.now()): string {
-  const { pollers, replies, name } = scope;
+  const { pollers, host, name } = scope;
   pollers.sweep(now);
   const toDate = (at: number) => new Date(clock - (now - at)).toISOString();
   const shown = [...pollers.memory]
-    .filter(({ sent }) => name === undefined || nameIn(sent) === name)
+    .filter((poller) => concerns(scope, poller))
     .toSorted((one, other) => one.askedAt - other.askedAt)
     .map((poller) => {
-      const { address, sent, told, doubts } = poller;
+      const { address, sent, told, interval } = poller;
       const isCertain = told !== undefined && poller.isTold(told);
       const why = pollers.standing(poller, now);
       return {
@@ -28,15 +28,15 @@ export function showPollers(scope: Scope, now: number, clock: number = Date.now(
         sent,
         age: Math.round(now - poller.askedAt) / 1000,
         since: toDate(poller.since),
-        interval: poller.interval === 0 ? null : Math.round(poller.interval) / 1000,
+        interval: interval === 0 ? null : Math.round(interval) / 1000,
         reply: isCertain ? told : null,
-        ...(!isCertain && { perhaps: listReplies([told, ...doubts.map(({ reply }) => reply)]) }),
-        isServed: poller.isTold(replies.replyTo(sent).text),
+        ...(!isCertain && { perhaps: listReplies([{ reply: told }, ...poller.doubts]) }),
+        isServed: poller.isTold(host.replyTo(sent).text),
         counts: why !== "stranger",
         why,
       };
     });
-  const absent = (pollers.options.named?.balancers ?? [])
+  const absent = pollers.named.balancers
     .filter((each) => pollers.of(each).length === 0)
     .map((each) => ({
       ...{ address: each.text, sent: null, age: null, since: null, interval: null, reply: null },
@@ -49,43 +49,37 @@ export function showPollers(scope: Scope, now: number, clock: number = Date.now(
 export function forgetAddress(scope: Scope, address: string, now: number): string {
   const { pollers, name } = scope;
   const ip = normalizeIp(address) ?? address;
-  const found = pollers.options.named?.find(ip);
-  const named = isBalancer(found) ? [found] : [];
-  const lines = named[0] ? pollers.of(named[0]) : pollers.memory.at(ip);
-  const gone = lines.filter(({ sent }) => name === undefined || nameIn(sent) === name);
-  if (gone.length === 0 && named.every((each) => pollers.isExcused(each, name))) {
+  const named = pollers.named.balancers.find(({ addresses }) => addresses.includes(ip));
+  const lines = named ? pollers.of(named) : pollers.memory.at(ip);
+  const gone = lines.filter((poller) => concerns(scope, poller));
+  if (gone.length === 0 && (!named || pollers.isExcused(named, name))) {
     const of = name === undefined ? "" : ` of ${quote(name)}`;
     return `error: no poller${of} has the address ${quote(address)}`;
   }
-  pollers.forget(gone, named, name);
+  pollers.forget(gone, named ? [named] : [], name);
   if (gone.length === 0) return `ok forgotten: ${address}, which has never asked`;
-  const howMany = gone.length === 1 ? "1 poller" : `${gone.length} pollers`;
-  return `ok forgotten: ${howMany} of ${address}${describeAsking(gone, now)}`;
+  return `ok forgotten: ${countPollers(gone.length)} of ${address}${describeAsking(gone, now)}`;
 }
 
 /** `forget silent SECONDS`: what has become of it. */
 export function forgetSilent(scope: Scope, seconds: number, now: number): string {
   const { pollers, name } = scope;
-  const { named, now: start } = pollers.options;
-  const limit = seconds * 1000;
-  const gone = [...pollers.memory].filter(
-    ({ askedAt, sent }) => now - askedAt >= limit && (name === undefined || nameIn(sent) === name),
-  );
-  const never = (named?.balancers ?? []).filter(
-    (each) =>
-      now - start >= limit && pollers.of(each).length === 0 && !pollers.isExcused(each, name),
-  );
-  pollers.forget(gone, never, name);
-  const silenced = new Set(gone.flatMap((each) => (isBalancer(each.named) ? [each.named] : [])));
-  pollers.forget(
-    [],
-    [...silenced].filter((each) => pollers.of(each).length === 0),
-    name,
-  );
+  const since = now - seconds * 1000;
+  const isSilent = (poller: Poller) => poller.askedAt <= since && concerns(scope, poller);
+  const gone = [...pollers.memory].filter(isSilent);
+  // Named ones, once they have had that time to ask.
+  const listAbsent = () => (pollers.options.now <= since ? pollers.absent(name) : []);
+  const never = listAbsent();
+  pollers.forget(gone, [], name);
+  pollers.forget([], listAbsent(), name);
   const names = [...gone.map(describeAsker), ...never.map(({ text }) => text)];
-  const howMany = names.length === 1 ? "1 poller" : `${names.length} pollers`;
   const who = names.length > 0 ? `: ${list(names)}` : "";
-  return `ok forgotten: ${howMany} silent for ${seconds} s${who}${describeAsking(gone, now)}`;
+  const silent = `${countPollers(names.length)} silent for ${seconds} s`;
+  return `ok forgotten: ${silent}${who}${describeAsking(gone, now)}`;
+}
+
+function countPollers(count: number): string {
+  return count === 1 ? "1 poller" : `${count} pollers`;
 }
 
 /** A poller that does not know: what it was told, and when it asked. */
@@ -94,12 +88,12 @@ export function describeMissing(scope: Scope, poller: Poller, now: number): stri
   const who = `${describeAsker(poller)}${isNew ? " (new)" : ""}`;
   const asked = ago(now - poller.askedAt);
   const { told, doubts } = poller;
-  const present = scope.replies.replyTo(poller.sent).text;
+  const present = scope.host.replyTo(poller.sent).text;
   if (poller.isTold(present)) {
     if (poller.asks < 2) return `${who} has asked only once, ${asked}`;
     return `${who} asked ${asked} and not since, so that others behind this address may not know`;
   }
-  const perhaps = listReplies(doubts.map(({ reply }) => reply)).join(" or ");
+  const perhaps = listReplies(doubts).join(" or ");
   if (told === undefined) {
     return `${who} asked ${asked}, was sent ${perhaps} and has perhaps never heard it`;
   }
@@ -160,8 +154,8 @@ function describeAsking(gone: readonly Poller[], now: number): string {
   return `; ${subject} still asks (${asked}${every}), and counts again when it does`;
 }
 
-function listReplies(replies: readonly (string | undefined)[]): string[] {
-  return [...new Set(replies.filter((reply) => reply !== undefined))];
+function listReplies(doubts: readonly Pick<Doubt, "reply">[]): string[] {
+  return [...new Set(doubts.flatMap(({ reply }) => reply ?? []))];
 }
 
 function ago(milliseconds: number): string {

@@ -1,27 +1,40 @@
-import type { Asker } from "./poller.ts";
-import type { Pollers, Written } from "./pollers.ts";
+import type { Doubt, Doubts } from "./doubts.ts";
+import type { Poller } from "./poller.ts";
+import type { Pollers } from "./pollers.ts";
+
+/** Who made a check: what it sent is undefined where something may still come. */
+interface Client {
+  readonly address: string;
+  readonly sent: string | undefined;
+}
 
 /**
  * A reply that a poller may have heard, from its last byte to the end of the connection. A client
  * that has sent nothing until then may still send, or may make no check at all: it becomes a new
  * poller only when it closes by itself.
  */
-export class Telling {
-  readonly #pollers: Pollers;
+export class Telling implements Doubt {
   readonly #address: string;
-  readonly #reply: string;
-  readonly #at: number;
+  /** Undefined: it is not known yet, or nobody that is remembered. */
+  readonly #poller: Poller | undefined;
   readonly #isSilent: boolean;
-  readonly #written: Written;
+  /** Where it is in doubt. */
+  readonly #doubts: Doubts | undefined;
 
-  /** @param asker its `sent` is undefined where something may still come. */
-  constructor(pollers: Pollers, asker: Asker, reply: string, now: number) {
-    this.#pollers = pollers;
-    this.#address = asker.address;
-    this.#reply = reply;
-    this.#at = now;
-    this.#isSilent = !asker.sent;
-    this.#written = pollers.written(asker, reply, now, !this.#isSilent);
+  constructor(
+    readonly pollers: Pollers,
+    { address, sent }: Client,
+    readonly reply: string,
+    readonly at: number,
+  ) {
+    this.#address = address;
+    this.#isSilent = !sent;
+    this.#poller = sent ? pollers.ask({ address, sent }, reply, at) : undefined;
+    const { memory } = pollers;
+    if (sent) this.#doubts = this.#poller?.written;
+    else if (sent === "") this.#doubts = memory.get({ address, sent })?.written;
+    else this.#doubts = memory.at(address)[0]?.shared;
+    this.#doubts?.add(this);
   }
 
   /**
@@ -31,15 +44,20 @@ export class Telling {
    * @param isServed whether it has got the reply.
    */
   end(sent: string, isServed: boolean, now: number): void {
-    this.#pollers.closed(this.#written, isServed, now);
-    if (!this.#isSilent) return;
+    const { pollers, reply } = this;
     const asker = { address: this.#address, sent };
-    const own = this.#pollers.written(asker, this.#reply, now, true, this.#at);
-    this.#pollers.closed(own, isServed, now);
+    const poller = this.#isSilent ? pollers.ask(asker, reply, now) : this.#poller;
+    if (isServed) {
+      this.#doubts?.delete(this);
+      if (poller) pollers.serve(poller, this, now);
+    } else {
+      this.#doubts?.keep(this);
+      poller?.written.keep(this);
+    }
   }
 
   /** The agent has closed the connection. */
-  giveUp(now: number): void {
-    this.#pollers.closed(this.#written, false, now);
+  giveUp(): void {
+    this.#doubts?.keep(this);
   }
 }

@@ -14,8 +14,8 @@ export function describeWait(wait: Wait, end: WaitEnd, now: number): string {
     return `error: after ${seconds} s: ${describeProblem(wait, end, now)}${strangers}`;
   }
   const notes = strangers + describeYouth(wait, now);
-  const { replies, name } = wait.options;
-  const reply = replies.replyTo(name ?? "").text;
+  const { host, name } = wait.options;
+  const reply = host.reply(name).text;
   const { counted } = end.survey;
   if (counted.length === 0) {
     return `ok after ${seconds} s: ${reply}; no load balancer has asked${notes}`;

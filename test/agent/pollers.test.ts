@@ -2,7 +2,6 @@
 // however long it is silent, until somebody says that it is gone. What it was told is never more
 // than what it can have heard.
 import { describe, expect, test } from "bun:test";
-import { Poller } from "../../src/agent/poller.ts";
 import { POLLER_LIMIT } from "../../src/agent/poller-memory.ts";
 import { Bench, every } from "./pollers-fixture.ts";
 
@@ -96,20 +95,23 @@ test("of 4,096 pollers strangers make room, the oldest first; load balancers do 
   expect(bench.wait(110)).toStartWith("ok served to all of 4096 pollers");
 });
 
-describe("a poller", () => {
-  test("may have heard what was written later: few of many are remembered, and none is taken for heard", () => {
-    const poller = new Poller("192.0.2.1", "web", undefined, 0);
-    const [up, drain] = [poller.write("UP", 0), poller.write("DRAIN", 1)];
-    poller.close(up, true, 2);
-    expect(poller.isTold("UP")).toBe(false);
-    for (const lost of [drain, poller.write("DOWN", 2)]) poller.close(lost, false, 3);
-    expect(poller.doubts.map(({ reply }) => reply)).toEqual(["DRAIN", "DOWN"]);
-    for (let i = 1; i <= 100; i += 1) {
-      poller.close(poller.write(`UP ${i}%`, 3 + i), false, 3 + i);
-      expect(poller.doubts.length).toBeLessThan(10);
-      expect(poller.isTold("UP")).toBe(false);
-    }
-  });
+test("what was written later may have been heard: few of many are told apart, and none is taken for heard", () => {
+  const bench = new Bench().check([0], "10.0.0.1", "web");
+  const read = (second: number) => bench.show(second)[0] ?? {};
+  const up = bench.at(1).write("10.0.0.1", "web");
+  const drain = bench.at(1.5).set("DRAIN").write("10.0.0.1", "web");
+  up.end("web", true, 2000);
+  bench.set("UP");
+  expect(read(2)).toMatchObject({ perhaps: ["UP", "DRAIN"], isServed: false });
+  drain.end("web", false, 3000);
+  bench.set("DOWN").check([3], "10.0.0.1", "web", false);
+  expect(read(3)["perhaps"]).toEqual(["UP", "DRAIN", "DOWN"]);
+  for (let weight = 1; weight <= 100; weight += 1) {
+    bench.host.put(undefined, { status: "UP", weight }, "", 0);
+    bench.check([3 + weight], "10.0.0.1", "web", false).set("UP");
+    expect(Object(read(200)["perhaps"]).length).toBeLessThan(10);
+    expect(read(200)).toMatchObject({ isServed: false });
+  }
 });
 
 test("show pollers tells since when each asks, and how often, those that never did first", () => {
@@ -144,7 +146,7 @@ describe("a check that sent nothing yet", () => {
     const names = Array.from({ length: 50 }, (_, i) => `web${i}`);
     for (const sent of names) bench.check([1, 3], "10.0.0.1", sent);
     const countServed = () => bench.show(9).filter((row) => row["isServed"]).length;
-    bench.set("READY").pollers.closed(bench.at(4).write("10.0.0.1"), false, 4000);
+    bench.set("READY").at(4).write("10.0.0.1").giveUp();
     bench.set("DRAIN");
     expect(countServed()).toBe(1);
     expect(bench.show(9)[1]).toMatchObject({ perhaps: ["DRAIN", "READY"] });
@@ -157,7 +159,7 @@ describe("a check that sent nothing yet", () => {
     const written = bench.set("DRAIN").at(1).write("10.0.0.1");
     bench.set("UP");
     expect(bench.show(1)).toMatchObject([{ isServed: false }]);
-    bench.pollers.closed(written, true, 1000);
-    expect(bench.show(1)).toMatchObject([{ isServed: true }]);
+    written.end("api", true, 1000);
+    expect(bench.show(1)).toMatchObject([{ isServed: true }, { sent: "api", reply: "DRAIN" }]);
   });
 });

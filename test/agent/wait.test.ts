@@ -162,7 +162,7 @@ test("a wait looks at all pollers only when nobody is left that does not know", 
   for (let i = 0; i < 100; i += 1) bench.check([0, 1, 2], `10.0.0.${i}`);
   const { host, pollers } = bench.at(3).set("DRAIN");
   const wait = new Wait({
-    replies: host,
+    host,
     pollers,
     name: undefined,
     count: undefined,
@@ -193,7 +193,8 @@ describe("forget", () => {
     const bench = new Bench().check([0, 1], "10.0.0.1", "web", false);
     const written = bench.at(2).write("10.0.0.1", "web");
     bench.forget(2, "10.0.0.1");
-    bench.check([3], "10.0.0.1", "web", false).pollers.closed(written, true, 3000);
+    bench.check([3], "10.0.0.1", "web", false);
+    written.end("web", true, 3000);
     expect(bench.show(3)).toMatchObject([{ since: "1970-01-01T00:00:03.000Z", why: "new" }]);
   });
 

@@ -121,7 +121,7 @@ export class Line {
       timeline.at(Math.min(at, expiry), () => {
         if (asked !== agent()) return;
         if (at < expiry) this.#close(telling, isServed);
-        else telling.giveUp(expiry);
+        else telling.giveUp();
       });
     const timedOut = start + plan.timeout;
     const sent = SEGMENTS.map((delay) => now + delay).find((at) => !this.#isLost(at, true));
