@@ -165,9 +165,5 @@ function formatIp(groups: Groups): string {
       .join(".");
   }
   const text = groups.map((group) => group.toString(16)).join(":");
-  // The longest run of at least two zeros, the first of several.
-  const runs = [...text.matchAll(/\b0(?::0)+\b/g)].map(([run]) => run);
-  const longest = runs.toSorted((a, b) => b.length - a.length)[0];
-  if (longest === undefined) return text;
-  return text.replace(new RegExp(`(^|:)${longest}(:|$)`), "::");
+  return new URL(`http://[${text}]`).hostname.slice(1, -1);
 }

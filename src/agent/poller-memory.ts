@@ -63,6 +63,7 @@ export class PollerMemory {
     return true;
   }
 
+  /** Forgets one. */
   remove(poller: Poller): void {
     if (!this.#pollers.delete(keyOf(poller))) return;
     const left = this.at(poller.address).filter((each) => each !== poller);

@@ -56,7 +56,8 @@ export function forgetAddress(scope: Scope, address: string, now: number): strin
     const of = name === undefined ? "" : ` of ${quote(name)}`;
     return `error: no poller${of} has the address ${quote(address)}`;
   }
-  pollers.forget(gone, named ? [named] : [], name);
+  for (const poller of gone) pollers.memory.remove(poller);
+  if (named) pollers.excuse(named, name);
   if (gone.length === 0) return `ok forgotten: ${address}, which has never asked`;
   return `ok forgotten: ${countPollers(gone.length)} of ${address}${describeAsking(gone, now)}`;
 }
@@ -67,11 +68,14 @@ export function forgetSilent(scope: Scope, seconds: number, now: number): string
   const since = now - seconds * 1000;
   const isSilent = (poller: Poller) => poller.askedAt <= since && concerns(scope, poller);
   const gone = [...pollers.memory].filter(isSilent);
-  // Named ones, once they have had that time to ask.
-  const listAbsent = () => (pollers.options.now <= since ? pollers.absent(name) : []);
+  const areDue = pollers.options.now <= since;
+  const listAbsent = () =>
+    pollers.named.balancers.filter(
+      (each) => areDue && pollers.of(each).length === 0 && !pollers.isExcused(each, name),
+    );
   const never = listAbsent();
-  pollers.forget(gone, [], name);
-  pollers.forget([], listAbsent(), name);
+  for (const poller of gone) pollers.memory.remove(poller);
+  for (const each of listAbsent()) pollers.excuse(each, name);
   const names = [...gone.map(describeAsker), ...never.map(({ text }) => text)];
   const who = names.length > 0 ? `: ${list(names)}` : "";
   const silent = `${countPollers(names.length)} silent for ${seconds} s`;
@@ -84,21 +88,20 @@ function countPollers(count: number): string {
 
 /** A poller that does not know: what it was told, and when it asked. */
 export function describeMissing(scope: Scope, poller: Poller, now: number): string {
+  const { told, toldAt, asks, askedAt, sent, doubts } = poller;
   const isNew = scope.pollers.standing(poller, now) === "new";
   const who = `${describeAsker(poller)}${isNew ? " (new)" : ""}`;
-  const asked = ago(now - poller.askedAt);
-  const { told, doubts } = poller;
-  const present = scope.host.replyTo(poller.sent).text;
-  if (poller.isTold(present)) {
-    if (poller.asks < 2) return `${who} has asked only once, ${asked}`;
+  const asked = ago(now - askedAt);
+  if (poller.isTold(scope.host.replyTo(sent).text)) {
+    if (asks < 2) return `${who} has asked only once, ${asked}`;
     return `${who} asked ${asked} and not since, so that others behind this address may not know`;
   }
   const perhaps = listReplies(doubts).join(" or ");
   if (told === undefined) {
     return `${who} asked ${asked}, was sent ${perhaps} and has perhaps never heard it`;
   }
-  const since = `was told ${told} ${ago(now - poller.toldAt)}`;
-  const hint = poller.sent === "" ? " (without an `agent-send` many checks do not tell)" : "";
+  const since = `was told ${told} ${ago(now - toldAt)}`;
+  const hint = sent === "" ? " (without an `agent-send` many checks do not tell)" : "";
   if (doubts.length > 0) return `${who} ${since}, and has perhaps heard ${perhaps} ${asked}${hint}`;
   return `${who} ${since} and has not asked since`;
 }
@@ -110,20 +113,19 @@ export function advise(
   absent: readonly Named[],
   now: number,
 ): string {
-  const addresses = new Set([
-    ...missing.map(({ address }) => address),
-    ...absent.flatMap(({ addresses: [first] }) => first ?? []),
-  ]);
-  const isOne = addresses.size === 1;
+  const first = absent.flatMap(({ addresses }) => addresses.slice(0, 1));
+  const addresses = [...new Set([...missing.map(({ address }) => address), ...first])];
+  const isOne = addresses.length === 1;
   const forget = `hapgent ctl ${name === undefined ? "" : `@${name} `}forget`;
-  const silence = Math.min(...missing.map(({ askedAt }) => now - askedAt));
-  const areMany = addresses.size > 3;
-  const commands = [...addresses].slice(0, 3).map((address) => `${forget} ${address}`);
-  const areSilent = silence >= SILENT_MS && Number.isFinite(silence);
-  const command =
-    areMany && areSilent
-      ? `${forget} silent ${Math.floor(silence / 1000)}`
-      : commands.join("; ") + (areMany ? "; ..." : "");
+  const silence = now - Math.max(...missing.map(({ askedAt }) => askedAt));
+  let command = addresses
+    .map((address) => `${forget} ${address}`)
+    .slice(0, 3)
+    .join("; ");
+  if (addresses.length > 3) {
+    const areSilent = missing.length > 0 && silence >= SILENT_MS;
+    command = areSilent ? `${forget} silent ${Math.floor(silence / 1000)}` : `${command}; ...`;
+  }
   if (!missing.some((poller) => pollers.standing(poller, now) === "new")) {
     return `If ${isOne ? "it is" : "they are"} gone: ${command}`;
   }

@@ -19,12 +19,6 @@ export interface Asker {
  * is certain when the client closed cleanly after it.
  */
 export class Poller {
-  readonly address: string;
-  readonly sent: string;
-  /** The entry of HAPGENT_POLLERS that its address belongs to; undefined: it does not count. */
-  readonly named: Named | undefined;
-  /** When it asked first (ms). */
-  readonly since: number;
   /** When it asked last (ms). */
   askedAt: number;
   /** How often it has asked and was served, at most once a second. */
@@ -34,22 +28,25 @@ export class Poller {
   told: string | undefined;
   toldAt = Number.NEGATIVE_INFINITY;
   readonly rhythm = new Rhythm();
-  /** Whether the log has it, as one that does not count. */
-  isLogged: boolean = false;
   /** What was written to it. */
   readonly written = new Doubts();
-  /** What was written to checks of its address that had sent nothing: any line may have heard it. */
-  readonly shared: Doubts;
   #countedAt = Number.NEGATIVE_INFINITY;
   #servedAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ address, sent }: Asker, named: Named | undefined, shared: Doubts, now: number) {
-    this.address = address;
-    this.sent = sent;
-    this.named = named;
-    this.shared = shared;
-    this.since = now;
-    this.askedAt = now;
+  /**
+   * @param named The entry of HAPGENT_POLLERS that its address belongs to; without it does not count.
+   * @param shared What was written to checks of its address that had sent nothing: any line of it
+   * may have heard that.
+   * @param since When it asks first (ms).
+   */
+  constructor(
+    readonly address: string,
+    readonly sent: string,
+    readonly named: Named | undefined,
+    readonly shared: Doubts,
+    readonly since: number,
+  ) {
+    this.askedAt = since;
   }
 
   /** Whether it has asked often enough, and was served, to be taken for a load balancer. */
@@ -67,9 +64,10 @@ export class Poller {
     return this.isNamed || (this.named !== undefined && this.isKnown);
   }
 
-  /** Replies that may have been heard after the one that it was told, or whose check is open. */
+  /** What may have been heard after the one that it was told, or may be yet; the oldest first. */
   get doubts(): Doubt[] {
-    return [...this.written.after(this.toldAt), ...this.shared.after(this.toldAt)];
+    const doubts = [...this.written.after(this.toldAt), ...this.shared.after(this.toldAt)];
+    return doubts.toSorted((one, other) => one.at - other.at);
   }
 
   /** How often it asks (ms); 0: not known. */

@@ -99,29 +99,16 @@ export class Pollers {
     return addresses.flatMap((address) => this.memory.at(address));
   }
 
-  /** Named load balancers without a line that were not forgotten for this service. */
-  absent(name: string | undefined): Named[] {
-    return this.named.balancers.filter(
-      (each) => this.of(each).length === 0 && !this.isExcused(each, name),
-    );
-  }
-
   /** Whether a named load balancer was forgotten for this service, and has not asked since. */
   isExcused(named: Named, name: string | undefined): boolean {
     const names = this.#excused.get(named);
     return names !== undefined && (names.has(undefined) || names.has(name));
   }
 
-  /**
-   * Forgets these pollers, and of named load balancers these (for a service only, where a name is
-   * given) until they ask again.
-   */
-  forget(pollers: Iterable<Poller>, named: Iterable<Named>, name: string | undefined): void {
-    for (const poller of pollers) this.memory.remove(poller);
-    for (const each of named) {
-      const names = this.#excused.get(each) ?? new Set();
-      this.#excused.set(each, names.add(name));
-    }
+  /** Forgets a named load balancer, for a service only where a name is given, until it asks again. */
+  excuse(named: Named, name: string | undefined): void {
+    const names = this.#excused.get(named) ?? new Set();
+    this.#excused.set(named, names.add(name));
   }
 
   /** Forgets who has been silent for so long that it is not waited for. */
@@ -142,12 +129,12 @@ export class Pollers {
     }
   }
 
-  #add(asker: Asker, reply: string, now: number): Poller | undefined {
-    const [beside] = this.memory.at(asker.address);
-    const named = beside ? beside.named : this.named.find(asker.address);
-    const poller = new Poller(asker, named, beside?.shared ?? new Doubts(), now);
+  #add({ address, sent }: Asker, reply: string, now: number): Poller | undefined {
+    const [beside] = this.memory.at(address);
+    const named = beside ? beside.named : this.named.find(address);
+    const poller = new Poller(address, sent, named, beside?.shared ?? new Doubts(), now);
     const isStranger = (each: Poller) => this.standing(each, now) === "stranger";
-    if (reply === NO_SERVICE) this.#logName(asker);
+    if (reply === NO_SERVICE) this.#logName(poller);
     return this.memory.add(poller, isStranger, now) ? poller : undefined;
   }
 

@@ -39,11 +39,11 @@ export interface Survey {
 
 /** Looks at all pollers. */
 export function survey(scope: Scope, now: number): Survey {
-  const { pollers } = scope;
+  const { pollers, host, name } = scope;
   const counted = [...pollers.memory].filter((poller) => counts(scope, poller, now));
   const intervals = counted.map((poller) => poller.interval);
   const longest = intervals.reduce((one, other) => Math.max(one, other), 0);
-  const changedAt = findChange(scope);
+  const changedAt = host.changedAt(name);
   const passedAt = changedAt + Math.max(ALIKE_MS, longest);
   const resumed = counted.filter(({ rhythm }) => rhythm.settledAt(changedAt) > passedAt);
   return {
@@ -70,15 +70,10 @@ export function counts(scope: Scope, poller: Poller, now: number): boolean {
 }
 
 /** Whether a poller has the present reply, and all that look like it, or are lines beside it. */
-export function knows(scope: Scope, poller: Poller, now: number): boolean {
+export function knows({ host, name }: Scope, poller: Poller, now: number): boolean {
   if (poller.isNamed && poller.asks < NAMED_ASKS) return false;
-  if (!poller.isTold(scope.host.replyTo(poller.sent).text)) return false;
-  return !poller.rhythm.brokeOff(poller.askedAt, findChange(scope), now);
-}
-
-/** When what is asked about changed last, or was unknown (ms). */
-function findChange({ pollers, host, name }: Scope): number {
-  return Math.max(host.changedAt(name), pollers.options.now);
+  if (!poller.isTold(host.replyTo(poller.sent).text)) return false;
+  return !poller.rhythm.brokeOff(poller.askedAt, host.changedAt(name), now);
 }
 
 /** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */
