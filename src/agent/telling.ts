@@ -51,8 +51,8 @@ export class Telling implements Doubt {
       this.#doubts?.delete(this);
       if (poller) pollers.serve(poller, this, now);
     } else {
-      this.#doubts?.keep(this);
-      poller?.written.keep(this);
+      this.giveUp();
+      if (this.#isSilent) poller?.written.keep(this);
     }
   }
 
