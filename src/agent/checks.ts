@@ -267,8 +267,8 @@ export class Checks {
     const { pollers, areNamed, now } = this.#options;
     if (!pollers || !reply) return undefined;
     // Who had the time to name a service and did not has sent nothing.
-    const asker = { address, sent: sent === "" && !areNamed ? undefined : sent };
-    return new Telling(pollers, asker, reply.text, now());
+    const known = sent === "" && !areNamed ? undefined : sent;
+    return new Telling(pollers, address, known, reply.text, now());
   }
 
   /** Closes a connection whose client does not; one that waits for the agent has its time yet. */

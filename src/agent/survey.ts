@@ -2,7 +2,7 @@ import { YOUNG_MS } from "../controls.ts";
 import type { Named } from "../named-pollers.ts";
 import { NO_SERVICE, nameIn } from "../sent.ts";
 import type { Host } from "./host.ts";
-import { KNOWN_AFTER, type Poller } from "./poller.ts";
+import type { Poller } from "./poller.ts";
 import type { Pollers } from "./pollers.ts";
 import { ALIKE_MS } from "./rhythm.ts";
 
@@ -93,11 +93,6 @@ export function isRecent({ pollers }: Scope, poller: Poller, now: number): boole
   return !poller.isBalancer && now - pollers.options.now < YOUNG_MS;
 }
 
-/** Whether lines may be unknown that are slow, or were silent since the start. */
-export function isYoung({ named, options }: Pollers, now: number): boolean {
-  return named.networks.length > 0 && now - options.now < YOUNG_MS;
-}
-
 /** Why it cannot be said that all know. */
 export type Problem = "full" | "missing" | "few" | "nobody" | "learning" | "recent" | "unsettled";
 
@@ -122,12 +117,4 @@ export function findProblem(
     if (recent.length === counted.length && count !== 0) return "nobody";
   }
   return now < settledAt ? "unsettled" : undefined;
-}
-
-/** Strangers that ask like a load balancer: perhaps somebody has mistyped an address. */
-export function listStrangers({ pollers }: Scope, now: number): Poller[] {
-  return [...pollers.memory].filter(
-    ({ named, serves, askedAt, interval }) =>
-      !named && serves >= KNOWN_AFTER && now - askedAt < Math.max(LEARNING_MS, 3 * interval),
-  );
 }

@@ -57,7 +57,7 @@ export class Bench {
   /** Writes the present reply; nothing is known of a client that has not sent anything yet. */
   write(address: string, sent?: string): Telling {
     const reply = this.host.replyTo(sent ?? "").text;
-    return new Telling(this.pollers, { address, sent }, reply, this.#now);
+    return new Telling(this.pollers, address, sent, reply, this.#now);
   }
 
   /** Checks at these seconds, which are all served, or all not. */

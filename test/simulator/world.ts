@@ -177,7 +177,7 @@ class World {
       if (every) this.#meet(stranger, at + every);
       if (!agent) return;
       const reply = agent.host.replyTo(sent ?? "").text;
-      const telling = new Telling(agent.pollers, { address, sent: sent || undefined }, reply, at);
+      const telling = new Telling(agent.pollers, address, sent || undefined, reply, at);
       this.#timeline.at(at + open, (closed) => {
         if (agent !== this.#agent) return;
         if (sent === undefined) telling.giveUp();
