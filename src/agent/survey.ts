@@ -89,8 +89,8 @@ function isAbsent(scope: Scope, named: Named, now: number): boolean {
 }
 
 /** Whether it is not known yet if one that counts is a load balancer, so soon after a start. */
-export function isRecent({ pollers }: Scope, poller: Poller, now: number): boolean {
-  return !poller.isBalancer && now - pollers.options.now < YOUNG_MS;
+export function isRecent({ options }: Pollers, poller: Poller, now: number): boolean {
+  return !poller.isBalancer && now - options.now < YOUNG_MS;
 }
 
 /** Why it cannot be said that all know. */
@@ -98,12 +98,10 @@ export type Problem = "full" | "missing" | "few" | "nobody" | "learning" | "rece
 
 /** Why it cannot be said now that all know; undefined when it can. */
 export function findProblem(
-  scope: Scope,
-  count: number | undefined,
+  { pollers, count }: Pick<Scope, "pollers"> & { readonly count: number | undefined },
   found: Survey,
   now: number,
 ): Problem | undefined {
-  const { pollers } = scope;
   const { counted, missing, absent, recent, settledAt } = found;
   if (pollers.memory.isFull(now)) return "full";
   if (missing.length > 0 || absent.length > 0) return "missing";
@@ -113,7 +111,7 @@ export function findProblem(
     const { named, options } = pollers;
     // With addresses only nothing needs to be learned.
     if (named.networks.length > 0 && now - options.now < LEARNING_MS) return "learning";
-    if (recent.some((poller) => isRecent(scope, poller, now))) return "recent";
+    if (recent.some((poller) => isRecent(pollers, poller, now))) return "recent";
     if (recent.length === counted.length && count !== 0) return "nobody";
   }
   return now < settledAt ? "unsettled" : undefined;

@@ -67,13 +67,16 @@ export class Wait {
 
   /** Looks whether it has ended: all know, the status has changed, or its time is over. */
   look(now: number): WaitEnd | undefined {
-    const isOver = now - this.options.now >= this.options.seconds * 1000;
+    const { options } = this;
+    const passed = now - options.now;
+    const isOver = passed >= options.seconds * 1000;
     const change = this.#followVersion();
-    if (change) return this.#end(change, survey(this.options, now), now);
-    if (!isOver && this.#isBlocked(now)) return undefined;
-    const found = survey(this.options, now);
-    const problem = findProblem(this.options, this.options.count, found, now);
-    if (problem === undefined || isOver) return this.#end(problem, found, now);
+    if (!change && !isOver && this.#isBlocked(now)) return undefined;
+    const found = survey(options, now);
+    const problem = findProblem(options, found, now);
+    if (change || isOver || problem === undefined) {
+      return { problem: change ?? problem, survey: found, seconds: toSeconds(passed) };
+    }
     this.#remember(problem, found, now);
     return undefined;
   }
@@ -91,7 +94,9 @@ export class Wait {
     const { options } = this;
     // It may have been forgotten meanwhile.
     if (!options.pollers.memory.has(poller) || !counts(options, poller, now)) return false;
-    return !knows(options, poller, now) || (!options.count && isRecent(options, poller, now));
+    return (
+      !knows(options, poller, now) || (!options.count && isRecent(options.pollers, poller, now))
+    );
   }
 
   /** Notes what stands in the way, so that the next looks are cheap. */
@@ -118,9 +123,5 @@ export class Wait {
       if (now?.state.status !== before) return { name, before, now };
     }
     return undefined;
-  }
-
-  #end(problem: WaitEnd["problem"], found: Survey, now: number): WaitEnd {
-    return { problem, survey: found, seconds: toSeconds(now - this.options.now) };
   }
 }

@@ -218,7 +218,7 @@ class World {
   #expectProblem(agent: Agent, name: string | undefined, count: number | undefined, now: number) {
     if (this.#endless !== undefined) return;
     const scope = agent.scope(name);
-    const problem = findProblem(scope, count, survey(scope, now), now);
+    const problem = findProblem({ ...scope, count }, survey(scope, now), now);
     if (problem === undefined) this.#endless = `at ${now} ms all is known, and a wait goes on`;
   }
 
