@@ -12,38 +12,38 @@ export interface Doubt {
 /** What may have been heard: each reply from its last byte on, until it is known better. */
 export class Doubts {
   /** Those whose check is open. */
-  readonly #open = new Set<Doubt>();
-  /** Those whose check is over: when each reply was written last. */
-  readonly #over = new Map<Doubt["reply"], number>();
+  #open: Doubt[] = [];
+  /** Those whose check is over: each reply once, when it was written last. */
+  #over: Doubt[] = [];
 
   add(doubt: Doubt): void {
-    this.#open.add(doubt);
+    this.#open.push(doubt);
   }
 
   /** Its check is over, and it is known whether it was heard, or by whom. */
   delete(doubt: Doubt): void {
-    this.#open.delete(doubt);
+    const index = this.#open.indexOf(doubt);
+    if (index >= 0) this.#open.splice(index, 1);
   }
 
   /** Its check is over, and nothing else is known. */
   keep(doubt: Doubt): void {
-    this.#open.delete(doubt);
-    const over = this.#over;
-    over.set(doubt.reply, Math.max(doubt.at, over.get(doubt.reply) ?? doubt.at));
-    if (over.size <= LIMIT) return;
-    const last = Math.max(...over.values());
-    over.clear();
-    over.set(undefined, last);
+    this.delete(doubt);
+    const { reply } = doubt;
+    const same = this.#over.find((each) => each.reply === reply);
+    const at = Math.max(doubt.at, same?.at ?? doubt.at);
+    this.#over = [...this.#over.filter((each) => each !== same), { reply, at }];
+    if (this.#over.length <= LIMIT) return;
+    this.#over = [{ reply: undefined, at: Math.max(...this.#over.map((each) => each.at)) }];
   }
 
   /** One line asks one after another: what was written before has been heard before, if at all. */
   clear(until: number): void {
-    for (const [reply, at] of this.#over) if (at <= until) this.#over.delete(reply);
+    if (this.#over.length > 0) this.#over = this.#over.filter(({ at }) => at > until);
   }
 
   /** What may have been heard after a time, or may be yet. */
   after(time: number): Doubt[] {
-    const over = [...this.#over].map(([reply, at]) => ({ reply, at }));
-    return [...over.filter(({ at }) => at > time), ...this.#open];
+    return [...this.#over.filter(({ at }) => at > time), ...this.#open];
   }
 }

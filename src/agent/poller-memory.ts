@@ -1,3 +1,4 @@
+import { Doubts } from "./doubts.ts";
 import type { Asker, Poller } from "./poller.ts";
 
 /** The most pollers that are remembered. */
@@ -43,6 +44,16 @@ export class PollerMemory {
   /** All lines of an address. */
   at(address: string): readonly Poller[] {
     return this.#byAddress.get(address) ?? [];
+  }
+
+  /** Where it is in doubt what was written to an address before it had sent anything. */
+  shared(address: string): Doubts | undefined {
+    const [first, ...others] = this.at(address);
+    if (first && !first.shared) {
+      first.shared = new Doubts();
+      for (const line of others) line.shared = first.shared;
+    }
+    return first?.shared;
   }
 
   /** Remembers a new one, in place of the oldest stranger if need be; or says that it is full. */

@@ -30,20 +30,19 @@ export class Poller {
   readonly rhythm = new Rhythm();
   /** What was written to it. */
   readonly written = new Doubts();
+  /** What was written to checks of its address that had sent nothing: any line may have heard it. */
+  shared: Doubts | undefined;
   #countedAt = Number.NEGATIVE_INFINITY;
   #servedAt = Number.NEGATIVE_INFINITY;
 
   /**
    * @param named The entry of HAPGENT_POLLERS that its address belongs to; without it does not count.
-   * @param shared What was written to checks of its address that had sent nothing: any line of it
-   * may have heard that.
    * @param since When it asks first (ms).
    */
   constructor(
     readonly address: string,
     readonly sent: string,
     readonly named: Named | undefined,
-    readonly shared: Doubts,
     readonly since: number,
   ) {
     this.askedAt = since;
@@ -66,7 +65,7 @@ export class Poller {
 
   /** What may have been heard after the one that it was told, or may be yet; the oldest first. */
   get doubts(): Doubt[] {
-    const doubts = [...this.written.after(this.toldAt), ...this.shared.after(this.toldAt)];
+    const doubts = [...this.written.after(this.toldAt), ...(this.shared?.after(this.toldAt) ?? [])];
     return doubts.toSorted((one, other) => one.at - other.at);
   }
 

@@ -1,7 +1,7 @@
 import type { LogFields } from "../log.ts";
 import type { Named, NamedPollers } from "../named-pollers.ts";
 import { NO_SERVICE, nameIn, PROBE_MARK } from "../sent.ts";
-import { type Doubt, Doubts } from "./doubts.ts";
+import type { Doubt } from "./doubts.ts";
 import { type Asker, KNOWN_AFTER, Poller } from "./poller.ts";
 import { PollerMemory } from "./poller-memory.ts";
 
@@ -132,7 +132,8 @@ export class Pollers {
   #add({ address, sent }: Asker, reply: string, now: number): Poller | undefined {
     const [beside] = this.memory.at(address);
     const named = beside ? beside.named : this.named.find(address);
-    const poller = new Poller(address, sent, named, beside?.shared ?? new Doubts(), now);
+    const poller = new Poller(address, sent, named, now);
+    poller.shared = beside?.shared;
     const isStranger = (each: Poller) => this.standing(each, now) === "stranger";
     if (reply === NO_SERVICE) this.#logName(poller);
     return this.memory.add(poller, isStranger, now) ? poller : undefined;

@@ -25,7 +25,7 @@ export class Telling implements Doubt {
     this.#poller = sent ? pollers.ask({ address, sent }, reply, at) : undefined;
     if (sent) this.#doubts = this.#poller?.written;
     else if (sent === "") this.#doubts = memory.get({ address, sent })?.written;
-    else this.#doubts = memory.at(address)[0]?.shared;
+    else this.#doubts = memory.shared(address);
     this.#doubts?.add(this);
   }
 
