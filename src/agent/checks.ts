@@ -267,8 +267,8 @@ export class Checks {
     const { pollers, areNamed, now } = this.#options;
     if (!pollers || !reply) return undefined;
     // Who had the time to name a service and did not has sent nothing.
-    const asker = { address, sent: sent === "" && !areNamed ? undefined : sent };
-    return new Telling(pollers, asker, reply.text, now());
+    const known = sent === "" && !areNamed ? undefined : sent;
+    return new Telling(pollers, address, known, reply.text, now());
   }
 
   /** Closes a connection whose client does not; one that waits for the agent has its time yet. */
@@ -298,7 +298,7 @@ export class Checks {
     this.#crowd.delete(client);
     // A reset says nothing: it may be that of a check that timed out.
     const isServed = check.isWhole && error === undefined;
-    if (check.isExpired) check.telling?.giveUp(this.#options.now());
+    if (check.isExpired) check.telling?.giveUp();
     else check.telling?.end(check.sent, isServed, this.#options.now());
     this.#count -= 1;
     if (this.#count === 0) this.#resolveClosed?.();

@@ -83,7 +83,7 @@ function withoutText(run: Run): Run {
 }
 
 function scopeOf({ pollers, host, name }: Call) {
-  return { pollers, replies: host, name };
+  return { pollers, host, name };
 }
 
 async function showState(call: Call): Promise<string> {
