@@ -122,7 +122,7 @@ export class Pollers {
       // Beside another line of a named one, who has hardly asked was a person.
       const isStray = poller.isNamed ? isBeside && poller.asks < KNOWN_AFTER : !poller.isBalancer;
       if (isStray && silent > STRANGER_MS) this.memory.remove(poller);
-      else if (!poller.isNamed && poller.isKnown && silent > forget * 1000) {
+      else if (!poller.isNamed && poller.isBalancer && silent > forget * 1000) {
         this.memory.remove(poller);
         log?.("load balancer forgotten", { address, sent, silent: toSeconds(silent) });
       }

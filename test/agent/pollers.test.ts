@@ -56,10 +56,14 @@ describe("with names, a load balancer is", () => {
     });
   });
 
-  test("not forgotten by HAPGENT_FORGET where it has an entry of its own", () => {
+  test("not forgotten by HAPGENT_FORGET where it has an entry of its own; nor is a stranger one", () => {
     const bench = new Bench({ named: "10.0.0.1 10.1.0.0/16", forget: 60 });
-    bench.check([0, 1, 2], "10.0.0.1").check([0, 1, 2], "10.1.0.1");
+    for (const address of ["10.0.0.1", "10.1.0.1", "10.2.0.1"]) bench.check([0, 1, 2], address);
+    expect(bench.standings(100)).toEqual({ "10.0.0.1": "named", "10.2.0.1": "stranger" });
     expect(bench.standings(1000)).toEqual({ "10.0.0.1": "named" });
+    expect(bench.log.filter((line) => line.includes("forgotten"))).toEqual([
+      'hapgent: load balancer forgotten address=10.1.0.1 sent="" silent=98',
+    ]);
   });
 
   test("not all that its address sends: a person there who asked once is forgotten after ten minutes", () => {

@@ -2,10 +2,15 @@
 // HAProxy itself is the judge here; the simulator plays who is a load balancer and who is not.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
-import { settled, tell } from "./client.ts";
+import { checkFrom, listPollers, settled, tell } from "./client.ts";
 import { startLink } from "./link.ts";
 import { configure, startLearning, startTold, statuses } from "./told.ts";
+
+/** An address of a load balancer, and one of somebody else. */
+const BALANCER = "127.6.0.1";
+const STRANGER = "127.6.0.9";
 
 describe.concurrent("when wait is ok", () => {
   test.each([
@@ -34,6 +39,29 @@ describe.concurrent("when wait is ok", () => {
     expect(await tell(agent, "wait 0")).toStartWith("error: ");
     expect(await tell(agent, "wait 60")).toStartWith("ok ");
     expect(await statuses(haproxy, 2)).toEqual(["DRAIN (agent)", "DRAIN (agent)"]);
+  });
+
+  test("load balancers know, and people, monitors and port scans hold up nobody", async () => {
+    await using agent = await startTold({ HAPGENT_POLLERS: BALANCER });
+    const { port, hostname: host } = agent;
+    await using haproxy = await startHaproxy(configure(port, ["web\n"], "1s", BALANCER));
+    const monitor = setInterval(
+      () => void checkFrom(STRANGER, agent, "monitor\n").catch(() => undefined),
+      500,
+    );
+    try {
+      await settled(agent, 1);
+      // Closed as soon as it is open, with nothing read.
+      const scan = connect({ port, host, localAddress: STRANGER }, () => scan.end());
+      scan.resume().on("error", () => undefined);
+      await tell(agent, "set status DRAIN");
+      expect(await tell(agent, "wait 60")).toStartWith("ok served to 1 poller after ");
+      expect(await statuses(haproxy, 1)).toEqual(["DRAIN (agent)"]);
+      const strangers = (await listPollers(agent)).filter(({ why }) => why === "stranger");
+      expect(strangers).toContainEqual(expect.objectContaining({ address: STRANGER }));
+    } finally {
+      clearInterval(monitor);
+    }
   });
 });
 
