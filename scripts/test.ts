@@ -82,8 +82,8 @@ const SUITES: Readonly<Record<string, Suite>> = {
   // Only the lab can take down the machines that it boots.
   deploy: {
     directories: ["test/deploy"],
-    timeout: 1_800_000,
     jobs: 2,
+    timeout: 1_800_000,
     beside: ["ansible", "told", "rolling-deploy"].map((name) => `test/deploy/${name}.test.ts`),
     tools: DEPLOY_TOOLS,
   },
