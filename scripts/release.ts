@@ -30,7 +30,7 @@ const DEPLOY = [
   ...["ansible", "completion", "container", "haproxy", "kubernetes", "man", "monitoring"],
   ...["scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],
-];
+].map((part) => `deploy/${part}`);
 /** Seconds that a step may take; compressing an archive takes one or two minutes. */
 const LIMIT = 1800;
 
@@ -56,9 +56,8 @@ async function findProblems(): Promise<string[]> {
     problems.push(`expected a section [${version}] in CHANGELOG.md`);
   }
   if (readSection(changelog, "Unreleased") !== undefined) {
-    problems.push(
-      `expected an empty section [Unreleased] in CHANGELOG.md: move its lines to [${version}]`,
-    );
+    const where = `in CHANGELOG.md: move its lines to [${version}]`;
+    problems.push(`expected an empty section [Unreleased] ${where}`);
   }
   // The build would be for nothing: nobody could verify it.
   if (readKeys(SIGNERS).length === 0) {
@@ -74,9 +73,8 @@ function findGitProblems(): string[] {
     problems.push(`expected a clean tree, got changes: ${changes.replaceAll("\n", ",")}`);
   const tags = git("tag", "--points-at", "HEAD").split("\n");
   if (!tags.includes(`v${version}`)) {
-    problems.push(
-      `expected the tag v${version} here, as package.json has it, got ${tags[0] || "none"}`,
-    );
+    const expected = `expected the tag v${version} here, as package.json has it`;
+    problems.push(`${expected}, got ${tags[0] || "none"}`);
   }
   return problems;
 }
@@ -118,9 +116,8 @@ async function makeRelease(): Promise<void> {
 
 /** Runs another script, whose output only counts when it fails, and takes what it makes in dist/. */
 async function make(script: string, words: readonly string[], ...names: string[]): Promise<void> {
-  await step(`make ${names[0]}`, () =>
-    output(["bun", `scripts/${script}`, ...words], { limit: LIMIT }),
-  );
+  const command = ["bun", `scripts/${script}`, ...words];
+  await step(`make ${names[0]}`, () => output(command, { limit: LIMIT }));
   for (const name of names) copyFileSync(`${ROOT}dist/${name}`, join(DIRECTORY, name));
 }
 
@@ -128,19 +125,9 @@ async function make(script: string, words: readonly string[], ...names: string[]
 function packContent(name: string): string {
   const tar = join(DIRECTORY, `${name}.tar`);
   // The role's links become files: there it can be copied anywhere.
-  const places = [
-    "--dereference",
-    "--hard-dereference",
-    `--transform=s,^dist/${name},hapgent,;s,^,${name}/,`,
-  ];
-  packTar(
-    tar,
-    ROOT,
-    ...places,
-    `dist/${name}`,
-    ...EXTRAS,
-    ...DEPLOY.map((part) => `deploy/${part}`),
-  );
+  const transform = `--transform=s,^dist/${name},hapgent,;s,^,${name}/,`;
+  const words = ["--dereference", "--hard-dereference", transform];
+  packTar(tar, ROOT, ...words, `dist/${name}`, ...EXTRAS, ...DEPLOY);
   return tar;
 }
 
@@ -148,9 +135,8 @@ function packContent(name: string): string {
 async function compress(tar: string, command: string, suffix: string): Promise<void> {
   const file = `${tar}.${suffix}`;
   const script = `${command} <"$0" >"$1"`;
-  await step(`compress ${basename(file)}`, () =>
-    output(["sh", "-c", script, tar, file], { limit: LIMIT }),
-  );
+  const packed = ["sh", "-c", script, tar, file];
+  await step(`compress ${basename(file)}`, () => output(packed, { limit: LIMIT }));
 }
 
 /** Writes the installer with the release keys in it: it needs nothing else to verify the rest. */
@@ -159,13 +145,8 @@ async function writeInstaller(): Promise<void> {
   const place = "SIGNERS=''\n";
   if (!text.includes(place)) throw new Error("expected a line SIGNERS='' in deploy/install.sh");
   const keys = readKeys(SIGNERS).join("\n").replaceAll("'", "");
-  writeFileSync(
-    join(DIRECTORY, "install.sh"),
-    text.replace(place, () => `SIGNERS='${keys}'\n`),
-    {
-      mode: 0o755,
-    },
-  );
+  const signed = text.replace(place, () => `SIGNERS='${keys}'\n`);
+  writeFileSync(join(DIRECTORY, "install.sh"), signed, { mode: 0o755 });
 }
 
 async function writeSums(): Promise<void> {

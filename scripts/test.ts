@@ -82,6 +82,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   // Only the lab can take down the machines that it boots.
   deploy: {
     directories: ["test/deploy"],
+    jobs: 2,
     timeout: 1_800_000,
     beside: ["ansible", "rolling-deploy"].map((name) => `test/deploy/${name}.test.ts`),
     tools: DEPLOY_TOOLS,

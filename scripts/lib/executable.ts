@@ -11,14 +11,9 @@ export const TARGETS = ["linux-x64", "linux-x64-musl", "linux-arm64", "linux-arm
  */
 export function compile(source: string, outfile: string, ...flags: string[]): void {
   run([
-    "bun",
-    "build",
-    "--compile",
-    "--production",
+    ...["bun", "build", "--compile", "--production"],
     // Commands and the first save load their modules when they need them.
-    "--splitting",
-    "--format=esm",
-    "--minify",
+    ...["--splitting", "--format=esm", "--minify"],
     // 1.6 MB of file for 0.2 MB of memory and a fifth of the time to start.
     "--bytecode",
     // Without these the program would read .env and run bunfig.toml's preloads from its working

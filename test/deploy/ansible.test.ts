@@ -64,7 +64,7 @@ async function play(
   });
   writeFileSync(inventory, JSON.stringify({ web: { hosts: Object.fromEntries(entries) } }));
   return await outcome(
-    ["ansible-playbook", "--inventory", inventory, "--diff", "--forks=10", ...flags, playbook],
+    ["ansible-playbook", "--inventory", inventory, "--forks=10", ...flags, playbook],
     {
       cwd: ansible,
       limit: 1500,
@@ -91,6 +91,8 @@ async function apply(variables: Variables, ...flags: string[]): Promise<number> 
 
 /** Leaves out what takes its time. */
 const QUICK = "--skip-tags=hapgent_extras";
+/** Changes nothing, and shows what it would. */
+const DRY = ["--check", "--diff"];
 
 /** Variables as they come from `-e NAME=VALUE`: texts, whatever they mean. */
 function asTexts(variables: Variables): string[] {
@@ -135,7 +137,7 @@ const REFUSED: Record<string, [variables: Variables, message: string]> = {
 };
 
 test("a check of a host changes nothing; nor does a wrong variable, or a wrong executable", async () => {
-  expect(await apply(plain, QUICK, "--check")).toBeGreaterThan(0);
+  expect(await apply(plain, QUICK, ...DRY)).toBeGreaterThan(0);
   expect((await one.try("ls -d /etc/hapgent")).exitCode).not.toBe(0);
   const rows = Object.entries(REFUSED);
   const { stdout } = await play(
@@ -158,25 +160,13 @@ test("it installs with the original's defaults; a second run changes nothing, an
   await one.run("systemctl kill --signal=USR2 hapgent");
   await until("the save", async () => (await one.read(STATE)).includes('"DOWN"'));
   expect(await apply({ ...plain, hapgent_status: "UP" }, QUICK)).toBe(0);
-  expect(await apply(plain, QUICK, "--check")).toBe(0);
+  expect(await apply(plain, QUICK, ...DRY)).toBe(0);
   expect(await listAgents(one)).toEqual(pids);
   expect(await one.ask()).toBe("ready down 100%");
   expect(await one.journal("hapgent")).not.toContain("in place");
 });
 
-test("what changed restarts it; a text that says false is false", async () => {
-  const pids = await listAgents(one);
-  const off = ["hapgent_watch", "hapgent_socket_activation", "hapgent_purge"];
-  const texts = Object.fromEntries(off.map((name) => [name, "false"]));
-  const changed = { ...texts, hapgent_port: "9888", hapgent_reply: "exact" };
-  await apply(plain, QUICK, ...asTexts(changed));
-  expect(await one.ask(9888)).toBe("DOWN");
-  expect(await listAgents(one)).not.toEqual(pids);
-  expect(await one.read("/etc/default/hapgent")).toContain("\nHAPGENT_WATCH=off\n");
-  expect((await one.try("systemctl is-active hapgent.socket")).stdout).toBe("inactive\n");
-});
-
-test("all options together, as texts or not, with the address held by systemd", async () => {
+test("what changed restarts it: all options together, as texts or not, with the address held by systemd", async () => {
   const all = {
     ...{ ...full, hapgent_pollers: "127.0.0.1 192.0.2.0/24" },
     ...{ hapgent_state: "present", hapgent_purge: "false", hapgent_version: "0.1.0" },
@@ -187,8 +177,10 @@ test("all options together, as texts or not, with the address held by systemd", 
   const lists = ["hapgent_services", "hapgent_follow"];
   const names = Object.keys(Bun.YAML.parse(text) as object).filter((name) => !lists.includes(name));
   expect(Object.keys(all).toSorted()).toEqual(names.toSorted());
+  const pids = await listAgents(one);
   await apply({}, QUICK, ...asTexts(all));
   await one.answers("ready up 100%", 9888);
+  expect(await listAgents(one)).not.toEqual(pids);
   const socket = "/run/hapgent/hapgent.sock";
   expect(await one.run(`stat --format=%U:%G:%a ${socket}`)).toBe("hapgent:hapgent:660");
   // Root's commands find it without any setting.
@@ -201,12 +193,14 @@ test("all options together, as texts or not, with the address held by systemd", 
   expect(await poller.stop()).toEqual(["ready down 100%", "ready up 100%"]);
 });
 
-test("services start with their states, and another one needs no restart", async () => {
+test("services start with their states, another one needs no restart, and a text that says false is false", async () => {
   const web = { name: "web", status: "UP", weight: "50" };
   const api = { name: "api", status: "DRAIN", maxconn: 9, reason: "later" };
-  const variables = { ...full, hapgent_watch: false };
+  const variables = { ...full, hapgent_watch: "false", hapgent_socket_activation: "false" };
   await apply({ ...variables, hapgent_services: [web] }, QUICK);
   expect(await one.run("hapgent status --send web")).toBe("ready up 50%");
+  expect(await one.read("/etc/default/hapgent")).toContain("\nHAPGENT_WATCH=off\n");
+  expect((await one.try("systemctl is-active hapgent.socket")).stdout).toBe("inactive\n");
   await one.run("hapgent ctl @web set weight 60");
   const pids = await listAgents(one);
   await apply({ ...variables, hapgent_services: [{ ...web, weight: 70 }, api] }, QUICK);

@@ -1,22 +1,21 @@
-// The image runs with no rights, read-only, within its memory limit, and its state outlives it. For
-// each architecture it holds all that its agent needs, and says what that is. That the same commit
-// makes the same image is held by release.test.ts.
+// The image of a release runs with no rights, read-only, within its memory limit, and its state outlives
+// it. For each architecture it holds all that its agent needs, and says what that is. That the same
+// commit makes the same image is held by release.test.ts.
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { readCommitTime } from "../../scripts/lib/git.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { licenseExpression } from "../../scripts/lib/third-party.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
 import { baseRoot, bootMachine, type Machine } from "./machine.ts";
+import { baseRelease, baseTree } from "./release.ts";
 
 const IMAGE = `hapgent:${version}`;
-const ARCHIVE = `${ROOT}dist/hapgent-${version}-image.tar`;
 const ARCHITECTURE = process.arch === "arm64" ? "arm64" : "amd64";
 const CONTAINER = `${ROOT}deploy/container`;
 /** Podman as it works where systemd is not the first process. */
@@ -35,10 +34,11 @@ const DEADLINE = 300_000;
 const RESTRICTED =
   "--network=none --memory=48m --pids-limit=32 --read-only --cap-drop=all --security-opt=no-new-privileges";
 
+let archive: string;
 let machine: Machine;
 
 beforeAll(async () => {
-  await output(["bun", "scripts/image.ts"], { cwd: ROOT, limit: 1200 });
+  archive = join(await baseRelease(), `hapgent-${version}-image.tar`);
   const haproxy = join(tmpdir(), "haproxy.tar");
   await output(["tar", "-C", await baseRoot(), "--exclude=./usr/share", "-cf", haproxy, "."]);
   const compose = ["compose.yaml", "demo/haproxy.cfg", "demo/service.cfg"];
@@ -47,7 +47,7 @@ beforeAll(async () => {
     init: "none",
     base: "/",
     binds: {
-      "/srv/hapgent.tar": ARCHIVE,
+      "/srv/hapgent.tar": archive,
       "/srv/haproxy.tar": haproxy,
       ...Object.fromEntries(files),
     },
@@ -124,12 +124,14 @@ test("an image of your own builds from an unpacked release, and from a checkout"
 });
 
 test("the image says what it is, and when it was made", async () => {
+  const log = ["git", "log", "-1", "--format=%ct %H"];
+  const [time, commit] = (await output(log, { cwd: await baseTree() })).split(" ");
   // When the commit was: registries clean up by age.
   const created = JSON.parse(await inspect(IMAGE, "json .Created")) as string;
-  expect(Date.parse(created)).toBe(readCommitTime() * 1000);
+  expect(Date.parse(created)).toBe(Number(time) * 1000);
   expect(JSON.parse(await inspect(IMAGE, "json .Labels"))).toMatchObject({
     "org.opencontainers.image.version": version,
-    "org.opencontainers.image.revision": expect.stringMatching(/^[0-9a-f]{40}$/),
+    "org.opencontainers.image.revision": commit,
     "org.opencontainers.image.licenses": licenseExpression(),
   });
 });
@@ -142,7 +144,7 @@ test.each([
   async (architecture, emulator) => {
     using directory = temporaryDirectory();
     const buildah = startBuildah(directory.path);
-    const container = await buildah("from", "--arch", architecture, `oci-archive:${ARCHIVE}`);
+    const container = await buildah("from", "--arch", architecture, `oci-archive:${archive}`);
     const root = await buildah("mount", container);
     const read = (path: string) => readFileSync(join(root, path), "utf8");
     for (const file of ["LICENSE", "THIRD_PARTY_NOTICES"]) {

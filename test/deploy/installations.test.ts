@@ -11,11 +11,10 @@ import { output } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { writeRelease } from "../system/release-fixture.ts";
-import { hasAllFiles, listAgents } from "./installed.ts";
+import { hasAllFiles, listAgents, SETTINGS, STATE } from "./installed.ts";
 import { bootMachine, type Machine, startPoller } from "./machine.ts";
 import { buildDeb, buildRpm, runQuietly } from "./packages.ts";
 import { bindRelease, INSTALL, releaseKey } from "./release.ts";
-import { SETTINGS, STATE } from "./units.ts";
 
 /** A way to install: what it does to a machine. */
 interface Way {
@@ -132,7 +131,7 @@ const rpm: Way = {
   settings: `${SETTINGS}.rpmsave`,
 };
 
-test.each<[string, Way]>([
+test.concurrent.each<[string, Way]>([
   ["the installer under systemd", installer("systemd")],
   ["the installer under System V", installer("sysv")],
   ["the Debian package under systemd", debian("systemd")],

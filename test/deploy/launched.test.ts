@@ -3,9 +3,16 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { listAgents } from "./installed.ts";
+import {
+  bootInstalled,
+  listAgents,
+  SETTINGS,
+  SOCKET,
+  STATE,
+  showAs,
+  writeState,
+} from "./installed.ts";
 import type { Machine } from "./machine.ts";
-import { bootInstalled, SETTINGS, SOCKET, STATE, showAs, writeState } from "./units.ts";
 
 const SERVICES = "/var/lib/hapgent/services";
 

@@ -1,9 +1,10 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { type CommandOptions, type Output, outcome, output } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { readChildren, readName } from "../proc.ts";
+import { makeOnce } from "./once.ts";
 
 /**
  * What a base root has beyond the essential packages: both kinds of init, and what tests look with.
@@ -20,23 +21,12 @@ const PACKAGES = [
 const NOISE =
   "/proc /sys /dev /run /tmp /var/tmp /var/log /var/lib/dpkg /var/cache /var/lib/systemd /var/lib/dbus";
 
-/** A Debian root directory, made once in a run; machines are copies of it and never change it. */
-export async function baseRoot(): Promise<string> {
-  const base = join(tmpdir(), "base");
-  const unfinished = `${base}.unfinished`;
-  if (existsSync(base)) return base;
-  // Whoever makes the directory makes the root in it; a test file that runs beside waits for that.
-  try {
-    mkdirSync(unfinished);
-  } catch (error) {
-    if (!existsSync(unfinished) && !existsSync(base)) throw error;
-    await until("the base root", () => existsSync(base), 1_200_000);
-    return base;
-  }
+/** A Debian root directory; machines are copies of it and never change it. */
+export function baseRoot(): Promise<string> {
   const options = ["--mode=root", "--variant=apt", `--include=${PACKAGES}`];
-  await output(["mmdebstrap", ...options, "bookworm", unfinished], { limit: 1200 });
-  renameSync(unfinished, base);
-  return base;
+  return makeOnce("base", async (directory) => {
+    await output(["mmdebstrap", ...options, "bookworm", directory], { limit: 1200 });
+  });
 }
 
 /** How long a machine may take for what it does in seconds when nothing else runs (ms). */
@@ -112,17 +102,7 @@ export class Machine implements AsyncDisposable {
   /** A command that runs another one in all of its namespaces, with root's environment. */
   #enter(command: string | string[]): string[] {
     const words = typeof command === "string" ? command.split(" ") : command;
-    return [
-      "nsenter",
-      "-t",
-      String(this.leader),
-      "-a",
-      "--",
-      "env",
-      "-i",
-      ...ENVIRONMENT,
-      ...words,
-    ];
+    return [...`nsenter -t ${this.leader} -a -- env -i`.split(" "), ...ENVIRONMENT, ...words];
   }
 
   /** Runs a command that must succeed, and returns what it wrote. */

@@ -16,9 +16,110 @@ frontend metrics
   http-request use-service prometheus-exporter if { path /metrics }
 `;
 
-test("the alerts are valid, and fire in the cases of their unit tests", async () => {
-  await output(["promtool", "check", "rules", `${MONITORING}/alerts.yml`]);
-  await output(["promtool", "test", "rules", "alerts-fixture.yml"], { cwd: import.meta.dir });
+const SCRIPT = "/var/lib/node/haproxy_agent_status.prom";
+
+/**
+ * Of each alert the samples of each minute, and of some minutes which alerts fire: their labels by
+ * their summaries.
+ */
+const ALERTS: Record<string, [samples: string, Record<string, Record<string, object>>]> = {
+  // One cannot be reached, whatever the error; four answers again; both kinds tell of five.
+  HapgentSilent: [
+    `hapgent_agent_check{proxy="web",server="one",state="L4CON"} 1 1 _ _ 1 1
+    hapgent_agent_check{proxy="web",server="one",state="L4TOUT"} _ _ 1 1 _ _
+    hapgent_agent_check{proxy="web",server="two",state="L7STS"} 1x5
+    hapgent_agent_check{proxy="web",server="three",state="L7OK"} 1x5
+    hapgent_agent_check{proxy="web",server="four",state="L7TOUT"} 1 1 stale
+    hapgent_agent_check{proxy="web",server="four",state="L7OK"} _ _ 1x10
+    hapgent_agent_check{instance="lb1:9100",proxy="web",server="five",state="L4CON"} 1x10
+    haproxy_server_agent_status{instance="lb1",proxy="web",server="five",state="L4CON"} 1x10
+    haproxy_server_agent_status{instance="lb1",proxy="web",server="five",state="L7OK"} 0x10
+    haproxy_server_agent_status{instance="lb1",proxy="web",server="six",state="L4CON"} 0x10
+    haproxy_server_agent_status{instance="lb1",proxy="web",server="six",state="L7STS"} 1x10`,
+    {
+      "1m": {},
+      "5m": {
+        "No agent answers for web/one": { proxy: "web", server: "one" },
+        "No agent answers for web/five": { instance: "lb1", proxy: "web", server: "five" },
+      },
+    },
+  ],
+  HapgentOut: [
+    `hapgent_in_rotation{instance="web1"} 0x70
+    hapgent_in_rotation{instance="web2"} 1x70
+    hapgent_service_in_rotation{instance="web2",service="api"} 0x70
+    hapgent_service_in_rotation{instance="web2",service="shop"} 1x70`,
+    {
+      "59m": {},
+      "61m": {
+        "All of web1 is out of rotation": { instance: "web1" },
+        "api of web2 is out of rotation": { instance: "web2", service: "api" },
+      },
+    },
+  ],
+  HapgentUnwatched: [
+    `node_textfile_mtime_seconds{instance="lb1",file="${SCRIPT}"} 0x20
+    node_textfile_mtime_seconds{instance="lb1",file="/var/lib/node/other.prom"} 0x20`,
+    {
+      "5m": {},
+      "6m": {
+        "haproxy-agent-status has not run on lb1 for 5 minutes": { instance: "lb1", file: SCRIPT },
+      },
+    },
+  ],
+  // Drained, then in maintenance.
+  ServerDrained: [
+    `haproxy_server_status{proxy="web",server="one",state="DRAIN"} 1x30 0x40
+    haproxy_server_status{proxy="web",server="one",state="MAINT"} 0x30 1x40
+    haproxy_server_status{proxy="web",server="one",state="UP"} 0x70`,
+    {
+      "59m": {},
+      "61m": { "web/one has been out of rotation for an hour": { proxy: "web", server: "one" } },
+    },
+  ],
+  BackendHalfOut: [
+    `haproxy_server_status{proxy="web",server="one",state="UP"} 1x10
+    haproxy_server_status{proxy="web",server="two",state="UP"} 1x4 0x5
+    haproxy_server_status{proxy="web",server="three",state="UP"} 0x10`,
+    {
+      "4m": {},
+      "7m": { "More than half of the servers of web are out of rotation": { proxy: "web" } },
+    },
+  ],
+};
+
+interface Rule {
+  readonly alert: string;
+  readonly labels: object;
+  readonly annotations: object;
+}
+
+test("the alerts are valid, and each fires when it must", async () => {
+  const file = `${MONITORING}/alerts.yml`;
+  await output(["promtool", "check", "rules", file]);
+  const { groups } = Bun.YAML.parse(readFileSync(file, "utf8")) as { groups: { rules: Rule[] }[] };
+  const rules = groups.flatMap((group) => group.rules);
+  expect(rules.map(({ alert }) => alert).toSorted()).toEqual(Object.keys(ALERTS).toSorted());
+  const tests = rules.map(({ alert: alertname, labels, annotations }) => {
+    const [samples, times] = ALERTS[alertname] ?? ["", {}];
+    return {
+      interval: "1m",
+      input_series: [...samples.matchAll(/(\S+\}) (.+)/g)].map(([, series, values]) => {
+        return { series, values };
+      }),
+      alert_rule_test: Object.entries(times).map(([eval_time, alerts]) => ({
+        ...{ eval_time, alertname },
+        exp_alerts: Object.entries(alerts).map(([summary, more]) => ({
+          exp_labels: { ...labels, ...more },
+          exp_annotations: { ...annotations, summary },
+        })),
+      })),
+    };
+  });
+  using directory = temporaryDirectory();
+  const path = join(directory.path, "tests.yml");
+  writeFileSync(path, JSON.stringify({ rule_files: [file], evaluation_interval: "1m", tests }));
+  await output(["promtool", "test", "rules", path]);
 });
 
 test("HAProxy's exporter says what the alerts ask of it; haproxy-agent-status says how each check went", async () => {

@@ -1,31 +1,28 @@
 import { expect } from "bun:test";
-import { existsSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { output, ROOT } from "../../scripts/lib/shell.ts";
 import { packageVersion } from "../../scripts/lib/version.ts";
 import type { Machine } from "./machine.ts";
+import { makeOnce } from "./once.ts";
 
 /** The Debian package of this machine's architecture. */
 export async function buildDeb(): Promise<string> {
   const architecture = await output(["dpkg", "--print-architecture"]);
-  return await build("deb", `hapgent_${packageVersion()}_${architecture}.deb`);
+  return await build(`hapgent_${packageVersion()}_${architecture}.deb`);
 }
 
 /** The RPM package of this machine's architecture. */
 export async function buildRpm(): Promise<string> {
   const architecture = process.arch === "arm64" ? "aarch64" : "x86_64";
-  return await build("rpm", `hapgent-${packageVersion()}-1.${architecture}.rpm`);
+  return await build(`hapgent-${packageVersion()}-1.${architecture}.rpm`);
 }
 
-/** Makes a package once in a run, hardly compressed, and returns its path. */
-async function build(kind: "deb" | "rpm", name: string): Promise<string> {
-  const made = join(tmpdir(), `${kind}-made`);
-  if (!existsSync(made)) {
-    const env = { DPKG_DEB_COMPRESSOR_LEVEL: "1" };
-    await output(["bun", `scripts/${kind}.ts`, "--fast"], { cwd: ROOT, env, limit: 1200 });
-    writeFileSync(made, "");
-  }
+/** Makes both packages, hardly compressed, and returns the path of one. */
+async function build(name: string): Promise<string> {
+  await makeOnce("packages", async () => {
+    const options = { env: { DPKG_DEB_COMPRESSOR_LEVEL: "1" }, limit: 1200 };
+    await output(["bun", "scripts/deb.ts"], options);
+    await output(["bun", "scripts/rpm.ts", "--built", "--fast"], options);
+  });
   return `${ROOT}dist/${name}`;
 }
 

@@ -1,27 +1,21 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { output } from "../../scripts/lib/shell.ts";
 import { makeReleaseTree, rehearse } from "../../scripts/rehearse.ts";
 import { type Key, makeKey } from "../system/release-fixture.ts";
+import { makeOnce } from "./once.ts";
 
 /** The throwaway key of this run. */
 export async function releaseKey(): Promise<Key> {
-  const directory = join(tmpdir(), "release-key");
-  const path = join(directory, "key");
-  if (existsSync(path)) return { path, signers: `${path}.signers` };
-  mkdirSync(directory);
-  return await makeKey(directory);
+  const path = join(await makeOnce("release-key", makeKey), "key");
+  return { path, signers: `${path}.signers` };
 }
 
-/** What a release can be made of, once in a run; a throwaway key may sign it. */
-async function baseTree(): Promise<string> {
-  const directory = join(tmpdir(), "release-tree");
-  if (existsSync(directory)) return directory;
+/** What a release can be made of; a throwaway key may sign it. */
+export async function baseTree(): Promise<string> {
   const { signers } = await releaseKey();
-  await makeReleaseTree(directory, signers);
-  return directory;
+  return await makeOnce("release-tree", (directory) => makeReleaseTree(directory, signers));
 }
 
 /** Clones the tree of the release into a directory. */
@@ -43,18 +37,12 @@ export async function makeRelease(
   return join(directory, "dist/release");
 }
 
-/** A signed release, made once in a run: by the steps of the workflow. */
+/** A signed release: by the steps of the workflow. */
 export async function baseRelease(): Promise<string> {
-  const release = join(tmpdir(), "release");
-  if (existsSync(release)) return release;
-  const directory = join(tmpdir(), "release-jobs");
   const { path } = await releaseKey();
   const key = readFileSync(path, "utf8");
   const tree = await baseTree();
-  const made = await rehearse({ tree, directory, key, isFast: true });
-  renameSync(made, release);
-  rmSync(directory, { recursive: true });
-  return release;
+  return await makeOnce("release", (directory) => rehearse({ tree, directory, key, isFast: true }));
 }
 
 /** Installs the release where a machine sees it; such a machine has no ssh-keygen. */

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { bootInstalled, SETTINGS, STATE, showAs, writeState } from "./installed.ts";
 import { type Machine, startPoller } from "./machine.ts";
-import { bootInstalled, SETTINGS, STATE, showAs, writeState } from "./units.ts";
 
 let machine: Machine;
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { findMirror } from "../../scripts/lib/registries.ts";
 import { output } from "../../scripts/lib/shell.ts";
@@ -6,8 +6,8 @@ import { output } from "../../scripts/lib/shell.ts";
 /** What tests download stays here from run to run; remove it to have it all anew. */
 const CACHE = process.env["HAPGENT_CACHE"] ?? "/var/cache/hapgent-tests";
 
-/** The directories that are links in every Debian from 12 on. */
-const LINKS = ["bin", "sbin", "lib", "lib64"];
+/** Makes /bin and the like links, as they are in every Debian from 12 on. */
+const HOOKS = "/usr/share/mmdebstrap/hooks/merged-usr";
 
 /**
  * Unpacks packages of a Debian release with all that they need, configures none, and returns the
@@ -28,7 +28,7 @@ export async function unpackPackages(suite: string, ...packages: string[]): Prom
     const suites = suite === "experimental" ? ["sid", suite] : [suite];
     await output(
       [
-        ...["mmdebstrap", "--quiet", "--mode=root", "--variant=extract"],
+        ...["mmdebstrap", "--quiet", "--mode=root", "--variant=extract", `--hook-dir=${HOOKS}`],
         `--include=${packages.join(",")}`,
         `--aptopt=Acquire::Retries "5"`,
         // The index of what is not released expires in days; a mirror may be later than that.
@@ -38,9 +38,6 @@ export async function unpackPackages(suite: string, ...packages: string[]): Prom
       ],
       { limit: 1200 },
     );
-    for (const link of LINKS.filter((name) => existsSync(join(unfinished, "usr", name)))) {
-      if (!existsSync(join(unfinished, link))) symlinkSync(`usr/${link}`, join(unfinished, link));
-    }
     if (!existsSync(path)) renameSync(unfinished, path);
   } finally {
     rmSync(unfinished, { recursive: true, force: true });

@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { outcome } from "../../scripts/lib/shell.ts";
+import { outcome, output } from "../../scripts/lib/shell.ts";
 
 /** What a finished command wrote, both streams together, and how it ended. */
 export interface Ended {
@@ -27,9 +27,7 @@ export interface Key {
 /** Makes a throwaway key. */
 export async function makeKey(directory: string, name = "key"): Promise<Key> {
   const path = join(directory, name);
-  const make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "throwaway", "-f", path];
-  const { text, exitCode } = await runToEnd(make);
-  if (exitCode !== 0) throw new Error(text);
+  await output(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "throwaway", "-f", path]);
   const signers = `${path}.signers`;
   writeFileSync(signers, `hapgent namespaces="file" ${readFileSync(`${path}.pub`, "utf8")}`);
   return { path, signers };
@@ -54,8 +52,6 @@ export async function writeRelease(
 
 /** Signs a file as scripts/sign.ts does. */
 export async function sign(file: string, key: Key, namespace = "file"): Promise<void> {
-  const command = ["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", key.path, file];
-  await runToEnd(["rm", "-f", `${file}.sig`]);
-  const { text, exitCode } = await runToEnd(command);
-  if (exitCode !== 0) throw new Error(text);
+  rmSync(`${file}.sig`, { force: true });
+  await output(["ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", key.path, file]);
 }
