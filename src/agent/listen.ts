@@ -1,4 +1,3 @@
-import type { SocketHandler } from "bun";
 import { formatAddress, type ListenAddress } from "../address.ts";
 import { codeOf, describeError } from "../errors.ts";
 import type { Check, Checks } from "./checks.ts";
@@ -25,12 +24,11 @@ export interface Listener {
  * @throws {ListenError} naming the address and what is wrong with it.
  */
 export function listen(address: ListenAddress, checks: Checks): Listener {
-  const socket: SocketHandler<Check> = checks.handler();
   // The runtime takes a descriptor in place of the address; its types do not say so yet.
   const { fd, ip, port } = { fd: undefined, ip: "0.0.0.0", port: 0, ...address };
   const place = { ...(fd !== undefined && { fd }), hostname: ip, port };
   try {
-    return Bun.listen<Check>({ ...place, allowHalfOpen: checks.isHalfOpen, socket });
+    return Bun.listen<Check>({ ...place, allowHalfOpen: true, socket: checks.handler() });
   } catch (error) {
     const why = BIND_ERRORS[codeOf(error) ?? ""] ?? describeError(error);
     throw new ListenError(`cannot listen on ${formatAddress(address)}: ${why}`);

@@ -155,7 +155,7 @@ export class Agent {
     this.#files.stopReading();
     const settled = this.#files.settled().then(() => true);
     for (const listener of this.#listeners) listener.stop();
-    await this.#checks?.closed(STOP_MS);
+    await within(STOP_MS, Promise.resolve(this.#checks?.closed()));
     const isSettled = await within(SAVE_MS, settled);
     // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
     await within(STOP_MS, this.#closeControl());
