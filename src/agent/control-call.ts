@@ -35,7 +35,7 @@ export interface Call extends ControlContext {
   readonly holds: Holds;
 }
 
-/** Runs a command; undefined when it does not take what came after its name. */
+/** Runs a command, or throws a StateError; undefined: it does not take what came after its name. */
 export type Run = (call: Call) => Promise<string | undefined> | string | undefined;
 
 /** Makes a change, and tells how it ended. */

@@ -1,4 +1,5 @@
 import {
+  CONTROL_COMMANDS,
   type ControlCommandName,
   explainControls,
   refuseControl,
@@ -35,9 +36,9 @@ const LOOK_MS = 100;
 const firstLooks = new Queue();
 
 const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
-  "show state": withoutText(showState),
-  "show services": withoutText(showServices),
-  "show pollers": withoutText((call) => showPollers(scopeOf(call), call.now())),
+  "show state": showState,
+  "show services": showServices,
+  "show pollers": (call) => showPollers(scopeOf(call), call.now()),
   "set status": setStatus,
   "set weight": (call) => setNumber("weight", call),
   "set maxconn": (call) => setNumber("maxconn", call),
@@ -45,7 +46,7 @@ const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
   change,
   follow,
   hold,
-  reload: withoutText(reload),
+  reload,
   wait,
   forget,
   "forget silent": forgetAllSilent,
@@ -63,8 +64,10 @@ export function createExecute(context: ControlContext) {
       for (const pattern of [TWO_WORDS, ONE_WORD]) {
         const [, called = "", text = ""] = pattern.exec(command) ?? [];
         const verb = called.replace(/\s+/, " ");
-        if (!isCommand(verb)) continue;
-        const answer = await COMMANDS[verb]({ ...context, holds, client, name, text });
+        const row = CONTROL_COMMANDS.find((each) => each.name === verb);
+        if (!row) continue;
+        if (row.operands === "" && text !== "") break;
+        const answer = await COMMANDS[row.name]({ ...context, holds, client, name, text });
         return answer ?? refuseControl(line);
       }
       return refuseControl(line);
@@ -73,14 +76,6 @@ export function createExecute(context: ControlContext) {
       throw error;
     }
   };
-}
-
-function isCommand(verb: string): verb is ControlCommandName {
-  return Object.hasOwn(COMMANDS, verb);
-}
-
-function withoutText(run: Run): Run {
-  return (call) => (call.text === "" ? run(call) : undefined);
 }
 
 function scopeOf({ pollers, host, name }: Call) {
@@ -101,9 +96,9 @@ async function showServices(call: Call): Promise<string> {
 }
 
 function describeEntry({ host, now }: Call, name: string | undefined) {
-  const entry = host.find(name);
-  const { state, by } = entry ?? host.own;
-  return { state, reply: host.reply(name).text, since: toDate(entry ?? host.own, now), by };
+  const entry = host.find(name) ?? host.own;
+  const { state, by } = entry;
+  return { state, reply: host.reply(name).text, since: toDate(entry, now), by };
 }
 
 async function setStatus(call: Call): Promise<string> {
@@ -153,8 +148,7 @@ async function wait(call: Call): Promise<string | undefined> {
     return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${quote(seconds)}`;
   if (count !== undefined && (toInteger(count) ?? Infinity) > POLLER_LIMIT)
     return `error: wait: expected a number of pollers from 0 to ${POLLER_LIMIT}, got ${quote(count)}`;
-  const problem = client.stay();
-  if (problem) return `error: ${problem}`;
+  client.stay();
   if (watch) await (name === undefined ? files.lookAtAll() : files.look(name));
   const options = { seconds: Number(seconds), count: toInteger(count ?? ""), now: now() };
   const wait = new Wait({ ...scopeOf(call), ...options });

@@ -40,9 +40,8 @@ export function hold(call: Call): string | undefined {
   const { text: who, name, client, holds, now } = call;
   if (who === "") return undefined;
   const held = describeHold(call);
-  if (held) return `error: ${held}`;
-  const problem = client.stay();
-  if (problem) return `error: ${problem}`;
+  if (held) throw new StateError([held]);
+  client.stay();
   holds.set(name, { who, at: now() });
   void client.gone.then(() => holds.delete(name));
   client.hold();

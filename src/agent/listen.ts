@@ -1,3 +1,4 @@
+import type { TCPSocketListener } from "bun";
 import { formatAddress, type ListenAddress } from "../address.ts";
 import { codeOf, describeError } from "../errors.ts";
 import type { Check, Checks } from "./checks.ts";
@@ -11,19 +12,12 @@ const BIND_ERRORS: Readonly<Record<string, string>> = {
 /** The port is in use, or the address is not on this machine, or may not be bound. */
 export class ListenError extends Error {}
 
-/** A listening socket. */
-export interface Listener {
-  readonly port: number;
-  /** Accepts no more; checks that are open go on. */
-  stop(): void;
-}
-
 /**
  * Listens on an address, or on a socket that systemd has passed.
  *
  * @throws {ListenError} naming the address and what is wrong with it.
  */
-export function listen(address: ListenAddress, checks: Checks): Listener {
+export function listen(address: ListenAddress, checks: Checks): TCPSocketListener<Check> {
   // The runtime takes a descriptor in place of the address; its types do not say so yet.
   const { fd, ip, port } = { fd: undefined, ip: "0.0.0.0", port: 0, ...address };
   const place = { ...(fd !== undefined && { fd }), hostname: ip, port };

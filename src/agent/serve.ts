@@ -8,7 +8,7 @@ import { within } from "../state/disk.ts";
 import { Checks } from "./checks.ts";
 import { Files } from "./files.ts";
 import { Host } from "./host.ts";
-import { type Listener, listen } from "./listen.ts";
+import { listen } from "./listen.ts";
 import type { Pollers } from "./pollers.ts";
 import { receiveSignals, type SignalSource } from "./signals.ts";
 
@@ -62,9 +62,9 @@ export class Agent {
   readonly #files: Files;
   #pollers: Pollers | undefined;
   #checks: Checks | undefined;
-  #listeners: Listener[] = [];
+  #listeners: ReturnType<typeof listen>[] = [];
   /** Gives what closes the control socket, once it is open. */
-  #control: Promise<() => Promise<void>> | undefined;
+  #control: Promise<() => unknown> = Promise.resolve(() => undefined);
   /** How many signals to stop have come. */
   #stops = 0;
 
@@ -88,16 +88,19 @@ export class Agent {
    * @throws {ListenError} {ControlSocketError} when an address or the socket is not to be had.
    */
   async start(): Promise<void> {
-    const { listen: addresses, socket, stateFile, services, stop } = this.#config;
+    const { listen: addresses, socket, stateFile, services, stop, watch } = this.#config;
+    const { signals, now } = this.#process;
     const deadline = setTimeout(() => this.#giveUp(), START_MS);
     // First, so that what signals ask for is done to the file's state, not in its place.
     const started = this.#files.start(() => clearTimeout(deadline));
-    receiveSignals(this.#process.signals, this.#files, (cause) => void this.#stop(cause));
+    receiveSignals(signals, this.#files, (cause) => void this.#stop(cause));
     await started;
     // Only the control socket and a stop status need to know who asks.
     if (socket || stop) await this.#rememberPollers();
     if (this.#stops > 0) return;
-    this.#checks = this.#answerChecks();
+    const watched = watch ? this.#files : undefined;
+    const options = { host: this.#host, watched, pollers: this.#pollers, now };
+    this.#checks = new Checks({ ...options, areNamed: services !== undefined });
     for (const address of addresses) this.#listeners.push(listen(address, this.#checks));
     if (socket && this.#pollers) this.#control = this.#openControl(socket, this.#pollers);
     await this.#control;
@@ -125,17 +128,6 @@ export class Agent {
     this.#pollers = new Pollers({ named, forget, now: this.#process.now(), log });
   }
 
-  #answerChecks(): Checks {
-    const { watch, services } = this.#config;
-    return new Checks({
-      host: this.#host,
-      watched: watch ? this.#files : undefined,
-      areNamed: services !== undefined,
-      pollers: this.#pollers,
-      now: this.#process.now,
-    });
-  }
-
   async #openControl(path: string, pollers: Pollers): Promise<() => Promise<void>> {
     const { socketMode, watch, reply: mode } = this.#config;
     const { openControlSocket } = await import("./control-socket.ts");
@@ -158,17 +150,13 @@ export class Agent {
     await within(STOP_MS, Promise.resolve(this.#checks?.closed()));
     const isSettled = await within(SAVE_MS, settled);
     // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
-    await within(STOP_MS, this.#closeControl());
+    const closed = this.#control.then((close) => close()).catch(() => undefined);
+    await within(STOP_MS, closed);
     const { unsaved } = this.#files;
     const isLost = !isSettled || unsaved !== undefined;
     if (isLost) log("stopped, changes may be lost", unsaved);
     await within(STOP_MS, logged());
     this.#process.exit(isLost ? EXIT.failure : EXIT.ok);
-  }
-
-  async #closeControl(): Promise<void> {
-    const close = await this.#control?.catch(() => undefined);
-    await close?.();
   }
 
   /** Answers the stop status until every poller that counts was served it, or its time is over. */
@@ -177,7 +165,7 @@ export class Agent {
     const pollers = this.#pollers;
     if (stop === undefined || pollers === undefined) return;
     const { tellStop } = await import("./stop-status.ts");
-    const isOver = () => this.#stops > 1;
-    await tellStop({ host: this.#host, pollers, stop, now: this.#process.now, isOver });
+    const { now } = this.#process;
+    await tellStop(stop, { host: this.#host, pollers, now }, () => this.#stops > 1);
   }
 }
