@@ -29,8 +29,6 @@ export interface ChecksOptions {
   readonly host: Host;
   /** The files to look at before a reply, if they are watched. */
   readonly watched: Files | undefined;
-  /** Whether a check names a service: then it is read before the reply. */
-  readonly areNamed: boolean;
   /** Who has been told what, if anybody wants to know. */
   readonly pollers: Pollers | undefined;
   /** Milliseconds of a monotonic clock. */
@@ -75,13 +73,13 @@ export class Check {
 
   /** Whether it has sent nothing, and was given no time to. */
   get isSilent(): boolean {
-    return this.#sent.text === "" && !this.#checks.options.areNamed;
+    return this.#sent.text === "" && !this.#checks.options.host.hasServices;
   }
 
   /** Waits for the name of a service where there are some, or replies. */
   open(): void {
     const { options, crowd, late } = this.#checks;
-    if (options.areNamed) {
+    if (options.host.hasServices) {
       this.#naming = setTimeout(() => late.add(this), NAMING_MS);
       crowd.await(this);
     } else this.#look();
@@ -203,16 +201,15 @@ export class Checks {
 
   constructor(options: ChecksOptions) {
     this.options = options;
-    this.late = new Delay<Check>(READ_MS, options.now, (check) => check.proceed());
-    this.finishing = new Delay<Check>(FINISH_MS, options.now, (check) => {
-      if (check.isSilent) this.late.add(check);
-      else check.proceed();
-    });
+    this.late = new Delay(READ_MS, options.now, (check) => check.proceed());
+    this.finishing = new Delay(FINISH_MS, options.now, (check) =>
+      check.isSilent ? this.late.add(check) : check.proceed(),
+    );
   }
 
   /** What a listening socket calls. */
   handler(): SocketHandler<Check> {
-    const { areNamed, pollers } = this.options;
+    const { host, pollers } = this.options;
     return {
       open: (socket) => {
         socket.data = new Check(socket, this);
@@ -223,7 +220,7 @@ export class Checks {
       close: ({ data: check }, error) => check.close(error),
       timeout: ({ data: check }) => check.sweep(),
       // Without `data` what arrives is discarded without a copy. One of the two must be there.
-      ...(areNamed || pollers ? { data: ({ data: check }, chunk) => check.read(chunk) } : {}),
+      ...((host.hasServices || pollers) && { data: ({ data: check }, chunk) => check.read(chunk) }),
       drain() {},
       error() {},
     };

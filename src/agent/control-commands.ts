@@ -5,6 +5,7 @@ import {
   refuseControl,
   WAIT_LIMIT,
 } from "../controls.ts";
+import { log } from "../log.ts";
 import { parseText } from "../state/read.ts";
 import { isReasonShown } from "../state/reply.ts";
 import { parseField, type State, StateError, withStatus } from "../state/state.ts";
@@ -106,7 +107,7 @@ async function setStatus(call: Call): Promise<string> {
   const reason = parseField("reason", text || null);
   const status = parseField("status", word);
   const answer = await setNoted(call, (old) => withStatus(old, status, reason));
-  const isShown = !reason || isReasonShown({ status }, call.mode);
+  const isShown = !reason || isReasonShown({ status }, call.host.mode);
   return isShown ? answer : `${answer} (HAProxy shows no reason with ${status})`;
 }
 
@@ -120,7 +121,7 @@ async function setNoted(call: Call, made: (old: State) => State): Promise<string
     if (status === "READY" && health !== "UP") note = ` (HAProxy keeps the ${health} until UP)`;
     return next;
   });
-  return call.mode === "exact" ? answer + note : answer;
+  return call.host.mode === "exact" ? answer + note : answer;
 }
 
 function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | undefined {
@@ -158,7 +159,7 @@ async function wait(call: Call): Promise<string | undefined> {
     const end = wait.look(now());
     if (end || client.isGone) {
       const answer = end ? describeWait(wait, end, now()) : "nobody waits any more";
-      call.log("wait", { cause: "socket", service: name, answer });
+      log("wait", { cause: "socket", service: name, answer });
       return answer;
     }
     await Bun.sleep(LOOK_MS);
@@ -177,7 +178,7 @@ function forgetAllSilent(call: Call): string | undefined {
   return logged(call, forgetSilent(scopeOf(call), seconds, call.now()));
 }
 
-function logged({ name, log }: Call, answer: string): string {
+function logged({ name }: Call, answer: string): string {
   log("forget", { cause: "socket", service: name, answer });
   return answer;
 }

@@ -29,7 +29,7 @@ export async function follow(call: Call): Promise<string> {
     // The steps of a deploy are a person's, too.
     const held = describeHold(call);
     if (held) throw new StateError([`not followed: ${held}`]);
-    const state = followState(entry.state, wanted, call.mode);
+    const state = followState(entry.state, wanted, call.host.mode);
     if (state === undefined) throw refuse("followed", entry, call);
     return isSameState(state, entry.state) ? undefined : state;
   });

@@ -89,6 +89,7 @@ export class Agent {
    */
   async start(): Promise<void> {
     const { listen: addresses, socket, stateFile, services, stop, watch } = this.#config;
+    const { pollers: named, forget } = this.#config;
     const { signals, now } = this.#process;
     const deadline = setTimeout(() => this.#giveUp(), START_MS);
     // First, so that what signals ask for is done to the file's state, not in its place.
@@ -96,11 +97,13 @@ export class Agent {
     receiveSignals(signals, this.#files, (cause) => void this.#stop(cause));
     await started;
     // Only the control socket and a stop status need to know who asks.
-    if (socket || stop) await this.#rememberPollers();
+    if (socket || stop) {
+      const { Pollers } = await import("./pollers.ts");
+      this.#pollers = new Pollers({ named, forget, now: now(), log });
+    }
     if (this.#stops > 0) return;
     const watched = watch ? this.#files : undefined;
-    const options = { host: this.#host, watched, pollers: this.#pollers, now };
-    this.#checks = new Checks({ ...options, areNamed: services !== undefined });
+    this.#checks = new Checks({ host: this.#host, watched, pollers: this.#pollers, now });
     for (const address of addresses) this.#listeners.push(listen(address, this.#checks));
     if (socket && this.#pollers) this.#control = this.#openControl(socket, this.#pollers);
     await this.#control;
@@ -122,17 +125,11 @@ export class Agent {
     this.#process.exit(EXIT.failure);
   }
 
-  async #rememberPollers(): Promise<void> {
-    const { Pollers } = await import("./pollers.ts");
-    const { pollers: named, forget } = this.#config;
-    this.#pollers = new Pollers({ named, forget, now: this.#process.now(), log });
-  }
-
   async #openControl(path: string, pollers: Pollers): Promise<() => Promise<void>> {
-    const { socketMode, watch, reply: mode } = this.#config;
+    const { socketMode, watch } = this.#config;
     const { openControlSocket } = await import("./control-socket.ts");
     const { now } = this.#process;
-    const context = { host: this.#host, files: this.#files, pollers, mode, watch, now, log };
+    const context = { host: this.#host, files: this.#files, pollers, watch, now };
     return await openControlSocket(path, socketMode, context);
   }
 
@@ -162,10 +159,9 @@ export class Agent {
   /** Answers the stop status until every poller that counts was served it, or its time is over. */
   async #tellAll(): Promise<void> {
     const { stop } = this.#config;
-    const pollers = this.#pollers;
-    if (stop === undefined || pollers === undefined) return;
+    if (!stop || !this.#pollers) return;
+    const parts = { host: this.#host, pollers: this.#pollers, now: this.#process.now };
     const { tellStop } = await import("./stop-status.ts");
-    const { now } = this.#process;
-    await tellStop(stop, { host: this.#host, pollers, now }, () => this.#stops > 1);
+    await tellStop(stop, parts, () => this.#stops > 1);
   }
 }

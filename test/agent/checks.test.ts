@@ -12,7 +12,7 @@ const now = () => performance.now();
 async function open(remoteAddress: string | undefined, room = 100): Promise<string[]> {
   const host = new Host("exact", false, now());
   const pollers = new Pollers({ named: undefined, forget: undefined, now: now() });
-  const checks = new Checks({ host, watched: undefined, areNamed: false, pollers, now });
+  const checks = new Checks({ host, watched: undefined, pollers, now });
   const done: string[] = [];
   const note = (what: string) => (value?: unknown) => void done.push(`${what} ${value ?? ""}`);
   const write = (bytes: Uint8Array) => {
