@@ -2,8 +2,9 @@
 // silence, and a slow line. The simulator plays the same, and much more, in no time.
 import { expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
+import { ask } from "../contract/driver.ts";
 import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
-import { checkFrom, listPollers, settled, tell } from "../system/client.ts";
+import { listPollers, settled, tell } from "../system/client.ts";
 import { configure, startLearning, statuses } from "../system/told.ts";
 
 /** A HAProxy with one line, which asks from this address. */
@@ -17,7 +18,7 @@ test("wait is ok once strangers are forgotten, and never while a load balancer i
   await using two = await startLine(agent.port, "1s", "127.6.2.2");
   await settled(agent, 2);
   // A port scan soon after the start: each may yet be a load balancer.
-  const scan = Array.from({ length: 20 }, (_, i) => checkFrom(`127.6.3.${i + 1}`, agent));
+  const scan = Array.from({ length: 20 }, (_, i) => ask(agent, "", `127.6.3.${i + 1}`));
   await Promise.all(scan);
   await tell(agent, "set status DRAIN");
   expect(await tell(agent, "wait 5")).toMatch(/ 20 of 22 load balancers do not know: /);
