@@ -13,7 +13,10 @@ const LINGER_MS = 1000;
 /** How long a client has to name a service, in milliseconds. */
 const NAMING_MS = 250;
 
-/** Time to read what has come already (ms): one turn of the event loop is enough. */
+/**
+ * Time to read what came while this process was busy, in milliseconds: a timer comes before it. One
+ * turn of the event loop is enough.
+ */
 const READ_MS = 1;
 
 /**
@@ -78,18 +81,23 @@ export class Check {
 
   /** Waits for the name of a service where there are some, or replies. */
   open(): void {
-    const { options, crowd, late } = this.#checks;
-    if (options.host.hasServices) {
-      this.#naming = setTimeout(() => late.add(this), NAMING_MS);
-      crowd.await(this);
-    } else this.#look();
+    const { options, crowd } = this.#checks;
+    if (!options.host.hasServices) {
+      this.#look();
+      return;
+    }
+    const readFirst = () => {
+      this.#naming = setTimeout(() => this.#look(), READ_MS);
+    };
+    this.#naming = setTimeout(readFirst, NAMING_MS);
+    crowd.await(this);
   }
 
   /** Takes what the client sends. */
   read(chunk: Buffer): void {
     const { text, isWhole } = this.#sent.add(chunk);
-    const isKnown = () => this.#checks.options.host.service(nameIn(text)) !== undefined;
-    if (this.#phase === "naming" && (isWhole || isKnown())) this.#look();
+    if (this.#phase !== "naming") return;
+    if (isWhole || this.#checks.options.host.service(nameIn(text))) this.#look();
   }
 
   /** Does what is due, whatever the client may still send. */
@@ -196,14 +204,12 @@ export class Checks {
   readonly crowd = new Crowd();
   /** Those whose reply lacks its end. */
   readonly finishing: Delay<Check>;
-  /** Whose time is over: a timer comes before what came while this process was busy. */
-  readonly late: Delay<Check>;
 
   constructor(options: ChecksOptions) {
     this.options = options;
-    this.late = new Delay(READ_MS, options.now, (check) => check.proceed());
+    const readFirst = new Delay<Check>(READ_MS, options.now, (check) => check.proceed());
     this.finishing = new Delay(FINISH_MS, options.now, (check) =>
-      check.isSilent ? this.late.add(check) : check.proceed(),
+      check.isSilent ? readFirst.add(check) : check.proceed(),
     );
   }
 
