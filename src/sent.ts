@@ -38,10 +38,10 @@ export class Sent {
   /** Adds what came. */
   add(chunk: Buffer): this {
     if (this.isWhole) return this;
-    const text = (this.text + chunk.toString("latin1", 0, SENT_LIMIT)).slice(0, SENT_LIMIT);
+    const text = this.text + chunk.toString("latin1", 0, SENT_LIMIT);
     const end = text.search(/[\r\n]/);
-    this.text = end < 0 ? text : text.slice(0, end);
-    this.isWhole = end >= 0 || text.length === SENT_LIMIT;
+    this.text = text.slice(0, end < 0 ? SENT_LIMIT : Math.min(end, SENT_LIMIT));
+    this.isWhole = end >= 0 || this.text.length === SENT_LIMIT;
     return this;
   }
 }
