@@ -1,9 +1,11 @@
 // Breaks src/ in small ways, one at a time, and counts how many of them the unit tests notice:
-//   bun scripts/mutate.ts [COUNT] [SEED]
+//   bun scripts/mutate.ts [COUNT] [SEED] [--jobs N]
 // A condition is negated, a number or a comparison changed, a statement removed. What survives is
-// printed: a rule that no unit test holds.
-import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+// printed: a rule that no unit test holds. With N jobs, as many as there are processors if not
+// given, so many copies of the repository are broken at a time.
+import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { parseArgs } from "node:util";
 import { ROOT } from "./lib/shell.ts";
 import { temporaryDirectory } from "./lib/temporary.ts";
 
@@ -32,18 +34,25 @@ const MUTATIONS: readonly (readonly [of: RegExp, by: (...groups: string[]) => st
 /** Data and types, which no mutation of a line changes in behaviour. */
 const LEFT_OUT = ["src/spec.ts", "src/controls.ts"];
 
-const [count = 120, seed = 1] = process.argv.slice(2).map(Number);
-const random = createRandom(seed);
-const { path: directory } = temporaryDirectory();
-for (const part of readdirSync(ROOT)) {
-  if (!["node_modules", "dist", ".git"].includes(part)) {
-    cpSync(ROOT + part, join(directory, part), { recursive: true });
-  }
+/** A file of unit tests. */
+interface TestFile {
+  readonly name: string;
+  /** The files that it imports, and those that they import: nothing else can break it. */
+  readonly imports: ReadonlySet<string>;
+  /** Milliseconds that it took before anything was broken; until that is known, a guess. */
+  duration: number;
 }
-symlinkSync(`${ROOT}node_modules`, join(directory, "node_modules"));
-// What the tests make goes with the rest: after the first failure nothing of theirs cleans up.
-const TMPDIR = join(directory, "tmp");
-mkdirSync(TMPDIR);
+
+const { values: options, positionals } = parseArgs({
+  options: { jobs: { type: "string", default: String(navigator.hardwareConcurrency) } },
+  allowPositionals: true,
+});
+const [count = 120, seed = 1] = positionals.map(Number);
+const random = createRandom(seed);
+// What the tests make goes with the rest: after the first failure nothing of theirs cleans up. It is
+// outside of the copies, where some tests look at every file.
+const { path: TMPDIR } = temporaryDirectory();
+const copies = Array.from({ length: Number(options.jobs) }, copyRepository);
 const files = [...new Bun.Glob("src/**/*.ts").scanSync(ROOT)]
   .filter((file) => !LEFT_OUT.includes(file))
   .toSorted();
@@ -64,41 +73,92 @@ const places = files.flatMap((file) => {
   );
 });
 
+const chosen = Array.from({ length: Math.min(count, places.length) }, () =>
+  places.splice(Math.floor(random() * places.length), 1),
+).flat();
+
 const tests = findTests();
-if (await fails()) throw new Error("expected unit tests that pass before anything is broken");
+await share(tests, async (test, copy) => {
+  const start = performance.now();
+  if (await fails(test, copy)) throw new Error(`expected ${test.name} to pass before it is broken`);
+  test.duration = performance.now() - start;
+});
 
 let noticed = 0;
-for (let i = 0; i < Math.min(count, places.length); i += 1) {
-  const [place] = places.splice(Math.floor(random() * places.length), 1);
-  if (!place) break;
-  const { file, number, line, broken } = place;
+await share(chosen, async ({ file, number, line, broken }, copy) => {
   const original = readFileSync(ROOT + file, "utf8");
-  const lines = original.split("\n");
-  lines[number - 1] = broken;
-  writeFileSync(join(directory, file), lines.join("\n"));
-  const isNoticed = await fails(file);
-  writeFileSync(join(directory, file), original);
+  writeFileSync(
+    join(copy, file),
+    original
+      .split("\n")
+      .with(number - 1, broken)
+      .join("\n"),
+  );
+  const isNoticed = await isSeen(file, copy);
+  writeFileSync(join(copy, file), original);
   if (isNoticed) noticed += 1;
   else console.log(`not noticed: ${file}:${number}\n  - ${line.trim()}\n  + ${broken.trim()}`);
-}
-console.log(`${noticed} of ${Math.min(count, noticed + places.length)} mutations noticed`);
+});
+console.log(`${noticed} of ${chosen.length} mutations noticed`);
 
-/** The unit tests that import something of src/, or a file beside them that does. */
-function findTests(): string[] {
+/** The path of a copy of this repository, without what is installed or built. */
+function copyRepository(): string {
+  const { path } = temporaryDirectory();
+  for (const part of readdirSync(ROOT)) {
+    if (!["node_modules", "dist", ".git"].includes(part)) {
+      cpSync(ROOT + part, join(path, part), { recursive: true });
+    }
+  }
+  symlinkSync(`${ROOT}node_modules`, join(path, "node_modules"));
+  return path;
+}
+
+/** Does the same with each of `all`, one at a time in each copy. */
+async function share<T>(all: readonly T[], work: (one: T, copy: string) => Promise<void>) {
+  const left = all.values();
+  await Promise.all(
+    copies.map(async (copy) => {
+      for (const one of left) await work(one, copy);
+    }),
+  );
+}
+
+/** The unit tests that import something of src/. */
+function findTests(): TestFile[] {
   const folders = ["", "/state", "/agent", "/commands", "/contract", "/simulator"];
   return folders
     .flatMap((folder) => [...new Bun.Glob(`test${folder}/*.test.ts`).scanSync(ROOT)])
-    .filter((file) => /from "((\.\.\/)+src\/|\.\/)/.test(readFileSync(ROOT + file, "utf8")));
+    .map((name) => ({ name, imports: findImports(name), duration: 60_000 }))
+    .filter(({ imports }) => files.some((file) => imports.has(file)));
 }
 
-/** Whether the unit tests fail, or never end; those of a file come first, mostly one of them does. */
-async function fails(file = ""): Promise<boolean> {
+/** Adds a file, and all that it imports, to those that were found before. */
+function findImports(file: string, found = new Set<string>()): Set<string> {
+  if (found.has(file)) return found;
+  found.add(file);
+  for (const { path } of transpiler.scanImports(readFileSync(ROOT + file, "utf8"))) {
+    if (/^\..*\.ts$/.test(path)) findImports(join(dirname(file), path), found);
+  }
+  return found;
+}
+
+/** Whether a unit test fails; those of the file come first, mostly one of them does, then short ones. */
+async function isSeen(file: string, copy: string): Promise<boolean> {
   const own = `/${basename(file, ".ts")}.test.ts`;
-  const isOwn = (test: string) => Number(test.endsWith(own));
-  const files = tests.toSorted((one, other) => isOwn(other) - isOwn(one));
-  const command = ["timeout", "-k", "1", "600", "bun", "test", "--bail", "--timeout=20000"];
-  const run = Bun.spawn([...command, ...files.map((each) => `./${each}`)], {
-    cwd: directory,
+  const rank = ({ name, duration }: TestFile) => (name.endsWith(own) ? 0 : duration);
+  const reaching = tests.filter(({ imports }) => imports.has(file));
+  for (const test of reaching.toSorted((one, other) => rank(one) - rank(other))) {
+    if (await fails(test, copy)) return true;
+  }
+  return false;
+}
+
+/** Whether a file of tests fails in a copy, or takes far longer than before. */
+async function fails({ name, duration }: TestFile, copy: string): Promise<boolean> {
+  const limit = String(30 + duration / 200);
+  const test = ["bun", "test", "--bail", "--timeout=20000", `./${name}`];
+  const run = Bun.spawn(["timeout", "-k", "1", limit, ...test], {
+    cwd: copy,
     env: { ...process.env, TMPDIR },
     stdio: ["ignore", "ignore", "ignore"],
   });

@@ -83,7 +83,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   deploy: {
     directories: ["test/deploy"],
     timeout: 1_800_000,
-    beside: ["ansible", "told", "rolling-deploy"].map((name) => `test/deploy/${name}.test.ts`),
+    beside: ["ansible", "rolling-deploy"].map((name) => `test/deploy/${name}.test.ts`),
     tools: DEPLOY_TOOLS,
   },
 };

@@ -3,12 +3,11 @@
 import type { Entry } from "./spec.ts";
 import { findNearest, quote } from "./text.ts";
 
-/** A command of the control socket. */
-export interface ControlCommand {
+/** A command of the control socket; its term is what one types, `wait SECONDS [COUNT]`. */
+export interface ControlCommand extends Entry {
   readonly name: string;
-  /** What comes after the name; empty: nothing. */
-  readonly operands: string;
-  readonly meaning: string;
+  /** Whether it ends with its connection: `ctl`, which closes that, does not send it. */
+  readonly staysOpen: boolean;
 }
 
 /** The longest `wait`, in seconds. */
@@ -20,56 +19,49 @@ export const YOUNG_MS = 60_000;
 /** How much of a line an error shows, in characters. */
 const SHOWN = 60;
 
-/** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
-export const CONTROL_COMMANDS = [
-  { name: "show state", operands: "", meaning: "state, reply, since when and by what, as JSON" },
-  { name: "show services", operands: "", meaning: "all services with state and reply, as JSON" },
-  { name: "show pollers", operands: "", meaning: "who asks, when, and what it was told, as JSON" },
-  {
-    name: "set status",
-    operands: "STATUS [REASON]",
-    meaning: "set and save the status; weight and maxconn stay",
-  },
-  { name: "set weight", operands: "N", meaning: "set and save the weight" },
-  { name: "set maxconn", operands: "N", meaning: "set and save the limit of connections" },
-  { name: "set state", operands: "JSON", meaning: "set and save the whole state" },
-  {
-    name: "change",
-    operands: "STATUS [REASON] to STATUS [REASON]",
-    meaning: "set the second status and reason, but only over the first",
-  },
-  {
-    name: "follow",
-    operands: "JSON",
-    meaning: "set state, but only over UP, READY or an earlier follow",
-  },
-  { name: "hold", operands: "WHO", meaning: "keep other deploys out while the connection is open" },
-  { name: "reload", operands: "", meaning: "read the state file again, as SIGHUP does" },
-  { name: "wait", operands: "SECONDS [COUNT]", meaning: "answer once every poller has the reply" },
-  { name: "forget", operands: "ADDRESS", meaning: "no longer wait for this load balancer" },
-  { name: "forget silent", operands: "SECONDS", meaning: "no longer wait for silent ones" },
-  { name: "help", operands: "[COMMAND]", meaning: "list the commands, or explain one" },
-] as const satisfies readonly ControlCommand[];
+/** What comes after a name, what the command does, and whether its connection stays open. */
+type Row = readonly [operands: string, meaning: string, staysOpen?: "stays open"];
+
+const TABLE = {
+  "show state": ["", "state, reply, since when and by what, as JSON"],
+  "show services": ["", "all services with state and reply, as JSON"],
+  "show pollers": ["", "who asks, when, and what it was told, as JSON"],
+  "set status": ["STATUS [REASON]", "set and save the status; weight and maxconn stay"],
+  "set weight": ["N", "set and save the weight"],
+  "set maxconn": ["N", "set and save the limit of connections"],
+  "set state": ["JSON", "set and save the whole state"],
+  change: [
+    "STATUS [REASON] to STATUS [REASON]",
+    "set the second status and reason, but only over the first",
+  ],
+  follow: ["JSON", "set state, but only over UP, READY or an earlier follow"],
+  hold: ["WHO", "keep other deploys out while the connection is open", "stays open"],
+  reload: ["", "read the state file again, as SIGHUP does"],
+  wait: ["SECONDS [COUNT]", "answer once every poller has the reply"],
+  forget: ["ADDRESS", "no longer wait for this load balancer"],
+  "forget silent": ["SECONDS", "no longer wait for silent ones"],
+  help: ["[COMMAND]", "list the commands, or explain one"],
+} as const satisfies Readonly<Record<string, Row>>;
 
 /** The name of a control command. */
-export type ControlCommandName = (typeof CONTROL_COMMANDS)[number]["name"];
+export type ControlCommandName = keyof typeof TABLE;
 
-/** The control commands as entries of a list: `wait SECONDS [COUNT]` and what it does. */
-export function listControls(commands: readonly ControlCommand[] = CONTROL_COMMANDS): Entry[] {
-  return commands.map(({ name, operands, meaning }) => {
-    return { term: `${name} ${operands}`.trimEnd(), meaning };
+/** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
+export function listControls(): ControlCommand[] {
+  return Object.entries<Row>(TABLE).map(([name, [operands, meaning, staysOpen]]) => {
+    return { name, term: `${name} ${operands}`.trimEnd(), meaning, staysOpen: Boolean(staysOpen) };
   });
 }
 
 /** The control commands of this name, or whose first word it is: `set` is four of them. */
-export function findControls(name: string): ControlCommand[] {
-  return CONTROL_COMMANDS.filter((each) => `${each.name} `.startsWith(`${name} `));
+export function findControls(name: string, commands = listControls()): ControlCommand[] {
+  return commands.filter((each) => `${each.name} `.startsWith(`${name} `));
 }
 
 /** The answer to `help [COMMAND]`; undefined when there is no such command. */
 export function explainControls(name: string): string | undefined {
-  if (name === "") return `ok ${joinUsages(CONTROL_COMMANDS)}`;
-  const texts = listControls(findControls(name)).map(({ term, meaning }) => `${term}: ${meaning}`);
+  if (name === "") return `ok ${joinUsages(listControls())}`;
+  const texts = findControls(name).map(({ term, meaning }) => `${term}: ${meaning}`);
   return texts.length > 0 ? `ok ${texts.join("; ")}` : undefined;
 }
 
@@ -79,9 +71,9 @@ export function refuseControl(line: string): string {
   const [verb = "", noun = ""] = words.split(/\s+/);
   const called = findControls(`${verb} ${noun}`);
   const meant = called.length > 0 ? called : findControls(verb);
-  const expected = joinUsages(meant.length > 0 ? meant : CONTROL_COMMANDS);
+  const expected = joinUsages(meant.length > 0 ? meant : listControls());
   const got = quote(line.slice(0, SHOWN));
-  const names = CONTROL_COMMANDS.map(({ name }) => name);
+  const names = listControls().map(({ name }) => name);
   const isKnown = called.length > 0 || meant.some(({ name }) => name === verb);
   const nearest = findNearest(`${verb} ${noun}`, names) ?? findNearest(verb, names);
   if (isKnown || nearest === undefined) return `error: expected ${expected}, got ${got}`;
@@ -89,6 +81,5 @@ export function refuseControl(line: string): string {
 }
 
 function joinUsages(commands: readonly ControlCommand[]): string {
-  const usages = listControls(commands).map(({ term }) => term);
-  return usages.join(" | ");
+  return commands.map(({ term }) => term).join(" | ");
 }

@@ -1,33 +1,10 @@
-import type { ListenAddress } from "./address.ts";
-import { isIp, type NamedPollers, parseNamedPollers } from "./named-pollers.ts";
+import { isIp, parseNamedPollers } from "./named-pollers.ts";
 import type { ReplyMode } from "./state/reply.ts";
-import { STATUSES, type Status } from "./state/state.ts";
+import { STATUSES } from "./state/state.ts";
 import { findNearest, quote, suggest } from "./text.ts";
 
 /** The environment of a process: text by name. */
 export type Environment = Record<string, string | undefined>;
-
-/** What the environment asks of the agent. */
-export interface Config {
-  readonly listen: readonly ListenAddress[];
-  /** Path of the state file: the service's, or the host's when there are several services. */
-  readonly stateFile: string;
-  readonly reply: ReplyMode;
-  /** Whether each check first looks whether the state file has changed. */
-  readonly watch: boolean;
-  /** The directory with the state files of several services, if there are several. */
-  readonly services: string | undefined;
-  /** Path of the control socket, if there is to be one. */
-  readonly socket: string | undefined;
-  /** Its mode; with 0660 it has the group of its directory. */
-  readonly socketMode: 0o600 | 0o660;
-  /** The status from the signal to stop to the end, and for how many seconds at most. */
-  readonly stop: { readonly status: Status; readonly seconds: number } | undefined;
-  /** The load balancers that count; undefined: the agent infers them. */
-  readonly pollers: NamedPollers | undefined;
-  /** Seconds of silence after which a load balancer is forgotten; undefined: never. */
-  readonly forget: number | undefined;
-}
 
 /** An environment variable has an invalid value: the program cannot start. */
 export class ConfigError extends Error {
@@ -112,12 +89,15 @@ export function listVariables() {
   });
 }
 
+/** What the environment asks of the agent. */
+export type Config = Readonly<ReturnType<typeof readConfig>>;
+
 /**
  * Reads the agent's settings from environment variables; an unset one has its default.
  *
  * @throws {ConfigError} naming the first invalid variable, what was expected and what came.
  */
-export function readConfig(env: Environment): Config {
+export function readConfig(env: Environment) {
   const read = <N extends SettingName>(name: N) => readSetting(env, name);
   const address = { ip: read("HAPGENT_IP"), port: read("HAPGENT_PORT") };
   const status = read("HAPGENT_STOP_STATUS");
@@ -125,14 +105,22 @@ export function readConfig(env: Environment): Config {
   read("HAPGENT_TUNE");
   return {
     listen: readPassedSockets(env) ?? [address],
+    /** Path of the state file: the service's, or the host's when there are several services. */
     stateFile: read("HAPGENT_STATE_FILE"),
     reply: readReplyMode(env),
+    /** Whether each check first looks whether the state file has changed. */
     watch: read("HAPGENT_WATCH") === "on",
+    /** The directory with the state files of several services, if there are several. */
     services: read("HAPGENT_SERVICES"),
+    /** Path of the control socket, if there is to be one. */
     socket: read("HAPGENT_SOCKET"),
-    socketMode: read("HAPGENT_SOCKET_MODE") === "0660" ? 0o660 : 0o600,
+    /** Its mode; with 0660 it has the group of its directory. */
+    socketMode: read("HAPGENT_SOCKET_MODE") === "0660" ? (0o660 as const) : (0o600 as const),
+    /** The status from the signal to stop to the end, and for how many seconds at most. */
     stop: status && { status, seconds: grace },
+    /** The load balancers that count; undefined: the agent infers them. */
     pollers: read("HAPGENT_POLLERS"),
+    /** Seconds of silence after which a load balancer is forgotten; undefined: never. */
     forget: read("HAPGENT_FORGET"),
   };
 }
@@ -153,16 +141,8 @@ export function readReplyMode(env: Environment): ReplyMode {
  * @throws {ConfigError} as `readConfig` does.
  */
 export function readSetting<N extends SettingName>(env: Environment, name: N): Value<N> {
-  const text = env[name];
-  const { unset, expected, parse } = SETTINGS[name] as Setting<Value<N>>;
-  if (text === undefined) return unset;
-  try {
-    const value = parse(text);
-    if (value !== undefined) return value;
-  } catch (error) {
-    throw new ConfigError(`${name}: ${error instanceof Error ? error.message : error}`, name);
-  }
-  throw wrong(env, name, expected);
+  const setting = SETTINGS[name] as Setting<Value<N>>;
+  return env[name] === undefined ? setting.unset : readAs(env, name, setting);
 }
 
 /** What in an environment is valid and still not what its author may expect, in words. */
@@ -199,14 +179,26 @@ function isLink(name: string, value = ""): boolean {
  * are ignored.
  */
 function readPassedSockets(env: Environment): { fd: number }[] | undefined {
-  const { LISTEN_PID, LISTEN_FDS } = env;
-  if (LISTEN_PID === undefined) return undefined;
-  if (!/^[1-9]\d*$/.test(LISTEN_PID)) throw wrong(env, "LISTEN_PID", "the id of a process");
-  if (Number(LISTEN_PID) !== process.pid || LISTEN_FDS === undefined) return undefined;
-  const { expected, parse } = integer(1, 100);
-  const length = parse(LISTEN_FDS);
-  if (length === undefined) throw wrong(env, "LISTEN_FDS", expected);
+  if (env["LISTEN_PID"] === undefined) return undefined;
+  const parse = (text: string) => (/^[1-9]\d*$/.test(text) ? Number(text) : undefined);
+  const pid = readAs(env, "LISTEN_PID", { expected: "the id of a process", parse });
+  if (pid !== process.pid || env["LISTEN_FDS"] === undefined) return undefined;
+  const length = readAs(env, "LISTEN_FDS", integer(1, 100));
   return Array.from({ length }, (_, i) => ({ fd: 3 + i }));
+}
+
+/** Reads a variable that is set. */
+function readAs<T>(env: Environment, name: string, { expected, parse }: Format<T>): T {
+  const text = env[name] ?? "";
+  try {
+    const value = parse(text);
+    if (value !== undefined) return value;
+  } catch (error) {
+    throw new ConfigError(`${name}: ${error instanceof Error ? error.message : error}`, name);
+  }
+  const isLinked = name === "HAPGENT_PORT" && isLink(name, text);
+  const hint = isLinked ? " (Kubernetes sets it: use enableServiceLinks: false)" : "";
+  throw new ConfigError(`${name}: expected ${expected}, got ${quote(text)}${hint}`, name);
 }
 
 function setting<T>(unset: T, meaning: string, format: Format<NoInfer<T>>): Setting<T> {
@@ -242,11 +234,4 @@ function path(kind: string, maximum?: number): Format<string> {
     return text === "" || isLong ? undefined : text;
   };
   return { expected: `the path of ${kind}`, parse };
-}
-
-function wrong(env: Environment, name: string, expected: string): ConfigError {
-  const got = env[name] ?? "";
-  const isLinked = name === "HAPGENT_PORT" && isLink(name, got);
-  const hint = isLinked ? " (Kubernetes sets it: use enableServiceLinks: false)" : "";
-  return new ConfigError(`${name}: expected ${expected}, got ${quote(got)}${hint}`, name);
 }

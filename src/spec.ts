@@ -2,14 +2,19 @@
 // tables of the README come from here.
 import { STATUSES } from "./state/state.ts";
 
-/** An option of a command. */
-export interface Option {
+/** A term and what it means. */
+export interface Entry {
+  readonly term: string;
+  readonly meaning: string;
+}
+
+/** An option of a command; its term is what one types, `--wait S`. */
+export interface Option extends Entry {
   readonly name: string;
   /** The name of its value; an option without one takes none. */
-  readonly value?: string;
+  readonly value?: string | undefined;
   /** What the value may be, or be made of, for completions. */
-  readonly words?: readonly string[];
-  readonly meaning: string;
+  readonly words?: readonly string[] | undefined;
 }
 
 /** A command of the command line. */
@@ -25,108 +30,70 @@ export interface Command {
   readonly meaning: string;
 }
 
-/** A term and what it means. */
-export interface Entry {
-  readonly term: string;
-  readonly meaning: string;
-}
-
-const JSON_OPTION: Option = {
-  name: "json",
-  meaning: "print JSON in place of text",
+/** What the values of options may be, or be made of, for completions. */
+const WORDS: Readonly<Record<string, readonly string[]>> = {
+  "--expect LIST": STATUSES,
+  "--status STATUS": ["DRAIN", "MAINT"],
 };
 
-const INSTANCE_OPTION: Option = {
-  name: "instance",
-  value: "NAME",
-  meaning: "use the installed agent hapgent@NAME",
-};
+const INSTANCE = { "--instance NAME": "use the installed agent hapgent@NAME" };
+const JSON_OUTPUT = { "--json": "print JSON in place of text" };
 
 const TABLE = [
   {
     name: "check",
     operands: "[FILE...]",
-    options: [
-      { name: "config", meaning: "check the settings as a start would, and no file" },
-      INSTANCE_OPTION,
-      JSON_OPTION,
-    ],
+    options: toOptions({
+      "--config": "check the settings as a start would, and no file",
+      ...INSTANCE,
+      ...JSON_OUTPUT,
+    }),
     meaning: "print the replies that state files give, and warnings; - is stdin",
   },
   {
     name: "status",
     operands: "[HOST[:PORT]]",
-    options: [
-      { name: "send", value: "NAME", meaning: "ask for the service of this name" },
-      {
-        name: "expect",
-        value: "LIST",
-        words: STATUSES,
-        meaning: "be a monitor's probe: exit 2 unless the status is in LIST",
-      },
-      { name: "timeout", value: "S", meaning: "give up a check after S seconds (2)" },
-      { name: "wait", value: "S", meaning: "try again for S seconds (0)" },
-      INSTANCE_OPTION,
-      JSON_OPTION,
-    ],
-    meaning: "ask an agent as HAProxy does and print its reply",
+    options: toOptions({
+      "--send NAME": "ask for the service of this name",
+      "--expect LIST": "be a monitor's probe: exit 2 unless the status is in LIST",
+      "--timeout S": "give up a check after S seconds (2)",
+      "--wait S": "try again for S seconds (0)",
+      ...INSTANCE,
+      ...JSON_OUTPUT,
+    }),
+    meaning: "ask an agent as HAProxy does, by default on HAPGENT_PORT; print its reply",
   },
   {
     name: "ctl",
     operands: "[@SERVICE] COMMAND...",
-    options: [INSTANCE_OPTION, JSON_OPTION],
+    options: toOptions({ ...INSTANCE, ...JSON_OUTPUT }),
     isVerbatim: true,
     meaning: "send a command to the control socket",
   },
   {
     name: "deploy",
     operands: "[@SERVICE] REASON COMMAND [ARGUMENT...]",
-    options: [
-      { name: "url", value: "URL", meaning: "put it back only once this URL answers" },
-      {
-        name: "until",
-        value: "COMMAND",
-        meaning: "put it back only once this shell command succeeds",
-      },
-      { name: "answer", value: "S", meaning: "seconds that the service has to answer (60)" },
-      {
-        name: "settle",
-        value: "S",
-        meaning: "seconds to stay out after that: rise times inter (5)",
-      },
-      {
-        name: "status",
-        value: "STATUS",
-        words: ["DRAIN", "MAINT"],
-        meaning: "DRAIN, or MAINT where sessions stick (DRAIN)",
-      },
-      { name: "drain", value: "S", meaning: "let requests under way end, for up to S seconds" },
-      { name: "port", value: "PORT", meaning: "the port of the service, for --drain" },
-      { name: "wait", value: "S", meaning: "seconds that every load balancer has to ask (30)" },
-      {
-        name: "pollers",
-        value: "N",
-        meaning: "there are at least N load balancers, 0: maybe none",
-      },
-      {
-        name: "forget-silent",
-        value: "S",
-        meaning: "load balancers silent for S seconds are gone",
-      },
-      { name: "from-any", meaning: "begin from any status, not only UP and READY" },
-      { name: "up", meaning: "end at UP, whatever it began from" },
-      { name: "young", meaning: "believe an agent that has just started" },
-      INSTANCE_OPTION,
-    ],
+    options: toOptions({
+      "--url URL": "put it back only once this URL answers",
+      "--until COMMAND": "put it back only once this shell command succeeds",
+      "--answer S": "seconds that the service has to answer (60)",
+      "--settle S": "seconds to stay out after that: rise times inter (5)",
+      "--status STATUS": "DRAIN, or MAINT where sessions stick (DRAIN)",
+      "--drain S": "let requests under way end, for up to S seconds",
+      "--port PORT": "the port of the service, for --drain",
+      "--wait S": "seconds that every load balancer has to ask (30)",
+      "--pollers N": "there are at least N load balancers, 0: maybe none",
+      "--forget-silent S": "load balancers silent for S seconds are gone",
+      "--from-any": "begin from any status, not only UP and READY",
+      "--up": "end at UP, whatever it began from",
+      "--young": "believe an agent that has just started",
+      ...INSTANCE,
+    }),
     isVerbatim: true,
     runsCommand: true,
     meaning: "take the service out of rotation, run a command, put it back",
   },
-  {
-    name: "help",
-    operands: "[COMMAND]",
-    meaning: "print the help, or the part about one command",
-  },
+  { name: "help", operands: "[COMMAND]", meaning: "print the help, or the part about one command" },
 ] as const satisfies readonly Command[];
 
 /** The name of a command. */
@@ -155,19 +122,6 @@ export const EXIT_CODES: readonly Entry[] = toEntries({
   3: "a deploy that was refused; with --expect, a wrong argument or variable",
 });
 
-export const EXAMPLES: readonly Entry[] = toEntries({
-  "hapgent status": "what does HAProxy hear?",
-  "hapgent status --expect UP,READY": "a monitor's probe: exit code 0, or 2 with what is wrong",
-  'hapgent ctl set status DRAIN "deploying v42"': "take the service out, and say why",
-  "hapgent ctl wait 30": "then wait until every HAProxy has been told, for 30 seconds at most",
-  "hapgent ctl set status READY": "put the service back",
-  'hapgent deploy "deploying v42" systemctl restart web': "all of this, and safe for others",
-  "hapgent ctl @web show state": "one of several services (HAPGENT_SERVICES)",
-  "hapgent check --config": "are the settings right, before a restart?",
-  "hapgent check - < new.json": "is this a state, and what will HAProxy hear?",
-  "pkill -USR2 -x hapgent": "set DOWN where there is nothing but a shell",
-});
-
 /** The ways to call the program, and what each does. */
 export function listUsages(): Entry[] {
   return [
@@ -179,20 +133,14 @@ export function listUsages(): Entry[] {
 
 /** A command as one types it: `hapgent check [--json] [FILE]`. */
 export function formatUsage({ name, operands, options = [] }: Command): string {
-  const flags =
-    options.length > 2 ? ["[OPTION...]"] : options.map((option) => `[${formatOption(option)}]`);
+  const flags = options.length > 2 ? ["[OPTION...]"] : options.map(({ term }) => `[${term}]`);
   return ["hapgent", name, ...flags, operands].filter(Boolean).join(" ");
-}
-
-/** An option as one types it: `--wait S`. */
-function formatOption({ name, value }: Option): string {
-  return value ? `--${name} ${value}` : `--${name}`;
 }
 
 /** The options of these commands, each once; one that means several things says to which command. */
 export function listOptions(commands: readonly Command[]): Entry[] {
   const all = commands.flatMap(({ name, options = [] }) =>
-    options.map((option) => ({ name, term: formatOption(option), meaning: option.meaning })),
+    options.map(({ term, meaning }) => ({ name, term, meaning })),
   );
   return all.flatMap(({ name, term, meaning }, i) => {
     const alike = all.filter((other) => other.term === term);
@@ -203,6 +151,14 @@ export function listOptions(commands: readonly Command[]): Entry[] {
   });
 }
 
-function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {
+/** Meanings by their terms, as entries of a list. */
+export function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {
   return Object.entries(meanings).map(([term, meaning]) => ({ term, meaning }));
+}
+
+function toOptions(meanings: Readonly<Record<string, string>>): Option[] {
+  return toEntries(meanings).map(({ term, meaning }) => {
+    const [name = "", value] = term.slice(2).split(" ");
+    return { name, value, term, meaning, words: WORDS[term] };
+  });
 }

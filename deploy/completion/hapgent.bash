@@ -51,7 +51,7 @@ _hapgent() {
       done
       case $said in
         # block: control
-        "") words="show set change follow hold reload wait forget help" ;;
+        "") words="show set change follow reload wait forget help" ;;
         "show") words="state services pollers" ;;
         "set") words="status weight maxconn state" ;;
         "forget") words="silent" ;;

@@ -39,7 +39,7 @@ complete -c hapgent -n '__fish_is_first_arg' -l version -d 'print the version'
 complete -c hapgent -n '__hapgent_runs check' -F
 # block: offers
 complete -c hapgent -n '__fish_is_first_arg' -a check -d 'print the replies that state files give, and warnings; - is stdin'
-complete -c hapgent -n '__fish_is_first_arg' -a status -d 'ask an agent as HAProxy does and print its reply'
+complete -c hapgent -n '__fish_is_first_arg' -a status -d 'ask an agent as HAProxy does, by default on HAPGENT_PORT; print its reply'
 complete -c hapgent -n '__fish_is_first_arg' -a ctl -d 'send a command to the control socket'
 complete -c hapgent -n '__fish_is_first_arg' -a deploy -d 'take the service out of rotation, run a command, put it back'
 complete -c hapgent -n '__fish_is_first_arg' -a help -d 'print the help, or the part about one command'
@@ -69,7 +69,7 @@ complete -c hapgent -n '__hapgent_runs deploy' -l from-any -d 'begin from any st
 complete -c hapgent -n '__hapgent_runs deploy' -l up -d 'end at UP, whatever it began from'
 complete -c hapgent -n '__hapgent_runs deploy' -l young -d 'believe an agent that has just started'
 complete -c hapgent -n '__hapgent_runs deploy' -l instance -x -a '(__hapgent_instances)' -d 'use the installed agent hapgent@NAME'
-complete -c hapgent -n '__hapgent_said' -a 'show set change follow hold reload wait forget help'
+complete -c hapgent -n '__hapgent_said' -a 'show set change follow reload wait forget help'
 complete -c hapgent -n '__hapgent_said show' -a 'state services pollers'
 complete -c hapgent -n '__hapgent_said set' -a 'status weight maxconn state'
 complete -c hapgent -n '__hapgent_said forget' -a 'silent'

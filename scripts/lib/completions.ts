@@ -1,8 +1,8 @@
 // What completions for bash, zsh and fish offer, from the tables of src: blocks of the files in
 // deploy/completion, which hold the rest. The three offer the same: commands, options and their values,
 // the words of control commands after `ctl`, instances that are installed.
+import { CTL_COMMANDS } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
-import { CONTROL_COMMANDS } from "../../src/controls.ts";
 import { COMMANDS, type Option } from "../../src/spec.ts";
 import { STATUSES } from "../../src/state/state.ts";
 
@@ -23,7 +23,7 @@ const FOLLOWING = [...listFollowing()].map(([said, words]) => [said, words.join(
 
 function listFollowing(): Map<string, string[]> {
   const following = new Map<string, string[]>();
-  for (const { name } of CONTROL_COMMANDS) {
+  for (const { name } of CTL_COMMANDS) {
     const words = name.split(" ");
     for (const [i, word] of words.entries()) {
       const before = words.slice(0, i).join(" ");

@@ -1,8 +1,7 @@
 // The man page, from the tables of src.
 import { version } from "../../package.json";
-import { listEnvironment } from "../../src/commands/help.ts";
+import { CTL_COMMANDS, listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
-import { listControls } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =
@@ -17,6 +16,19 @@ const SETTINGS =
   "is added to it. HAPGENT_DEPLOY_WAIT, HAPGENT_DEPLOY_ANSWER and HAPGENT_DEPLOY_SETTLE are the " +
   "options --wait, --answer and --settle of every deploy.";
 
+const EXAMPLES: Readonly<Record<string, string>> = {
+  "hapgent status": "what does HAProxy hear?",
+  "hapgent status --expect UP,READY": "a monitor's probe: exit code 0, or 2 with what is wrong",
+  'hapgent ctl set status DRAIN "deploying v42"': "take the service out, and say why",
+  "hapgent ctl wait 30": "then wait until every HAProxy has been told, for 30 seconds at most",
+  "hapgent ctl set status READY": "put the service back",
+  'hapgent deploy "deploying v42" systemctl restart web': "all of this, and safe for others",
+  "hapgent ctl @web show state": "one of several services (HAPGENT_SERVICES)",
+  "hapgent check --config": "are the settings right, before a restart?",
+  "hapgent check - < new.json": "is this a state, and what will HAProxy hear?",
+  "pkill -USR2 -x hapgent": "set DOWN where there is nothing but a shell",
+};
+
 const COPYRIGHT =
   "hapgent is under the MIT license. Its executable holds the Bun runtime and libraries under other " +
   "licenses, the LGPL among them. THIRD_PARTY_NOTICES, in /usr/share/doc/hapgent, " +
@@ -25,7 +37,7 @@ const COPYRIGHT =
 
 /** The man page of this version; its date is that of the version in the text of the changelog. */
 export function formatManPage(changelog: string): string {
-  const { COMMANDS, EXAMPLES, EXIT_CODES, SIGNALS, STATE_FIELDS } = spec;
+  const { COMMANDS, EXIT_CODES, SIGNALS, STATE_FIELDS } = spec;
   const date = findDate(changelog);
   return `${[
     `.TH HAPGENT 8 "${date}" "hapgent ${version}" "System Administration"`,
@@ -42,10 +54,10 @@ export function formatManPage(changelog: string): string {
     roff(SETTINGS),
     section("STATE FILE", STATE_FIELDS),
     section("SIGNALS", SIGNALS),
-    section("CONTROL SOCKET", listControls()),
+    section("CONTROL SOCKET", CTL_COMMANDS),
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
-    section("EXAMPLES", EXAMPLES),
+    section("EXAMPLES", spec.toEntries(EXAMPLES)),
     ".SH COPYRIGHT",
     roff(COPYRIGHT),
     ".SH SEE ALSO",
@@ -73,7 +85,7 @@ function listFiles(): spec.Entry[] {
     [instance.stateFile]: "the state of that instance",
     [instance.controlSocket]: "its control socket",
   };
-  return Object.entries(files).map(([term, meaning]) => ({ term, meaning }));
+  return spec.toEntries(files);
 }
 
 function section(title: string, entries: readonly spec.Entry[]): string {

@@ -180,14 +180,16 @@ export class Check {
     // Who has closed before did not wait for the reply: HAProxy always does.
     if (this.#hasEnded) this.#socket.end();
     else if (isWhole && options.pollers && this.#reply && this.#address !== undefined) {
-      const asker = { address: this.#address, sent: this.isSilent ? undefined : this.#sent.text };
-      this.#telling = new Telling(options.pollers, asker, this.#reply.text, this.#repliedAt);
+      const { pollers } = options;
+      const sent = this.isSilent ? undefined : this.#sent.text;
+      const { text } = this.#reply;
+      this.#telling = new Telling(pollers, this.#address, sent, text, this.#repliedAt);
     }
   }
 
   /** Closes the connection: that says nothing of what its client has heard. */
   #giveUp(how: "end" | "terminate"): void {
-    this.#telling?.giveUp(this.#checks.options.now());
+    this.#telling?.giveUp();
     this.#telling = undefined;
     this.#socket[how]();
   }

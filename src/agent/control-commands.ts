@@ -1,14 +1,13 @@
 import {
-  CONTROL_COMMANDS,
   type ControlCommandName,
   explainControls,
   refuseControl,
   WAIT_LIMIT,
 } from "../controls.ts";
 import { log } from "../log.ts";
-import { parseText } from "../state/read.ts";
+import { Queue } from "../state/queue.ts";
 import { isReasonShown } from "../state/reply.ts";
-import { parseField, type State, StateError, withStatus } from "../state/state.ts";
+import { parseField, parseState, type State, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import {
   type Call,
@@ -26,7 +25,6 @@ import type { ControlClient } from "./control-client.ts";
 import { change, follow, hold } from "./control-scripts.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
-import { Queue } from "./queue.ts";
 import { Wait } from "./wait.ts";
 import { describeWait } from "./wait-words.ts";
 
@@ -37,9 +35,9 @@ const LOOK_MS = 100;
 const firstLooks = new Queue();
 
 const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
-  "show state": showState,
-  "show services": showServices,
-  "show pollers": (call) => showPollers(scopeOf(call), call.now()),
+  "show state": withoutText(showState),
+  "show services": withoutText(showServices),
+  "show pollers": withoutText((call) => showPollers(scopeOf(call), call.now())),
   "set status": setStatus,
   "set weight": (call) => setNumber("weight", call),
   "set maxconn": (call) => setNumber("maxconn", call),
@@ -47,7 +45,7 @@ const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
   change,
   follow,
   hold,
-  reload,
+  reload: withoutText(reload),
   wait,
   forget,
   "forget silent": forgetAllSilent,
@@ -65,10 +63,8 @@ export function createExecute(context: ControlContext) {
       for (const pattern of [TWO_WORDS, ONE_WORD]) {
         const [, called = "", text = ""] = pattern.exec(command) ?? [];
         const verb = called.replace(/\s+/, " ");
-        const row = CONTROL_COMMANDS.find((each) => each.name === verb);
-        if (!row) continue;
-        if (row.operands === "" && text !== "") break;
-        const answer = await COMMANDS[row.name]({ ...context, holds, client, name, text });
+        if (!isCommand(verb)) continue;
+        const answer = await COMMANDS[verb]({ ...context, holds, client, name, text });
         return answer ?? refuseControl(line);
       }
       return refuseControl(line);
@@ -79,8 +75,16 @@ export function createExecute(context: ControlContext) {
   };
 }
 
+function isCommand(verb: string): verb is ControlCommandName {
+  return Object.hasOwn(COMMANDS, verb);
+}
+
+function withoutText(run: Run): Run {
+  return (call) => (call.text === "" ? run(call) : undefined);
+}
+
 function scopeOf({ pollers, host, name }: Call) {
-  return { pollers, replies: host, name };
+  return { pollers, host, name };
 }
 
 async function showState(call: Call): Promise<string> {
@@ -131,7 +135,7 @@ function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | u
 }
 
 async function setState(call: Call): Promise<string> {
-  const state = await parseText(call.text);
+  const state = await parseState(call.text);
   return await setNoted(call, () => state);
 }
 

@@ -1,6 +1,5 @@
 // The commands of scripts, which give way to what a person has set, and to each other.
-import { parseText } from "../state/read.ts";
-import { isSameState, parseField, STATUSES, StateError, withStatus } from "../state/state.ts";
+import { parseField, parseState, STATUSES, StateError, withStatus } from "../state/state.ts";
 import { quote } from "../text.ts";
 import { type Call, ONE_WORD, set, toDate } from "./control-call.ts";
 import { followState } from "./follow.ts";
@@ -24,14 +23,14 @@ export async function change(call: Call): Promise<string | undefined> {
 
 /** `follow JSON`: a script that runs by itself overwrites nothing that a person has set. */
 export async function follow(call: Call): Promise<string> {
-  const wanted = await parseText(call.text);
+  const wanted = await parseState(call.text);
   return await set(call, (entry) => {
     // The steps of a deploy are a person's, too.
     const held = describeHold(call);
     if (held) throw new StateError([`not followed: ${held}`]);
     const state = followState(entry.state, wanted, call.host.mode);
     if (state === undefined) throw refuse("followed", entry, call);
-    return isSameState(state, entry.state) ? undefined : state;
+    return Bun.deepEquals(state, entry.state) ? undefined : state;
   });
 }
 

@@ -2,9 +2,9 @@ import { describeError } from "../errors.ts";
 import { type LogFields, log } from "../log.ts";
 import { SERVICE_NAME } from "../sent.ts";
 import { CHECK_MS, Disk, SILENCE, within } from "../state/disk.ts";
+import { Queue } from "../state/queue.ts";
 import { identify } from "../state/read.ts";
 import { type Change, Keeper, type Outcome, type Surroundings } from "./keeper.ts";
-import { Queue, Shared } from "./queue.ts";
 
 /** The most services of one agent; a directory that has more files is read up to here. */
 const SERVICE_LIMIT = 4096;
@@ -22,12 +22,9 @@ export class Files {
   readonly #own: Keeper;
   readonly #services = new Map<string, Keeper>();
   readonly #disk = new Disk();
-  readonly #discoveries = new Queue();
-  readonly #reload = new Shared(() => this.#readAll());
-  #cause = "start";
+  readonly #reloads = new Queue<Outcome>();
   /** Changes that are not made, or not saved yet. */
   readonly #pending = new Set<Promise<unknown>>();
-  #isStopping: boolean = false;
 
   constructor(options: FilesOptions) {
     this.#options = options;
@@ -41,22 +38,20 @@ export class Files {
 
   /** The file whose state is not known to be saved, for a line of the log; if there is one. */
   get unsaved(): LogFields | undefined {
-    const keepers = [this.#own, ...this.#services.values()];
-    return keepers.find(({ file }) => file.isUnsaved)?.fields;
+    return this.#all.find(({ file }) => file.isUnsaved)?.fields;
   }
 
   /** Reads all files for the first time; tells when the host's is read. */
   async start(hostIsRead?: () => void): Promise<void> {
     await this.#own.read("start");
     hostIsRead?.();
-    if (this.#options.directory !== undefined) await this.#readServices();
+    await this.#readServices("start");
   }
 
   /** Reads all files anew, as SIGHUP asks. Changes that come after it act on what is read. */
   reload(cause: string): Promise<Outcome> {
-    this.#cause = cause;
-    for (const keeper of [this.#own, ...this.#services.values()]) keeper.demandRead(cause);
-    return this.#reload.run();
+    for (const keeper of this.#all) keeper.demandRead(cause);
+    return this.#reloads.share(() => this.#readAll(cause));
   }
 
   /**
@@ -77,18 +72,12 @@ export class Files {
     await this.#own.look();
     if (name === undefined) return;
     const keeper = this.#services.get(name);
-    if (keeper) await keeper.look();
-    else await this.#discover(name);
+    await (keeper ? keeper.look() : within(CHECK_MS, this.#discover(name)));
   }
 
   /** Looks at all files. */
   async lookAtAll(): Promise<void> {
-    for (const keeper of [this.#own, ...this.#services.values()]) await keeper.look();
-  }
-
-  /** Reads no further service: the agent stops, and must not wait for thousands of files. */
-  stopReading(): void {
-    this.#isStopping = true;
+    for (const keeper of this.#all) await keeper.look();
   }
 
   /** Resolves when all changes are made, and saved or known not to be. */
@@ -96,87 +85,78 @@ export class Files {
     await Promise.allSettled(this.#pending);
   }
 
-  async #readAll(): Promise<Outcome> {
-    const outcome = await this.#own.readDemanded();
+  get #all(): Keeper[] {
+    return [this.#own, ...this.#services.values()];
+  }
+
+  async #readAll(cause: string): Promise<Outcome> {
+    const outcome = await this.#own.refresh();
+    const problem = await this.#readServices(cause);
+    if (problem)
+      return { isGood: false, text: outcome.isGood ? problem : `${outcome.text}; ${problem}` };
     if (this.#options.directory === undefined) return outcome;
-    const problem = await this.#readServices();
-    if (problem === undefined)
-      return { ...outcome, text: `${outcome.text}, ${this.#services.size} services` };
-    return { isGood: false, text: outcome.isGood ? problem : `${outcome.text}; ${problem}` };
+    const { size } = this.#services;
+    return { ...outcome, text: `${outcome.text}, ${size} service${size === 1 ? "" : "s"}` };
   }
 
   /** Reads the set of services, and each of them; returns what was wrong. */
-  async #readServices(): Promise<string | undefined> {
-    const cause = this.#cause;
+  async #readServices(cause: string): Promise<string | undefined> {
     const { directory } = this.#options;
-    let names: string[] = [];
+    if (directory === undefined) return undefined;
     let problem: string | undefined;
     try {
-      names = await this.#list(cause);
-      const kept = new Set(names.slice(0, SERVICE_LIMIT));
-      for (const name of this.#services.keys()) if (!kept.has(name)) this.#remove(name);
-    } catch (error) {
+      const names = await this.#disk.ask(() => listServices(directory, cause));
+      if (names === undefined) throw new Error(SILENCE);
+      problem = this.#update(names, cause);
+    } catch (thrown) {
       // Nothing is known of the services: those that were there stay.
-      problem = `services not read: ${describeError(error)}`;
-      log("services not read", { cause, directory, error: describeError(error) });
-      names = [...this.#services.keys()];
-    }
-    if (names.length > SERVICE_LIMIT) {
-      problem = `more than ${SERVICE_LIMIT} services: ${names.length - SERVICE_LIMIT} are left out`;
-      log("too many services", { cause, directory, services: names.length, limit: SERVICE_LIMIT });
+      const error = describeError(thrown);
+      log("services not read", { cause, directory, error });
+      problem = `services not read: ${error}`;
     }
     const bad: string[] = [];
-    for (const name of names.slice(0, SERVICE_LIMIT)) {
-      if (this.#isStopping) break;
-      const keeper = this.#services.get(name);
-      const { isGood } = keeper ? await keeper.readDemanded() : await this.#add(name);
-      if (!isGood) bad.push(name);
+    for (const [name, keeper] of this.#services) {
+      if (!(await keeper.refresh()).isGood) bad.push(name);
     }
-    const named = `refused: ${bad.slice(0, 8).join(", ")}${bad.length > 8 ? " ..." : ""}`;
-    return problem ?? (bad.length > 0 ? named : undefined);
+    if (problem ?? bad.length === 0) return problem;
+    return `refused: ${bad.sort().slice(0, 8).join(", ")}${bad.length > 8 ? " ..." : ""}`;
   }
 
-  /** The names of the services in the directory, sorted. */
-  async #list(cause: string): Promise<string[]> {
-    const { directory = "" } = this.#options;
-    const listed = await this.#disk.wait(this.#disk.ask(() => listNames(directory)));
-    if (listed === undefined) throw new Error(SILENCE);
-    const isService = (name: string) => SERVICE_NAME.test(name);
-    const ignored = listed.filter((name) => !isService(name));
-    if (ignored[0] !== undefined) {
-      const fields = { cause, directory, files: ignored.length, file: `${ignored[0]}.json` };
-      log("files that are named like no service, ignored", fields);
+  /** Takes the services of these names for all there are; returns what was wrong. */
+  #update(names: readonly string[], cause: string): string | undefined {
+    const { directory, host, now } = this.#options;
+    const kept = new Set(names.slice(0, SERVICE_LIMIT));
+    for (const [name, keeper] of this.#services) {
+      if (kept.has(name)) continue;
+      keeper.leave();
+      this.#services.delete(name);
+      host.remove(name, now());
+      log("service gone", { cause, service: name });
     }
-    return ignored.length === 0 ? listed : listed.filter(isService);
+    for (const name of kept) if (!this.#services.has(name)) this.#add(name);
+    const left = names.length - kept.size;
+    if (left === 0) return undefined;
+    log("too many services", { cause, directory, services: names.length, limit: SERVICE_LIMIT });
+    return `more than ${SERVICE_LIMIT} services: ${left} are left out`;
   }
 
   /** Takes in a service whose file has appeared since the directory was read. */
   async #discover(name: string): Promise<void> {
-    const { directory } = this.#options;
+    const { directory, host } = this.#options;
     if (directory === undefined || !SERVICE_NAME.test(name) || this.#disk.isSilent) return;
-    const discovery = this.#discoveries.run(async () => {
-      if (this.#services.has(name) || this.#services.size >= SERVICE_LIMIT) return;
-      const look = this.#disk.ask(() => identify(this.#path(name)));
-      const { error } = (await this.#disk.wait(look)) ?? { error: SILENCE };
-      if (error !== undefined) return;
-      await this.#add(name);
-      const reply = this.#options.host.reply(name).text;
-      log("service", { cause: "file", service: name, reply });
-    });
-    await within(CHECK_MS, discovery);
+    const found = await this.#disk.ask(() => identify(this.#path(name)));
+    if (found === undefined || found.error !== undefined) return;
+    const known = this.#services.get(name);
+    if (!known && this.#services.size >= SERVICE_LIMIT) return;
+    await (known ?? this.#add(name)).refresh();
+    if (!known) log("service", { cause: "file", service: name, reply: host.reply(name).text });
   }
 
-  async #add(name: string): Promise<Outcome> {
+  #add(name: string): Keeper {
     const keeper = new Keeper(name, this.#path(name), this.#options);
+    keeper.demandRead("start");
     this.#services.set(name, keeper);
-    return await keeper.read("start");
-  }
-
-  #remove(name: string): void {
-    this.#services.get(name)?.leave();
-    this.#services.delete(name);
-    this.#options.host.remove(name, this.#options.now());
-    log("service gone", { cause: this.#cause, service: name });
+    return keeper;
   }
 
   #path(name: string): string {
@@ -184,12 +164,18 @@ export class Files {
   }
 }
 
-/** What is in a directory by names without their ending, sorted. */
-async function listNames(directory: string): Promise<string[]> {
+/** The names of the services in a directory, sorted; says what else is there. */
+async function listServices(directory: string, cause: string): Promise<string[]> {
   const names: string[] = [];
+  const ignored: string[] = [];
   const scan = { cwd: directory, onlyFiles: false, throwErrorOnBrokenSymlink: false };
   for await (const file of new Bun.Glob("*.json").scan(scan)) {
-    names.push(file.slice(0, -".json".length));
+    const name = file.slice(0, -".json".length);
+    if (SERVICE_NAME.test(name)) names.push(name);
+    else ignored.push(file);
   }
+  const [file] = ignored.sort();
+  const fields = { cause, directory, files: ignored.length, file };
+  if (file) log("files that are named like no service, ignored", fields);
   return names.sort();
 }

@@ -1,6 +1,6 @@
 import { NO_SERVICE, nameIn } from "../sent.ts";
 import { ADMIN, formatReply, HEALTH, type ReplyMode } from "../state/reply.ts";
-import { FAILED, isSameState, type State, type Status } from "../state/state.ts";
+import { FAILED, type State, type Status } from "../state/state.ts";
 
 /** A reply as bytes for the wire and as text for people, without its newline. */
 export interface Reply {
@@ -77,7 +77,7 @@ export class Host {
   /** Sets a state, and adds the service if it is new. The same state as before changes nothing. */
   put(name: string | undefined, state: State, by: string, now: number): void {
     const old = this.find(name);
-    if (old && isSameState(old.state, state)) return;
+    if (Bun.deepEquals(old?.state, state)) return;
     const { status } = state;
     // Nobody was told what it was before the start.
     const told = by === "start" ? undefined : old;

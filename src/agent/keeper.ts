@@ -1,10 +1,9 @@
 import { type LogFields, log } from "../log.ts";
 import { CHECK_MS, SILENCE, within } from "../state/disk.ts";
-import type { Found } from "../state/read.ts";
+import { Queue } from "../state/queue.ts";
 import { FAILED, type State, StateError } from "../state/state.ts";
-import { StateFile, type Written } from "../state/state-file.ts";
+import { type Found, StateFile, type Written } from "../state/state-file.ts";
 import type { Entry, Host } from "./host.ts";
-import { Queue, Shared } from "./queue.ts";
 
 /** How something ended: `saved`, `not saved: ...`, `loaded`, `refused: ...` and the like. */
 export interface Outcome {
@@ -17,6 +16,9 @@ export interface Outcome {
  * StateError to refuse.
  */
 export type Change = (entry: Entry) => State | undefined;
+
+/** The cause of a change that somebody has made in the file. */
+const EDIT = "file";
 
 /** How most reads end. */
 const LOADED: Outcome = { isGood: true, text: "loaded" };
@@ -39,9 +41,7 @@ export class Keeper {
   readonly file: StateFile;
   readonly #name: string | undefined;
   readonly #with: Surroundings;
-  readonly #queue = new Queue();
-  /** Made when it is needed: there may be thousands of files, and most are not watched. */
-  #look: Shared<void> | undefined;
+  readonly #queue = new Queue<Outcome>();
   /** Why the file has to be read before anything else is done with it. */
   #due: string | undefined;
   #lastRead = LOADED;
@@ -71,24 +71,19 @@ export class Keeper {
   /** Reads the file; unreadable or invalid, the state is FAIL, and the one before is gone. */
   read(cause: string): Promise<Outcome> {
     this.demandRead(cause);
-    return this.readDemanded();
+    return this.refresh();
   }
 
-  /** Reads the file if that was demanded and not done since; tells how the last read ended. */
-  readDemanded(): Promise<Outcome> {
-    return this.#queue.run(() => this.#readDue());
+  /** Reads the file if that was demanded, or with watch if it changed; tells how that ended. */
+  refresh(): Promise<Outcome> {
+    return this.#queue.share(() => this.#refresh());
   }
 
-  /** Takes on what the file holds, if it changed; waits 0.2 s for a disk, and not at all again. */
-  look(): Promise<void> {
-    this.#look ??= new Shared(() => this.#lookOnce());
-    return this.#look.run();
-  }
-
-  async #lookOnce(): Promise<void> {
+  /** Refreshes for a check: waits 0.2 s for the disk, and while that hangs not at all. */
+  async look(): Promise<void> {
     if (this.#isHanging) return;
-    const look = this.#queue.run(() => this.#reread());
-    if (await within(CHECK_MS, look)) return;
+    const look = this.refresh();
+    if ((await within(CHECK_MS, look)) || this.#isHanging) return;
     this.#isHanging = true;
     log("state file does not answer, the last state stays", this.fields);
     void look.then(() => {
@@ -104,7 +99,7 @@ export class Keeper {
    */
   async set(change: Change, cause: string): Promise<Outcome> {
     const { written } = await this.#queue.run(() => this.#change(change, cause));
-    return written ? this.#logWritten(await written) : { isGood: true, text: "unchanged" };
+    return written ? logWritten(await written, this.fields) : { isGood: true, text: "unchanged" };
   }
 
   /** Its service is gone: nothing that is still under way changes the host. */
@@ -112,107 +107,75 @@ export class Keeper {
     this.#isGone = true;
   }
 
-  async #readDue(): Promise<Outcome> {
-    const cause = this.#due;
-    if (cause === undefined || this.#isGone) return this.#lastRead;
-    const old = this.#reply();
-    const found = await this.file.read();
+  async #refresh(): Promise<Outcome> {
+    const cause = this.#due ?? EDIT;
+    if (cause === EDIT && !this.#with.watch) return this.#lastRead;
     this.#due = undefined;
-    this.#lastRead = this.#take(found, cause, old);
+    const found = await this.file.read(cause === EDIT);
+    if (!this.#isGone) this.#lastRead = this.#take(found, cause);
     return this.#lastRead;
   }
 
-  #take(found: Found | undefined, cause: string, old: string): Outcome {
-    if (this.#isGone) return this.#lastRead;
+  /** Takes on what was found. An edit that is invalid leaves the last good state in force. */
+  #take(found: Found | undefined, cause: string): Outcome {
+    const { fields } = this;
+    // One that has lost its name holds what it held.
+    this.#logDetached();
     if (found === undefined) {
+      if (cause === EDIT) return this.#lastRead;
       if (!this.#with.host.find(this.#name)) this.#put(FAILED, cause);
-      log("state file not read, the last state stays", { cause, ...this.fields, error: SILENCE });
+      log("state file not read, the last state stays", { cause, ...fields, error: SILENCE });
       return { isGood: false, text: `not read: ${SILENCE}` };
     }
-    this.#logDetached();
     if ("problem" in found) {
       const error = found.problem;
-      this.#put(FAILED, cause);
-      const fields = { cause, ...this.fields, error, old, new: this.#reply() };
-      log("state file refused", fields);
+      if (cause === EDIT)
+        log("state file refused, the last good state stays", { cause, ...fields, error });
+      else {
+        const old = this.#put(FAILED, cause);
+        log("state file refused", { cause, ...fields, error, old, new: this.#reply });
+      }
       return { isGood: false, text: `refused: ${error}` };
     }
-    this.#put(found.state, cause);
-    // Of many services only those that changed are news; the first state is told at the start.
-    const isNews = cause !== "start" && (this.#name === undefined || old !== this.#reply());
-    if (isNews) this.#logState(cause, old);
+    const old = this.#put(found.state, cause);
+    // The first state is told at the start; of edits and services only what changed is news.
+    const isNews =
+      cause !== "start" && ((cause !== EDIT && this.#name === undefined) || old !== this.#reply);
+    if (isNews) this.#logState(found.state, cause, old);
     return LOADED;
   }
 
-  /** Takes on what the file holds if that changed; invalid, the last good state stays. */
-  async #reread(): Promise<true> {
-    await this.#readDue();
-    const old = this.#reply();
-    const found = await this.file.readIfChanged();
-    // One that has lost its name holds what it held.
-    this.#logDetached();
-    if (found === undefined || this.#isGone) return true;
-    const cause = "file";
-    if ("problem" in found) {
-      const fields = { cause, ...this.fields, error: found.problem };
-      log("state file refused, the last good state stays", fields);
-    } else {
-      this.#put(found.state, cause);
-      if (old !== this.#reply()) this.#logState(cause, old);
-    }
-    return true;
-  }
-
   async #change(change: Change, cause: string): Promise<{ written?: Promise<Written> }> {
-    if (this.#due) await this.#readDue();
-    else if (this.file.isStale) await this.#readAgain();
-    else if (this.#with.watch) await this.#reread();
+    if (this.#due === undefined && this.file.isStale) {
+      // The file may have been put right.
+      const found = await this.file.read();
+      if (found && "state" in found) this.#put(found.state, EDIT);
+    } else await this.#refresh();
     const entry = this.#isGone ? undefined : this.#with.host.find(this.#name);
     if (entry === undefined) throw new StateError(["no such service any more"]);
     const state = change(entry);
     if (state === undefined) return {};
-    const old = this.#reply();
-    this.#put(state, cause);
-    this.#logState(cause, old);
+    this.#logState(state, cause, this.#put(state, cause));
     return { written: this.file.write(state) };
   }
 
-  /** After a read that failed: the file may have been put right. */
-  async #readAgain(): Promise<void> {
-    const found = await this.file.read();
-    if (found && "state" in found && !this.#isGone) this.#put(found.state, "file");
+  /** Sets the state; returns the reply before. */
+  #put(state: State, cause: string): string {
+    const { host, now } = this.#with;
+    const old = this.#reply;
+    if (!this.#isGone) host.put(this.#name, state, cause, now());
+    return old;
   }
 
-  #put(state: State, cause: string): void {
-    this.#with.host.put(this.#name, state, cause, this.#with.now());
-  }
-
-  #reply(): string {
+  /** The present reply. It is kept once it was asked for: at a start nobody needs it yet. */
+  get #reply(): string {
     return this.#with.host.reply(this.#name).text;
   }
 
-  #logState(cause: string, old: string): void {
-    const reply = this.#reply();
-    const reason = this.#with.host.find(this.#name)?.state.reason;
+  #logState({ reason }: State, cause: string, old: string): void {
     // Not every reply shows it.
-    const hidden = reply.includes("#") ? undefined : reason;
-    log("state", { cause, service: this.#name, old, new: reply, reason: hidden });
-  }
-
-  /** Logs what was particular about a save, and tells how it went. */
-  #logWritten(written: Written): Outcome {
-    const { fields } = this;
-    if ("problem" in written) {
-      log("save failed", { ...fields, error: written.problem });
-      return { isGood: false, text: `not saved: ${written.problem}` };
-    }
-    const { rejected, inPlace, replaced, undurable } = written.saved;
-    if (rejected) log("invalid state file set aside", { file: rejected });
-    if (replaced) log("saved with another owner or mode", { ...fields, old: replaced });
-    if (inPlace) log("saved in place, not atomically", { ...fields, error: inPlace });
-    if (undurable) log("saved, but a power failure may undo it", { ...fields, error: undurable });
-    const saved = inPlace ? `saved in place: ${inPlace}` : "saved";
-    return { isGood: true, text: undurable ? `${saved}, not durably: ${undurable}` : saved };
+    const hidden = this.#reply.includes("#") ? undefined : reason;
+    log("state", { cause, service: this.#name, old, new: this.#reply, reason: hidden });
   }
 
   /** A file that is mounted alone, and was replaced outside: edits and saves miss each other. */
@@ -221,4 +184,19 @@ export class Keeper {
     this.#wasDetached = true;
     log("state file was replaced outside its mount: mount its directory instead", this.fields);
   }
+}
+
+/** Logs what was particular about a save, and tells how it went. */
+function logWritten(written: Written, fields: LogFields): Outcome {
+  if ("problem" in written) {
+    log("save failed", { ...fields, error: written.problem });
+    return { isGood: false, text: `not saved: ${written.problem}` };
+  }
+  const { rejected, inPlace, replaced, undurable } = written.saved;
+  if (rejected) log("invalid state file set aside", { file: rejected });
+  if (replaced) log("saved with another owner or mode", { ...fields, old: replaced });
+  if (inPlace) log("saved in place, not atomically", { ...fields, error: inPlace });
+  if (undurable) log("saved, but a power failure may undo it", { ...fields, error: undurable });
+  const saved = inPlace ? `saved in place: ${inPlace}` : "saved";
+  return { isGood: true, text: undurable ? `${saved}, not durably: ${undurable}` : saved };
 }

@@ -1,52 +1,44 @@
-import type { Poller } from "./poller.ts";
+import { Doubts } from "./doubts.ts";
+import type { Asker, Poller } from "./poller.ts";
 
 /** The most pollers that are remembered. */
 export const POLLER_LIMIT = 4096;
 
-/** The silence after which one that is no load balancer is forgotten (ms). */
-const MEMORY_MS = 600_000;
-
 /** How long it counts that there was no room for a poller (ms). */
 const FULL_MS = 60_000;
 
-/** How many of the oldest strangers are looked at for one that makes room. */
+/** How many of the oldest that are no load balancers are looked at for one that makes room. */
 const ROOM_LOOKS = 8;
 
-/** The pollers that are remembered: load balancers for good, all others while they ask. */
+/** The pollers that are remembered. */
 export class PollerMemory {
-  /** By address and what was sent. */
-  readonly #balancers = new Map<string, Poller>();
-  /** In the order of their last check, the oldest first. */
-  readonly #others = new Map<string, Poller>();
+  /** By address and what was sent; those that are no load balancers in the order of their checks. */
+  readonly #pollers = new Map<string, Poller>();
   readonly #byAddress = new Map<string, Poller[]>();
   #fullAt = Number.NEGATIVE_INFINITY;
 
   get size(): number {
-    return this.#balancers.size + this.#others.size;
+    return this.#pollers.size;
   }
 
-  *[Symbol.iterator](): Generator<Poller, undefined> {
-    yield* this.#balancers.values();
-    yield* this.#others.values();
+  [Symbol.iterator](): IterableIterator<Poller> {
+    return this.#pollers.values();
   }
 
   /** One that asks now. */
-  get(address: string, sent: string): Poller | undefined {
-    const key = keyOf(address, sent);
-    const balancer = this.#balancers.get(key);
-    if (balancer) return balancer;
-    const other = this.#others.get(key);
-    if (other) {
-      this.#others.delete(key);
-      this.#others.set(key, other);
+  get(asker: Asker): Poller | undefined {
+    const key = keyOf(asker);
+    const poller = this.#pollers.get(key);
+    if (poller && !poller.isBalancer) {
+      this.#pollers.delete(key);
+      this.#pollers.set(key, poller);
     }
-    return other;
+    return poller;
   }
 
   /** Whether it is remembered, and was not forgotten. */
   has(poller: Poller): boolean {
-    const key = keyOf(poller.address, poller.sent);
-    return (this.#balancers.get(key) ?? this.#others.get(key)) === poller;
+    return this.#pollers.get(keyOf(poller)) === poller;
   }
 
   /** All lines of an address. */
@@ -54,47 +46,40 @@ export class PollerMemory {
     return this.#byAddress.get(address) ?? [];
   }
 
+  /** Where it is in doubt what was written to an address before it had sent anything. */
+  shared(address: string): Doubts | undefined {
+    const [first, ...others] = this.at(address);
+    if (first && !first.shared) {
+      first.shared = new Doubts();
+      for (const line of others) line.shared = first.shared;
+    }
+    return first?.shared;
+  }
+
   /** Remembers a new one, in place of the oldest stranger if need be; or says that it is full. */
   add(poller: Poller, isStranger: (poller: Poller) => boolean, now: number): boolean {
     if (this.size >= POLLER_LIMIT) {
-      const stranger = this.#others.values().take(ROOM_LOOKS).find(isStranger);
+      const others = this.#pollers.values().filter(({ isBalancer }) => !isBalancer);
+      const stranger = others.take(ROOM_LOOKS).find(isStranger);
       if (!stranger) {
         this.#fullAt = now;
         return false;
       }
       this.remove(stranger);
     }
-    this.#others.set(keyOf(poller.address, poller.sent), poller);
+    this.#pollers.set(keyOf(poller), poller);
     const beside = this.#byAddress.get(poller.address);
     if (beside) beside.push(poller);
     else this.#byAddress.set(poller.address, [poller]);
     return true;
   }
 
-  /** Remembers one as a load balancer: it makes room for nobody. */
-  keep(poller: Poller): void {
-    poller.isKept = true;
-    const key = keyOf(poller.address, poller.sent);
-    // It may have been forgotten, and be another one by now.
-    if (this.#others.get(key) !== poller) return;
-    this.#others.delete(key);
-    this.#balancers.set(key, poller);
-  }
-
+  /** Forgets one. */
   remove(poller: Poller): void {
-    const key = keyOf(poller.address, poller.sent);
-    if (!this.#balancers.delete(key) && !this.#others.delete(key)) return;
+    if (!this.#pollers.delete(keyOf(poller))) return;
     const left = this.at(poller.address).filter((each) => each !== poller);
     if (left.length > 0) this.#byAddress.set(poller.address, left);
     else this.#byAddress.delete(poller.address);
-  }
-
-  /** Forgets those that are no load balancers and have been silent for long. */
-  expire(now: number): void {
-    for (const poller of this.#others.values()) {
-      if (now - poller.askedAt < MEMORY_MS) return;
-      this.remove(poller);
-    }
   }
 
   /** Whether one that may count was not remembered for want of room. */
@@ -103,6 +88,6 @@ export class PollerMemory {
   }
 }
 
-function keyOf(address: string, sent: string): string {
+function keyOf({ address, sent }: Asker): string {
   return `${address} ${sent}`;
 }

@@ -1,9 +1,9 @@
 import { type Named, normalizeIp } from "../named-pollers.ts";
-import { nameIn } from "../sent.ts";
 import { quote } from "../text.ts";
+import type { Doubt } from "./doubts.ts";
 import type { Poller } from "./poller.ts";
-import { isBalancer, toSeconds } from "./pollers.ts";
-import type { Scope } from "./survey.ts";
+import { toSeconds } from "./pollers.ts";
+import { concerns, type Scope } from "./survey.ts";
 
 /** How many pollers a line names. */
 const NAMED_LIMIT = 8;
@@ -13,14 +13,14 @@ const SILENT_MS = 10_000;
 
 /** `show pollers`: who asks, who of them counts and why, and what each was told, as JSON. */
 export function showPollers(scope: Scope, now: number, clock: number = Date.now()): string {
-  const { pollers, replies, name } = scope;
+  const { pollers, host, name } = scope;
   pollers.sweep(now);
   const toDate = (at: number) => new Date(clock - (now - at)).toISOString();
   const shown = [...pollers.memory]
-    .filter(({ sent }) => name === undefined || nameIn(sent) === name)
+    .filter((poller) => concerns(scope, poller))
     .toSorted((one, other) => one.askedAt - other.askedAt)
     .map((poller) => {
-      const { address, sent, told, doubts } = poller;
+      const { address, sent, told, interval } = poller;
       const isCertain = told !== undefined && poller.isTold(told);
       const why = pollers.standing(poller, now);
       return {
@@ -28,15 +28,15 @@ export function showPollers(scope: Scope, now: number, clock: number = Date.now(
         sent,
         age: Math.round(now - poller.askedAt) / 1000,
         since: toDate(poller.since),
-        interval: poller.interval === 0 ? null : Math.round(poller.interval) / 1000,
+        interval: interval === 0 ? null : Math.round(interval) / 1000,
         reply: isCertain ? told : null,
-        ...(!isCertain && { perhaps: listReplies([told, ...doubts.map(({ reply }) => reply)]) }),
-        isServed: poller.isTold(replies.replyTo(sent).text),
+        ...(!isCertain && { perhaps: listReplies([{ reply: told }, ...poller.doubts]) }),
+        isServed: poller.isTold(host.replyTo(sent).text),
         counts: why !== "stranger",
         why,
       };
     });
-  const absent = (pollers.options.named?.balancers ?? [])
+  const absent = pollers.named.balancers
     .filter((each) => pollers.of(each).length === 0)
     .map((each) => ({
       ...{ address: each.text, sent: null, age: null, since: null, interval: null, reply: null },
@@ -49,62 +49,59 @@ export function showPollers(scope: Scope, now: number, clock: number = Date.now(
 export function forgetAddress(scope: Scope, address: string, now: number): string {
   const { pollers, name } = scope;
   const ip = normalizeIp(address) ?? address;
-  const found = pollers.options.named?.find(ip);
-  const named = isBalancer(found) ? [found] : [];
-  const lines = named[0] ? pollers.of(named[0]) : pollers.memory.at(ip);
-  const gone = lines.filter(({ sent }) => name === undefined || nameIn(sent) === name);
-  if (gone.length === 0 && named.every((each) => pollers.isExcused(each, name))) {
+  const named = pollers.named.balancers.find(({ addresses }) => addresses.includes(ip));
+  const lines = named ? pollers.of(named) : pollers.memory.at(ip);
+  const gone = lines.filter((poller) => concerns(scope, poller));
+  if (gone.length === 0 && (!named || pollers.isExcused(named, name))) {
     const of = name === undefined ? "" : ` of ${quote(name)}`;
     return `error: no poller${of} has the address ${quote(address)}`;
   }
-  pollers.forget(gone, named, name);
+  for (const poller of gone) pollers.memory.remove(poller);
+  if (named) pollers.excuse(named, name);
   if (gone.length === 0) return `ok forgotten: ${address}, which has never asked`;
-  const howMany = gone.length === 1 ? "1 poller" : `${gone.length} pollers`;
-  return `ok forgotten: ${howMany} of ${address}${describeAsking(gone, now)}`;
+  return `ok forgotten: ${countPollers(gone.length)} of ${address}${describeAsking(gone, now)}`;
 }
 
 /** `forget silent SECONDS`: what has become of it. */
 export function forgetSilent(scope: Scope, seconds: number, now: number): string {
   const { pollers, name } = scope;
-  const { named, now: start } = pollers.options;
-  const limit = seconds * 1000;
-  const gone = [...pollers.memory].filter(
-    ({ askedAt, sent }) => now - askedAt >= limit && (name === undefined || nameIn(sent) === name),
-  );
-  const never = (named?.balancers ?? []).filter(
-    (each) =>
-      now - start >= limit && pollers.of(each).length === 0 && !pollers.isExcused(each, name),
-  );
-  pollers.forget(gone, never, name);
-  const silenced = new Set(gone.flatMap((each) => (isBalancer(each.named) ? [each.named] : [])));
-  pollers.forget(
-    [],
-    [...silenced].filter((each) => pollers.of(each).length === 0),
-    name,
-  );
+  const since = now - seconds * 1000;
+  const isSilent = (poller: Poller) => poller.askedAt <= since && concerns(scope, poller);
+  const gone = [...pollers.memory].filter(isSilent);
+  const areDue = pollers.options.now <= since;
+  const listAbsent = () =>
+    pollers.named.balancers.filter(
+      (each) => areDue && pollers.of(each).length === 0 && !pollers.isExcused(each, name),
+    );
+  const never = listAbsent();
+  for (const poller of gone) pollers.memory.remove(poller);
+  for (const each of listAbsent()) pollers.excuse(each, name);
   const names = [...gone.map(describeAsker), ...never.map(({ text }) => text)];
-  const howMany = names.length === 1 ? "1 poller" : `${names.length} pollers`;
   const who = names.length > 0 ? `: ${list(names)}` : "";
-  return `ok forgotten: ${howMany} silent for ${seconds} s${who}${describeAsking(gone, now)}`;
+  const silent = `${countPollers(names.length)} silent for ${seconds} s`;
+  return `ok forgotten: ${silent}${who}${describeAsking(gone, now)}`;
+}
+
+function countPollers(count: number): string {
+  return count === 1 ? "1 poller" : `${count} pollers`;
 }
 
 /** A poller that does not know: what it was told, and when it asked. */
 export function describeMissing(scope: Scope, poller: Poller, now: number): string {
+  const { told, toldAt, asks, askedAt, sent, doubts } = poller;
   const isNew = scope.pollers.standing(poller, now) === "new";
   const who = `${describeAsker(poller)}${isNew ? " (new)" : ""}`;
-  const asked = ago(now - poller.askedAt);
-  const { told, doubts } = poller;
-  const present = scope.replies.replyTo(poller.sent).text;
-  if (poller.isTold(present)) {
-    if (poller.asks < 2) return `${who} has asked only once, ${asked}`;
+  const asked = ago(now - askedAt);
+  if (poller.isTold(scope.host.replyTo(sent).text)) {
+    if (asks < 2) return `${who} has asked only once, ${asked}`;
     return `${who} asked ${asked} and not since, so that others behind this address may not know`;
   }
-  const perhaps = listReplies(doubts.map(({ reply }) => reply)).join(" or ");
+  const perhaps = listReplies(doubts).join(" or ");
   if (told === undefined) {
     return `${who} asked ${asked}, was sent ${perhaps} and has perhaps never heard it`;
   }
-  const since = `was told ${told} ${ago(now - poller.toldAt)}`;
-  const hint = poller.sent === "" ? " (without an `agent-send` many checks do not tell)" : "";
+  const since = `was told ${told} ${ago(now - toldAt)}`;
+  const hint = sent === "" ? " (without an `agent-send` many checks do not tell)" : "";
   if (doubts.length > 0) return `${who} ${since}, and has perhaps heard ${perhaps} ${asked}${hint}`;
   return `${who} ${since} and has not asked since`;
 }
@@ -116,20 +113,19 @@ export function advise(
   absent: readonly Named[],
   now: number,
 ): string {
-  const addresses = new Set([
-    ...missing.map(({ address }) => address),
-    ...absent.flatMap(({ addresses: [first] }) => first ?? []),
-  ]);
-  const isOne = addresses.size === 1;
+  const first = absent.flatMap(({ addresses }) => addresses.slice(0, 1));
+  const addresses = [...new Set([...missing.map(({ address }) => address), ...first])];
+  const isOne = addresses.length === 1;
   const forget = `hapgent ctl ${name === undefined ? "" : `@${name} `}forget`;
-  const silence = Math.min(...missing.map(({ askedAt }) => now - askedAt));
-  const areMany = addresses.size > 3;
-  const commands = [...addresses].slice(0, 3).map((address) => `${forget} ${address}`);
-  const areSilent = silence >= SILENT_MS && Number.isFinite(silence);
-  const command =
-    areMany && areSilent
-      ? `${forget} silent ${Math.floor(silence / 1000)}`
-      : commands.join("; ") + (areMany ? "; ..." : "");
+  const silence = now - Math.max(...missing.map(({ askedAt }) => askedAt));
+  let command = addresses
+    .map((address) => `${forget} ${address}`)
+    .slice(0, 3)
+    .join("; ");
+  if (addresses.length > 3) {
+    const areSilent = missing.length > 0 && silence >= SILENT_MS;
+    command = areSilent ? `${forget} silent ${Math.floor(silence / 1000)}` : `${command}; ...`;
+  }
   if (!missing.some((poller) => pollers.standing(poller, now) === "new")) {
     return `If ${isOne ? "it is" : "they are"} gone: ${command}`;
   }
@@ -160,8 +156,8 @@ function describeAsking(gone: readonly Poller[], now: number): string {
   return `; ${subject} still asks (${asked}${every}), and counts again when it does`;
 }
 
-function listReplies(replies: readonly (string | undefined)[]): string[] {
-  return [...new Set(replies.filter((reply) => reply !== undefined))];
+function listReplies(doubts: readonly Pick<Doubt, "reply">[]): string[] {
+  return [...new Set(doubts.flatMap(({ reply }) => reply ?? []))];
 }
 
 function ago(milliseconds: number): string {

@@ -1,4 +1,5 @@
 import type { Named } from "../named-pollers.ts";
+import { type Doubt, Doubts } from "./doubts.ts";
 import { Rhythm } from "./rhythm.ts";
 
 /** After this many checks, and one that was served, a poller is a load balancer. */
@@ -7,25 +8,10 @@ export const KNOWN_AFTER = 3;
 /** Checks, and those that were served, are counted at most once in this time (ms). */
 const COUNTING_MS = 1000;
 
-/** How many different replies that may have been heard are told apart. */
-const DOUBTS = 8;
-
 /** Who asks: an address, and what it sends. HAProxy's `agent-send` tells two lines apart. */
 export interface Asker {
   readonly address: string;
-  /** Undefined: the reply was written before it was read. */
-  readonly sent: string | undefined;
-}
-
-/** A reply that was written, and that may have been heard. */
-export interface WrittenReply {
-  readonly poller: Poller;
-  readonly at: number;
-  /** Whether it was written to this poller: then a clean close says that it was heard. */
-  readonly isCertain: boolean;
-  /** Undefined: several, none of which is told apart any more. */
-  reply: string | undefined;
-  isOpen: boolean;
+  readonly sent: string;
 }
 
 /**
@@ -33,12 +19,6 @@ export interface WrittenReply {
  * is certain when the client closed cleanly after it.
  */
 export class Poller {
-  readonly address: string;
-  readonly sent: string;
-  /** The entry of HAPGENT_POLLERS that its address belongs to. */
-  readonly named: Named | undefined;
-  /** When it asked first (ms). */
-  readonly since: number;
   /** When it asked last (ms). */
   askedAt: number;
   /** How often it has asked and was served, at most once a second. */
@@ -48,28 +28,24 @@ export class Poller {
   told: string | undefined;
   toldAt = Number.NEGATIVE_INFINITY;
   readonly rhythm = new Rhythm();
-  /** Whether the log has it, as one that does not count. */
-  isLogged: boolean = false;
-  /** Whether it is remembered as a load balancer, for good. */
-  isKept: boolean = false;
-  /**
-   * Who takes the place of checks of its address that have sent nothing: each line of the address
-   * may have heard what those were written.
-   */
-  silent: Poller | undefined;
-  /** Its own replies that may have been heard, as `doubts` has them. */
-  readonly #doubts: WrittenReply[] = [];
-  /** How many of them are not open. */
-  #closedDoubts = 0;
+  /** What was written to it. */
+  readonly written = new Doubts();
+  /** What was written to checks of its address that had sent nothing: any line may have heard it. */
+  shared: Doubts | undefined;
   #countedAt = Number.NEGATIVE_INFINITY;
   #servedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(address: string, sent: string, named: Named | undefined, now: number) {
-    this.address = address;
-    this.sent = sent;
-    this.named = named;
-    this.since = now;
-    this.askedAt = now;
+  /**
+   * @param named The entry of HAPGENT_POLLERS that its address belongs to; without it does not count.
+   * @param since When it asks first (ms).
+   */
+  constructor(
+    readonly address: string,
+    readonly sent: string,
+    readonly named: Named | undefined,
+    readonly since: number,
+  ) {
+    this.askedAt = since;
   }
 
   /** Whether it has asked often enough, and was served, to be taken for a load balancer. */
@@ -77,10 +53,20 @@ export class Poller {
     return this.asks >= KNOWN_AFTER && this.serves > 0;
   }
 
-  /** Replies that may have been heard after the one that it was told, or whose check is open. */
-  get doubts(): readonly WrittenReply[] {
-    const isLater = ({ isOpen, at }: WrittenReply) => isOpen || at > this.toldAt;
-    return [...this.#doubts, ...(this.silent?.doubts.filter(isLater) ?? [])];
+  /** Whether it has an entry of HAPGENT_POLLERS of its own, not that of a network. */
+  get isNamed(): boolean {
+    return this.named !== undefined && this.named.addresses.length > 0;
+  }
+
+  /** Whether it is a load balancer, for good: it is named, or may count and is known. */
+  get isBalancer(): boolean {
+    return this.isNamed || (this.named !== undefined && this.isKnown);
+  }
+
+  /** What may have been heard after the one that it was told, or may be yet; the oldest first. */
+  get doubts(): Doubt[] {
+    const doubts = [...this.written.after(this.toldAt), ...(this.shared?.after(this.toldAt) ?? [])];
+    return doubts.toSorted((one, other) => one.at - other.at);
   }
 
   /** How often it asks (ms); 0: not known. */
@@ -97,31 +83,16 @@ export class Poller {
     this.#countedAt = now;
   }
 
-  /** Notes a reply that was written: from then on it may have been heard. */
-  write(reply: string, at: number, isCertain = true): WrittenReply {
-    const written = { poller: this, at, isCertain, reply, isOpen: true };
-    this.#doubts.push(written);
-    return written;
-  }
-
-  /** Notes how a check ended: only a clean close after the whole reply says that it was heard. */
-  close(written: WrittenReply, isServed: boolean, now: number): void {
-    written.isOpen = false;
-    const doubts = this.#doubts;
-    // It has said whose it was by then, and is noted there.
-    const isOver = isServed && !written.isCertain;
-    if (isServed && !isOver) this.#confirm(written, now);
-    // Most checks are served, and nothing is left to doubt: no need to look at all that are open.
-    if (isOver || (this.#closedDoubts === 0 && written.at <= this.toldAt)) {
-      doubts.splice(doubts.indexOf(written), 1);
-      return;
+  /** Notes that it was told, for certain, what was written then. */
+  serve({ reply, at }: Doubt, now: number): void {
+    if (now - this.#servedAt >= COUNTING_MS) {
+      this.serves += 1;
+      this.#servedAt = now;
     }
-    // One line asks one after another: what was written before has been heard before, if at all.
-    const stays = (doubt: WrittenReply, i: number) =>
-      doubt.isOpen || (doubt.at > this.toldAt && !this.#isRepeated(doubt, i));
-    doubts.splice(0, doubts.length, ...doubts.filter(stays));
-    if (doubts.length > DOUBTS) this.#limitDoubts();
-    this.#closedDoubts = doubts.filter(({ isOpen }) => !isOpen).length;
+    if (at < this.toldAt) return;
+    this.told = reply;
+    this.toldAt = at;
+    this.written.clear(at);
   }
 
   /** Whether this reply, and none other since, is all that it can have heard. */
@@ -132,29 +103,5 @@ export class Poller {
   /** Whether it can have heard nothing but this reply. */
   hasHeardOnly(reply: string): boolean {
     return (this.told ?? reply) === reply && this.doubts.every((doubt) => doubt.reply === reply);
-  }
-
-  #confirm({ reply, at }: WrittenReply, now: number): void {
-    if (now - this.#servedAt >= COUNTING_MS) {
-      this.serves += 1;
-      this.#servedAt = now;
-    }
-    if (at < this.toldAt) return;
-    this.told = reply;
-    this.toldAt = at;
-  }
-
-  /** Whether a later reply that may have been heard, and is not open, was the same. */
-  #isRepeated({ reply }: WrittenReply, index: number): boolean {
-    return this.#doubts.some((doubt, i) => i > index && !doubt.isOpen && doubt.reply === reply);
-  }
-
-  #limitDoubts(): void {
-    const closed = this.#doubts.filter(({ isOpen }) => !isOpen);
-    if (closed.length <= DOUBTS) return;
-    for (const doubt of closed) doubt.reply = undefined;
-    const last = closed.at(-1);
-    const kept = this.#doubts.filter((doubt) => doubt.isOpen || doubt === last);
-    this.#doubts.splice(0, this.#doubts.length, ...kept);
   }
 }

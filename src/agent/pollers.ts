@@ -1,7 +1,8 @@
 import type { LogFields } from "../log.ts";
 import type { Named, NamedPollers } from "../named-pollers.ts";
 import { NO_SERVICE, nameIn, PROBE_MARK } from "../sent.ts";
-import { type Asker, KNOWN_AFTER, Poller, type WrittenReply } from "./poller.ts";
+import type { Doubt } from "./doubts.ts";
+import { type Asker, KNOWN_AFTER, Poller } from "./poller.ts";
 import { PollerMemory } from "./poller-memory.ts";
 
 /** The silence after which a new poller does not count any more (ms). */
@@ -11,8 +12,8 @@ const NEW_MS = 10_000;
 const NEW_AFTER_START_MS = 60_000;
 const START_MS = 300_000;
 
-/** The silence after which a named address's agent-send that hardly asked is none of its lines. */
-const STRAY_MS = 600_000;
+/** The silence after which one that is no load balancer is forgotten (ms). */
+const STRANGER_MS = 600_000;
 
 /** How often the agent forgets by itself, where nobody looks (ms). */
 const SWEEP_MS = 60_000;
@@ -20,11 +21,12 @@ const SWEEP_MS = 60_000;
 /** How many names that are no service's are logged. */
 const NAMES_LOGGED = 32;
 
+/** Without HAPGENT_POLLERS anybody may be a load balancer, as in a network that holds all. */
+const ANYBODY: Named = { text: "anybody", addresses: [] };
+const EVERYBODY: NamedPollers = { balancers: [], networks: [ANYBODY], find: () => ANYBODY };
+
 /** Why a poller counts, or that it does not. */
 export type Standing = "named" | "in a named network" | "three checks" | "new" | "stranger";
-
-/** What was written; undefined: to nobody that is known. */
-export type Written = WrittenReply | undefined;
 
 /** How pollers are judged. */
 export interface PollersOptions {
@@ -43,57 +45,58 @@ export interface PollersOptions {
  * somebody says that it is gone. Times are handed in: ms of a clock that never goes back.
  */
 export class Pollers {
-  readonly options: PollersOptions;
+  /** Who may count. */
+  readonly named: NamedPollers;
   readonly memory = new PollerMemory();
   /** Named load balancers that are gone, for which services (undefined: all), until they ask. */
   readonly #excused = new Map<Named, Set<string | undefined>>();
   readonly #namesLogged = new Set<string>();
   #sweptAt: number;
 
-  constructor(options: PollersOptions) {
-    this.options = options;
+  constructor(readonly options: PollersOptions) {
+    this.named = options.named ?? EVERYBODY;
     this.#sweptAt = options.now;
   }
 
-  /**
-   * Notes that the end of a reply was written: from now on the poller has perhaps been told.
-   *
-   * @param mayBeNew Whether that is a reason to know one that was not known.
-   * @param at When it was written, if that is known only now to be this poller's.
-   */
-  written(
-    { address, sent }: Asker,
-    reply: string,
-    now: number,
-    mayBeNew = true,
-    at = now,
-  ): Written {
-    if (sent === undefined) return this.#findSilent(address, now)?.write(reply, now, false);
-    if (!mayBeNew) return this.memory.get(address, sent)?.write(reply, now, false);
-    if (sent.startsWith(PROBE_MARK)) return undefined;
+  /** Notes that one asks. Undefined: nobody that is remembered. */
+  ask(asker: Asker, reply: string, now: number): Poller | undefined {
+    if (asker.sent.startsWith(PROBE_MARK)) return undefined;
     if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
-    const poller = this.memory.get(address, sent) ?? this.#add(address, sent, reply, now);
-    if (!poller) return undefined;
-    poller.ask(now);
-    if (poller.named && this.#excused.size > 0) this.#excused.delete(poller.named);
-    this.#judge(poller);
-    return poller.write(reply, at);
+    const poller = this.memory.get(asker) ?? this.#add(asker, reply, now);
+    poller?.ask(now);
+    if (poller?.named && this.#excused.size > 0) this.#excused.delete(poller.named);
+    return poller;
   }
 
-  /** Notes how a check ended: `isServed` when the client closed cleanly after the whole reply. */
-  closed(written: Written, isServed: boolean, now: number): void {
-    written?.poller.close(written, isServed, now);
-    if (written?.isCertain) this.#judge(written.poller);
+  /** Notes that one closed cleanly after a whole reply. */
+  serve(poller: Poller, told: Doubt, now: number): void {
+    const { address, sent, named, serves } = poller;
+    poller.serve(told, now);
+    if (named || serves === poller.serves || poller.serves !== KNOWN_AFTER) return;
+    const fields = { address, sent, interval: toSeconds(poller.interval) };
+    this.options.log?.("not counted, HAPGENT_POLLERS does not name it", fields);
   }
 
   /** Why a poller counts now, or that it does not. */
   standing(poller: Poller, now: number): Standing {
-    return findStanding(this.options, poller, now);
+    const { now: start, forget = Infinity } = this.options;
+    const { named, asks, rhythm } = poller;
+    if (!named) return "stranger";
+    if (poller.isNamed) return "named";
+    const silent = now - poller.askedAt;
+    if (poller.isKnown) {
+      if (silent > forget * 1000) return "stranger";
+      return named === ANYBODY ? "three checks" : "in a named network";
+    }
+    const limit = now - start < START_MS ? NEW_AFTER_START_MS : NEW_MS;
+    // One that asks and gets nothing may be slow.
+    const slow = asks >= KNOWN_AFTER ? 3 * rhythm.longest : 0;
+    return silent < Math.max(limit, slow) ? "new" : "stranger";
   }
 
   /** The lines of a load balancer that is named. */
-  of(named: Named): readonly Poller[] {
-    return named.addresses.flatMap((address) => this.memory.at(address));
+  of({ addresses }: Named): readonly Poller[] {
+    return addresses.flatMap((address) => this.memory.at(address));
   }
 
   /** Whether a named load balancer was forgotten for this service, and has not asked since. */
@@ -102,109 +105,52 @@ export class Pollers {
     return names !== undefined && (names.has(undefined) || names.has(name));
   }
 
-  /**
-   * Forgets these pollers, and of named load balancers these (for a service only, where a name is
-   * given) until they ask again.
-   */
-  forget(pollers: Iterable<Poller>, named: Iterable<Named>, name: string | undefined): void {
-    for (const poller of pollers) this.memory.remove(poller);
-    for (const each of named) {
-      const names = this.#excused.get(each) ?? new Set();
-      this.#excused.set(each, names.add(name));
-    }
+  /** Forgets a named load balancer, for a service only where a name is given, until it asks again. */
+  excuse(named: Named, name: string | undefined): void {
+    const names = this.#excused.get(named) ?? new Set();
+    this.#excused.set(named, names.add(name));
   }
 
   /** Forgets who has been silent for so long that it is not waited for. */
   sweep(now: number): void {
     this.#sweptAt = now;
-    this.memory.expire(now);
-    const { forget, log } = this.options;
+    const { forget = Infinity, log } = this.options;
     for (const poller of this.memory) {
+      const { address, sent, named } = poller;
       const silent = now - poller.askedAt;
-      if (isBalancer(poller.named)) {
-        const isStray = poller.asks < KNOWN_AFTER && silent > STRAY_MS;
-        if (isStray && this.of(poller.named).length > 1) this.memory.remove(poller);
-      } else if (forget !== undefined && poller.isKnown && silent > forget * 1000) {
+      const isBeside = named !== undefined && this.of(named).length > 1;
+      // Beside another line of a named one, who has hardly asked was a person.
+      const isStray = poller.isNamed ? isBeside && poller.asks < KNOWN_AFTER : !poller.isBalancer;
+      if (isStray && silent > STRANGER_MS) this.memory.remove(poller);
+      else if (!poller.isNamed && poller.isBalancer && silent > forget * 1000) {
         this.memory.remove(poller);
-        log?.("load balancer forgotten", { ...fieldsOf(poller), silent: toSeconds(silent) });
+        log?.("load balancer forgotten", { address, sent, silent: toSeconds(silent) });
       }
     }
   }
 
-  /** Who takes the place of checks of an address that have sent nothing; undefined: it has no line. */
-  #findSilent(address: string, now: number): Poller | undefined {
-    const lines = this.memory.at(address);
-    const [first] = lines;
-    if (first && !first.silent) {
-      const silent = new Poller(address, "", undefined, now);
-      for (const line of lines) line.silent = silent;
-    }
-    return first?.silent;
-  }
-
-  #add(address: string, sent: string, reply: string, now: number): Poller | undefined {
+  #add({ address, sent }: Asker, reply: string, now: number): Poller | undefined {
     const [beside] = this.memory.at(address);
-    const named = beside ? beside.named : this.options.named?.find(address);
+    const named = beside ? beside.named : this.named.find(address);
     const poller = new Poller(address, sent, named, now);
-    poller.silent = beside?.silent;
+    poller.shared = beside?.shared;
     const isStranger = (each: Poller) => this.standing(each, now) === "stranger";
     if (reply === NO_SERVICE) this.#logName(poller);
     return this.memory.add(poller, isStranger, now) ? poller : undefined;
   }
 
-  /** Whether it is a load balancer from now on; or a stranger that should perhaps be one. */
-  #judge(poller: Poller): void {
-    if (poller.isKept) return;
-    const mayCount = !this.options.named || poller.named !== undefined;
-    if (isBalancer(poller.named) || (mayCount && poller.isKnown)) this.memory.keep(poller);
-    if (mayCount || poller.isLogged || poller.serves < KNOWN_AFTER) return;
-    poller.isLogged = true;
-    const interval = toSeconds(poller.interval);
-    this.options.log?.("not counted, HAPGENT_POLLERS does not name it", {
-      ...fieldsOf(poller),
-      interval,
-    });
-  }
-
-  #logName(poller: Poller): void {
-    const name = nameIn(poller.sent);
+  #logName({ address, sent }: Asker): void {
+    const name = nameIn(sent);
     if (this.#namesLogged.has(name) || this.#namesLogged.size >= NAMES_LOGGED) return;
     this.#namesLogged.add(name);
-    this.options.log?.("a check asks for no service", {
-      ...fieldsOf(poller),
-      hint: name.endsWith("\\n") ? "no newline: HAProxy keeps \\n in single quotes" : undefined,
-    });
+    const hint = name.endsWith("\\n")
+      ? "no newline: HAProxy keeps \\n in single quotes"
+      : undefined;
+    this.options.log?.("a check asks for no service", { address, sent, hint });
   }
-}
-
-/** Whether an entry of HAPGENT_POLLERS is a load balancer of its own, not a network. */
-export function isBalancer(named: Named | undefined): named is Named {
-  return named !== undefined && named.addresses.length > 0;
 }
 
 /** Milliseconds as seconds, with one decimal. */
 export function toSeconds(milliseconds: number): number {
   return Math.round(milliseconds / 100) / 10;
-}
-
-function fieldsOf({ address, sent }: Poller): LogFields {
-  return { address, sent };
-}
-
-function findStanding(
-  { named, forget, now: start }: PollersOptions,
-  poller: Poller,
-  now: number,
-): Standing {
-  if (named && !poller.named) return "stranger";
-  if (isBalancer(poller.named)) return "named";
-  const silent = now - poller.askedAt;
-  if (poller.isKnown) {
-    if (forget !== undefined && silent > forget * 1000) return "stranger";
-    return poller.named ? "in a named network" : "three checks";
-  }
-  const limit = now - start < START_MS ? NEW_AFTER_START_MS : NEW_MS;
-  // One that asks and gets nothing may be slow.
-  const slow = poller.asks >= KNOWN_AFTER ? 3 * poller.rhythm.longest : 0;
-  return silent < Math.max(limit, slow) ? "new" : "stranger";
 }

@@ -22,10 +22,8 @@ export class Rhythm {
   /** From when to when it was silent: an outage, or several so close that one has not asked between. */
   #brokeAt = Number.NEGATIVE_INFINITY;
   #resumedAt = Number.NEGATIVE_INFINITY;
-  /** The last ones, in no order. */
+  /** The last ones. */
   readonly #gaps: number[] = [];
-  /** How many there were. */
-  #count = 0;
   /** When a silence ended last that may be an outage, and how many came before it in a row. */
   #silenceAt = Number.NEGATIVE_INFINITY;
   #silences = 0;
@@ -45,7 +43,7 @@ export class Rhythm {
   add(gap: number, now: number): void {
     const gaps = this.#gaps;
     const limit = gaps.length < GAPS ? ALIKE_MS : OUTAGE_MS;
-    const before = gaps[(this.#count - 1) % GAPS] ?? gap;
+    const before = gaps.at(-1) ?? gap;
     // Most gaps are like the one before: no need to look at all of them.
     const isLong = gap > limit && gap > OUTAGE * before;
     if (isLong && gap > OUTAGE * this.longest) {
@@ -54,8 +52,8 @@ export class Rhythm {
       this.#silenceAt = now;
       if (this.#silences < REGULAR) this.#resume(now - gap, now);
     }
-    gaps[this.#count % GAPS] = gap;
-    this.#count += 1;
+    gaps.push(gap);
+    if (gaps.length > GAPS) gaps.shift();
   }
 
   /**

@@ -141,7 +141,6 @@ export class Agent {
     this.#stops += 1;
     log("stopping", { cause });
     if (this.#stops === 1 && this.#listeners.length > 0) await this.#tellAll();
-    this.#files.stopReading();
     const settled = this.#files.settled().then(() => true);
     for (const listener of this.#listeners) listener.stop();
     await within(STOP_MS, Promise.resolve(this.#checks?.closed()));

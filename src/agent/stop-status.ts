@@ -15,7 +15,7 @@ export async function tellStop(
 ): Promise<void> {
   host.answerWhileStopping(status, now());
   log("stop status", { reply: host.reply().text, seconds });
-  const scope = { replies: host, pollers, name: undefined };
+  const scope = { host, pollers, name: undefined };
   const wait = new Wait({ ...scope, seconds, count: 0, now: now(), isStop: true });
   while (!isOver()) {
     const end = wait.look(now());

@@ -1,9 +1,9 @@
 import { YOUNG_MS } from "../controls.ts";
 import type { Named } from "../named-pollers.ts";
 import { NO_SERVICE, nameIn } from "../sent.ts";
-import type { Status } from "../state/state.ts";
-import { KNOWN_AFTER, type Poller } from "./poller.ts";
-import { isBalancer, type Pollers } from "./pollers.ts";
+import type { Host } from "./host.ts";
+import type { Poller } from "./poller.ts";
+import type { Pollers } from "./pollers.ts";
 import { ALIKE_MS } from "./rhythm.ts";
 
 /** How long the agent listens before it knows who asks (ms): five default intervals. */
@@ -12,27 +12,9 @@ export const LEARNING_MS = 10_000;
 /** A line of a named load balancer has asked so often before it is known that there is no other. */
 const NAMED_ASKS = 2;
 
-/** What is answered, as the rules about pollers see it. */
-export interface Replies {
-  /** Grows whenever any reply may have changed. */
-  readonly version: number;
-  readonly own: Standpoint;
-  service(name: string): Standpoint | undefined;
-  names(): Iterable<string>;
-  replyTo(sent: string): { readonly text: string };
-  /** When a reply of this service (undefined: any) changed last (ms). */
-  changedAt(name?: string): number;
-}
-
-/** A state, and what has made it so. */
-export interface Standpoint {
-  readonly state: { readonly status: Status };
-  readonly by: string;
-}
-
 /** The pollers of what is asked about. */
 export interface Scope {
-  readonly replies: Replies;
+  readonly host: Host;
   readonly pollers: Pollers;
   /** The service; undefined: the host and all services. */
   readonly name: string | undefined;
@@ -57,38 +39,41 @@ export interface Survey {
 
 /** Looks at all pollers. */
 export function survey(scope: Scope, now: number): Survey {
-  const { pollers, replies, name } = scope;
+  const { pollers, host, name } = scope;
   const counted = [...pollers.memory].filter((poller) => counts(scope, poller, now));
   const intervals = counted.map((poller) => poller.interval);
   const longest = intervals.reduce((one, other) => Math.max(one, other), 0);
-  const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
+  const changedAt = host.changedAt(name);
   const passedAt = changedAt + Math.max(ALIKE_MS, longest);
   const resumed = counted.filter(({ rhythm }) => rhythm.settledAt(changedAt) > passedAt);
   return {
     counted,
     missing: counted.filter((poller) => !knows(scope, poller, now)),
-    absent: (pollers.options.named?.balancers ?? []).filter((each) => isAbsent(scope, each, now)),
-    recent: counted.filter((poller) => !isBalancer(poller.named) && !poller.isKnown),
+    absent: pollers.named.balancers.filter((each) => isAbsent(scope, each, now)),
+    recent: counted.filter((poller) => !poller.isBalancer),
     slowest: longest > 0 ? counted[intervals.indexOf(longest)] : undefined,
     resumed,
     settledAt: Math.max(passedAt, ...resumed.map(({ rhythm }) => rhythm.settledAt(changedAt))),
   };
 }
 
+/** Whether what a poller asks for is asked about. */
+export function concerns({ name }: Scope, { sent }: Poller): boolean {
+  return name === undefined || nameIn(sent) === name;
+}
+
 /** Whether a poller has to know: it may be a load balancer of this service. */
-export function counts({ pollers, replies, name }: Scope, poller: Poller, now: number): boolean {
-  if (name !== undefined && nameIn(poller.sent) !== name) return false;
-  if (pollers.standing(poller, now) === "stranger") return false;
+export function counts(scope: Scope, poller: Poller, now: number): boolean {
+  if (!concerns(scope, poller) || scope.pollers.standing(poller, now) === "stranger") return false;
   // A name that never was a service's is a mistake, and nobody to wait for.
-  return replies.replyTo(poller.sent).text !== NO_SERVICE || !poller.hasHeardOnly(NO_SERVICE);
+  return scope.host.replyTo(poller.sent).text !== NO_SERVICE || !poller.hasHeardOnly(NO_SERVICE);
 }
 
 /** Whether a poller has the present reply, and all that look like it, or are lines beside it. */
-export function knows({ pollers, replies, name }: Scope, poller: Poller, now: number): boolean {
-  if (isBalancer(poller.named) && poller.asks < NAMED_ASKS) return false;
-  if (!poller.isTold(replies.replyTo(poller.sent).text)) return false;
-  const changedAt = Math.max(replies.changedAt(name), pollers.options.now);
-  return !poller.rhythm.brokeOff(poller.askedAt, changedAt, now);
+export function knows({ host, name }: Scope, poller: Poller, now: number): boolean {
+  if (poller.isNamed && poller.asks < NAMED_ASKS) return false;
+  if (!poller.isTold(host.replyTo(poller.sent).text)) return false;
+  return !poller.rhythm.brokeOff(poller.askedAt, host.changedAt(name), now);
 }
 
 /** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */
@@ -103,15 +88,9 @@ function isAbsent(scope: Scope, named: Named, now: number): boolean {
   );
 }
 
-/** Whether it is not known yet if a poller is a load balancer, so soon after a start. */
-export function isRecent(scope: Scope, poller: Poller, now: number): boolean {
-  const isYoung = now - scope.pollers.options.now < YOUNG_MS;
-  return isYoung && !isBalancer(poller.named) && !poller.isKnown && counts(scope, poller, now);
-}
-
-/** Whether lines may be unknown that are slow, or were silent since the start. */
-export function isYoung({ options }: Pollers, now: number): boolean {
-  return !isAllNamed(options.named?.networks) && now - options.now < YOUNG_MS;
+/** Whether it is not known yet if one that counts is a load balancer, so soon after a start. */
+export function isRecent({ options }: Pollers, poller: Poller, now: number): boolean {
+  return !poller.isBalancer && now - options.now < YOUNG_MS;
 }
 
 /** Why it cannot be said that all know. */
@@ -119,38 +98,21 @@ export type Problem = "full" | "missing" | "few" | "nobody" | "learning" | "rece
 
 /** Why it cannot be said now that all know; undefined when it can. */
 export function findProblem(
-  scope: Scope,
-  count: number | undefined,
+  { pollers, count }: Pick<Scope, "pollers"> & { readonly count: number | undefined },
   found: Survey,
   now: number,
 ): Problem | undefined {
-  const { pollers } = scope;
   const { counted, missing, absent, recent, settledAt } = found;
   if (pollers.memory.isFull(now)) return "full";
   if (missing.length > 0 || absent.length > 0) return "missing";
   if (counted.length < (count ?? 0)) return "few";
   if (counted.length === 0 && count !== 0) return "nobody";
-  if (count === undefined || count === 0) {
-    const { named, now: start } = pollers.options;
-    if (!isAllNamed(named?.networks) && now - start < LEARNING_MS) return "learning";
-    if (recent.some((poller) => isRecent(scope, poller, now))) return "recent";
+  if (!count) {
+    const { named, options } = pollers;
+    // With addresses only nothing needs to be learned.
+    if (named.networks.length > 0 && now - options.now < LEARNING_MS) return "learning";
+    if (recent.some((poller) => isRecent(pollers, poller, now))) return "recent";
     if (recent.length === counted.length && count !== 0) return "nobody";
   }
   return now < settledAt ? "unsettled" : undefined;
-}
-
-/** With addresses only nothing needs to be learned. */
-function isAllNamed(networks: readonly Named[] | undefined): boolean {
-  return networks?.length === 0;
-}
-
-/** Strangers that ask like a load balancer: perhaps somebody has mistyped an address. */
-export function listStrangers({ pollers }: Scope, now: number): Poller[] {
-  if (!pollers.options.named) return [];
-  return [...pollers.memory].filter(
-    (poller) =>
-      poller.serves >= KNOWN_AFTER &&
-      now - poller.askedAt < Math.max(LEARNING_MS, 3 * poller.interval) &&
-      pollers.standing(poller, now) === "stranger",
-  );
 }

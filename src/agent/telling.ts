@@ -1,27 +1,32 @@
-import type { Asker } from "./poller.ts";
-import type { Pollers, Written } from "./pollers.ts";
+import type { Doubt, Doubts } from "./doubts.ts";
+import type { Poller } from "./poller.ts";
+import type { Pollers } from "./pollers.ts";
 
 /**
  * A reply that a poller may have heard, from its last byte to the end of the connection. A client
  * that has sent nothing until then may still send, or may make no check at all: it becomes a new
  * poller only when it closes by itself.
  */
-export class Telling {
-  readonly #pollers: Pollers;
-  readonly #address: string;
-  readonly #reply: string;
-  readonly #at: number;
-  readonly #isSilent: boolean;
-  readonly #written: Written;
+export class Telling implements Doubt {
+  /** Undefined: it is not known yet, or nobody that is remembered. */
+  readonly #poller: Poller | undefined;
+  /** Where it is in doubt. */
+  readonly #doubts: Doubts | undefined;
 
-  /** @param asker its `sent` is undefined where something may still come. */
-  constructor(pollers: Pollers, asker: Asker, reply: string, now: number) {
-    this.#pollers = pollers;
-    this.#address = asker.address;
-    this.#reply = reply;
-    this.#at = now;
-    this.#isSilent = !asker.sent;
-    this.#written = pollers.written(asker, reply, now, !this.#isSilent);
+  /** @param sent undefined where something may still come. */
+  constructor(
+    readonly pollers: Pollers,
+    readonly address: string,
+    readonly sent: string | undefined,
+    readonly reply: string,
+    readonly at: number,
+  ) {
+    const { memory } = pollers;
+    this.#poller = sent ? pollers.ask({ address, sent }, reply, at) : undefined;
+    if (sent) this.#doubts = this.#poller?.written;
+    else if (sent === "") this.#doubts = memory.get({ address, sent })?.written;
+    else this.#doubts = memory.shared(address);
+    this.#doubts?.add(this);
   }
 
   /**
@@ -31,15 +36,19 @@ export class Telling {
    * @param isServed whether it has got the reply.
    */
   end(sent: string, isServed: boolean, now: number): void {
-    this.#pollers.closed(this.#written, isServed, now);
-    if (!this.#isSilent) return;
-    const asker = { address: this.#address, sent };
-    const own = this.#pollers.written(asker, this.#reply, now, true, this.#at);
-    this.#pollers.closed(own, isServed, now);
+    const { pollers, address, reply } = this;
+    const poller = this.sent ? this.#poller : pollers.ask({ address, sent }, reply, now);
+    if (isServed) {
+      this.#doubts?.delete(this);
+      if (poller) pollers.serve(poller, this, now);
+    } else {
+      this.giveUp();
+      if (!this.sent) poller?.written.keep(this);
+    }
   }
 
   /** The agent has closed the connection. */
-  giveUp(now: number): void {
-    this.#pollers.closed(this.#written, false, now);
+  giveUp(): void {
+    this.#doubts?.keep(this);
   }
 }

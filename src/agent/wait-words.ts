@@ -1,9 +1,11 @@
+import { YOUNG_MS } from "../controls.ts";
 import { quote } from "../text.ts";
+import { KNOWN_AFTER } from "./poller.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
 import { advise, describeAsker, describeMissing, list } from "./poller-words.ts";
 import { toSeconds } from "./pollers.ts";
 import { ALIKE_MS } from "./rhythm.ts";
-import { isYoung, LEARNING_MS, listStrangers } from "./survey.ts";
+import { LEARNING_MS } from "./survey.ts";
 import type { StatusChange, Wait, WaitEnd } from "./wait.ts";
 
 /** The line that answers a wait which has ended. */
@@ -14,8 +16,8 @@ export function describeWait(wait: Wait, end: WaitEnd, now: number): string {
     return `error: after ${seconds} s: ${describeProblem(wait, end, now)}${strangers}`;
   }
   const notes = strangers + describeYouth(wait, now);
-  const { replies, name } = wait.options;
-  const reply = replies.replyTo(name ?? "").text;
+  const { host, name } = wait.options;
+  const reply = host.reply(name).text;
   const { counted } = end.survey;
   if (counted.length === 0) {
     return `ok after ${seconds} s: ${reply}; no load balancer has asked${notes}`;
@@ -99,16 +101,21 @@ function describeChange({ name, before, now }: StatusChange): string {
 }
 
 /** Who asks like a load balancer and does not count: perhaps an address was mistyped. */
-function describeStrangers({ options }: Wait, now: number): string {
-  const strangers = listStrangers(options, now).map(
+function describeStrangers({ options: { pollers } }: Wait, now: number): string {
+  const strangers = [...pollers.memory].filter(
+    ({ named, serves, askedAt, interval }) =>
+      !named && serves >= KNOWN_AFTER && now - askedAt < Math.max(LEARNING_MS, 3 * interval),
+  );
+  const each = strangers.map(
     (poller) => `${describeAsker(poller)}, asks every ${toSeconds(poller.interval)} s`,
   );
-  return strangers.length > 0 ? `; not counted: ${list(strangers, "; ")}` : "";
+  return each.length > 0 ? `; not counted: ${list(each, "; ")}` : "";
 }
 
-/** What even an ok cannot say so soon after a start. */
+/** What even an ok cannot say so soon after a start: lines may be slow, or were silent since. */
 function describeYouth({ options: { pollers } }: Wait, now: number): string {
-  if (!isYoung(pollers, now)) return "";
-  const age = Math.round((now - pollers.options.now) / 1000);
-  return `; the agent started ${age} s ago: lines slower than 10 s may not be known yet`;
+  const age = now - pollers.options.now;
+  if (pollers.named.networks.length === 0 || age >= YOUNG_MS) return "";
+  const seconds = Math.round(age / 1000);
+  return `; the agent started ${seconds} s ago: lines slower than 10 s may not be known yet`;
 }

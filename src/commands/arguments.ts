@@ -1,6 +1,5 @@
-import { parseArgs } from "node:util";
 import { UsageError } from "../exit.ts";
-import type { Command } from "../spec.ts";
+import type { Command, Option } from "../spec.ts";
 import { findNearest, quote, suggest } from "../text.ts";
 
 /** What a command line says: the options' values, and the operands. */
@@ -10,66 +9,65 @@ export interface Arguments {
   readonly operands: readonly string[];
 }
 
+/** What every command takes; `-h` is short for it. */
+const HELP: Option = { name: "help", term: "--help", meaning: "print the help" };
+
 /**
  * Parses a command's arguments by its description.
  *
  * @throws {UsageError} when an option is unknown, lacks its value or has one that it does not take.
  */
 export function parseArguments(command: Command, args: readonly string[]): Arguments {
-  const options = Object.fromEntries(
-    (command.options ?? []).map(({ name, value }) => [
-      name,
-      { type: value ? ("string" as const) : ("boolean" as const) },
-    ]),
-  );
-  const end = command.isVerbatim ? countLeadingOptions(command, args) : args.length;
-  const verbatim = args.slice(end);
-  if (args[end - 1] !== "--" && !command.runsCommand) refuseOptions(command, verbatim);
-  const help = { help: { type: "boolean", short: "h" } } as const;
-  try {
-    const { values, positionals } = parseArgs({
-      args: args.slice(0, end),
-      options: { ...options, ...help },
-      allowPositionals: true,
-    });
-    const entries = Object.entries(values);
-    return {
-      values: Object.fromEntries(
-        entries.flatMap(([name, value]) => (typeof value === "string" ? [[name, value]] : [])),
-      ),
-      flags: new Set(entries.flatMap(([name, value]) => (value === true ? [name] : []))),
-      operands: [...positionals, ...verbatim],
-    };
-  } catch (error) {
-    // The parser goes on with advice that does not fit.
-    const [line = ""] = String(error instanceof Error ? error.message : error).split(/\.\s/);
-    const [, unknown = ""] = /^Unknown option '--([^']+)'/.exec(line) ?? [];
-    const nearest = findNearest(unknown, Object.keys(options));
-    const hint = suggest(nearest && `--${nearest}`);
-    throw new UsageError(`${command.name}: ${line}${hint}`);
+  const values: Record<string, string> = {};
+  const flags = new Set<string>();
+  const operands: string[] = [];
+  const rest = [...args];
+  for (let arg = rest.shift(); arg !== undefined; arg = rest.shift()) {
+    if (arg === "--") operands.push(...rest.splice(0));
+    else if (isOption(arg)) {
+      const { option, value } = readOption(command, arg, rest);
+      if (value === undefined) flags.add(option.name);
+      else values[option.name] = value;
+    } else {
+      operands.push(arg);
+      const isService = operands.length === 1 && arg.startsWith("@");
+      if (!command.isVerbatim || isService) continue;
+      const option = rest.find((word) => /^--?[a-z]/i.test(word));
+      if (option !== undefined && !command.runsCommand) {
+        // It may be meant for `ctl` itself.
+        const rule = "options go before the command";
+        const got = `${quote(option)} in it (after -- it is a word)`;
+        throw new UsageError(`${command.name}: ${rule}, got ${got}`);
+      }
+      operands.push(...rest.splice(0));
+    }
   }
+  return { values, flags, operands };
 }
 
-/** Refuses an option among the words of a control command: it may be meant for `ctl` itself. */
-function refuseOptions({ name }: Command, words: readonly string[]): void {
-  const option = words.find((word) => /^--?[a-z]/i.test(word));
-  if (option === undefined) return;
-  throw new UsageError(
-    `${name}: options go before the command, got ${quote(option)} in it (after -- it is a word)`,
-  );
+/** Reads an option, and takes its value from the words after it where it needs to. */
+function readOption(command: Command, arg: string, rest: string[]) {
+  const { name, options = [] } = command;
+  const [, word = "", given] = /^([^=]+)(?:=(.*))?$/s.exec(arg === "-h" ? "--help" : arg) ?? [];
+  const option = [...options, HELP].find((each) => word === `--${each.name}`);
+  if (!option) {
+    const names = options.map((each) => `--${each.name}`);
+    throw new UsageError(
+      `${name}: unknown option ${quote(word)}${suggest(findNearest(word, names))}`,
+    );
+  }
+  const takesNext = option.value !== undefined && given === undefined && isValue(rest[0]);
+  const value = takesNext ? rest.shift() : given;
+  if ((value === undefined) === (option.value === undefined)) return { option, value };
+  const came = given === undefined ? [arg, ...rest.slice(0, 1)].join(" ") : arg;
+  throw new UsageError(`${name}: expected ${option.term}, got ${quote(came)}`);
 }
 
-/** How many arguments come before the first operand; the service, `@web`, may be among them. */
-function countLeadingOptions({ options = [] }: Command, args: readonly string[]): number {
-  let count = 0;
-  let isNamed = false;
-  for (let arg = args[0]; arg !== undefined; arg = args[count]) {
-    if (arg === "--") return count + 1;
-    const isService: boolean = arg.startsWith("@") && !isNamed;
-    if (!isService && !arg.startsWith("-")) return count;
-    isNamed ||= isService;
-    const takesNext = options.some(({ name, value }) => value && arg === `--${name}`);
-    count += takesNext ? 2 : 1;
-  }
-  return Math.min(count, args.length);
+function isOption(word: string): boolean {
+  return word.length > 1 && word.startsWith("-");
+}
+
+/** Whether a word may be an option's value: a number below 0 is one, and wrong. */
+function isValue(word: string | undefined): boolean {
+  return word !== undefined && (!isOption(word) || /^-[\d.]/.test(word));
 }

@@ -74,14 +74,3 @@ export async function converse(question: Question): Promise<Conversation> {
     signal?.removeEventListener("abort", abort);
   }
 }
-
-/**
- * Sends a command and returns the line that answers it.
- *
- * @throws {NoAnswerError} as `converse` does.
- */
-export async function ask(question: Question): Promise<string> {
-  const { answer, close } = await converse(question);
-  close();
-  return answer;
-}

@@ -1,10 +1,10 @@
-import { WAIT_LIMIT } from "../controls.ts";
+import { findControls, WAIT_LIMIT } from "../controls.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
-import { ask } from "./conversation.ts";
+import { converse } from "./conversation.ts";
 import { findSettings } from "./installation.ts";
 import { formatTable } from "./table.ts";
 
@@ -25,8 +25,9 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     .replaceAll(/[\r\n]+/g, " ")
     .trim();
   if (command === "") throw new UsageError("ctl: expected a control command");
-  if (/^(@\S+\s+)?hold\b/.test(command)) {
-    throw new UsageError("ctl: hold would end at once, with its connection: use hapgent deploy");
+  const [verb = "", first] = command.replace(/^@\S*\s+/, "").split(/\s+/);
+  if (findControls(verb).some(({ staysOpen }) => staysOpen)) {
+    throw new UsageError(`ctl: ${verb} would end at once, with its connection: use hapgent deploy`);
   }
   const settings = await findSettings(env, values["instance"]);
   const path = settings.read("HAPGENT_SOCKET");
@@ -34,14 +35,15 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     console.error("hapgent ctl: set HAPGENT_SOCKET to the path that the agent was started with");
     return EXIT.failure;
   }
-  const [, seconds = "0"] = /^(?:@\S+\s+)?wait\s+(\d+)/.exec(command) ?? [];
   try {
-    const patience = Math.min(Number(seconds), WAIT_LIMIT) + PATIENCE;
-    const answer = await ask({ path, command, seconds: patience });
+    const seconds = verb === "wait" ? Math.min(Number(first) || 0, WAIT_LIMIT) : 0;
+    const { answer, close } = await converse({ path, command, seconds: seconds + PATIENCE });
+    close();
     const isError = answer.startsWith("error:");
+    const isTable = process.stdout.isTTY && answer.startsWith("[");
     if (flags.has("json")) printJson(answer);
     else if (isError) console.error(printable(answer));
-    else console.log((process.stdout.isTTY && formatTable(answer)) || printable(answer));
+    else console.log(isTable ? formatTable(answer) : printable(answer));
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
     const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;

@@ -1,15 +1,15 @@
 import type { Status } from "../state/state.ts";
 import { printable } from "../text.ts";
-import { type Conversation, NoAnswerError } from "./conversation.ts";
+import { NoAnswerError } from "./conversation.ts";
+import type { Plan } from "./deploy-plan.ts";
+import type { World } from "./deploy-world.ts";
 
 /** Seconds that an answer may take, beyond those that a `wait` asks for. */
 export const PATIENCE = 10;
 
-/** Milliseconds between two tries to reach an agent that restarts. */
+/** Milliseconds between two tries to reach an agent that restarts; seconds that it may take. */
 const PAUSE_MS = 250;
-
-/** How often a command is sent to an agent that ends before it answers. */
-const ATTEMPTS = 5;
+const RESTART = 30;
 
 /** What a deploy sets, compares and puts back. */
 export interface Setting {
@@ -29,38 +29,22 @@ export interface Shown extends Setting {
 export class Problem extends Error {}
 
 /** Somebody else has set the state, or holds the service: it is left to them. */
-export class Taken extends Error {}
-
-/** What talking to an agent needs of the world. */
-export interface Line {
-  /** Sends a line to the control socket. @throws {NoAnswerError} */
-  send(command: string, seconds: number): Promise<Conversation>;
-  sleep(ms: number): Promise<void>;
-  /** Milliseconds of a clock that nobody sets. */
-  now(): number;
-}
-
-/** What is said to the agent, and how. */
-export interface AgentOptions {
-  readonly service: string | undefined;
-  /** Who deploys, for others that try to. */
-  readonly who: string;
-  /** Seconds that an agent may take to restart. */
-  readonly patience: number;
-}
+export class Taken extends Problem {}
 
 /** The agent, as a deploy of one of its services sees it: it holds the service all the time. */
 export class DeployAgent {
-  readonly #line: Line;
-  readonly #options: AgentOptions;
+  /** What a command about the service begins with. */
+  readonly #name: string;
   /** Resolves when the agent lets go of the service; undefined: it has, or never held it. */
   #held: Promise<void> | undefined;
-  /** Until when it may take hold again; undefined: it has not lost it. */
+  /** Until when an agent that has restarted may answer; undefined: it has answered since. */
   #end: number | undefined;
 
-  constructor(line: Line, options: AgentOptions) {
-    this.#line = line;
-    this.#options = options;
+  constructor(
+    readonly plan: Plan,
+    readonly world: World,
+  ) {
+    this.#name = plan.service === undefined ? "" : `@${plan.service} `;
   }
 
   /**
@@ -70,8 +54,9 @@ export class DeployAgent {
    * @throws {Problem} when the agent refuses, or is too old to know how.
    */
   async hold(): Promise<void> {
-    const command = this.#address(`hold ${this.#options.who}`);
-    const { answer, closed, close } = await this.#line.send(command, PATIENCE);
+    const who = `hapgent deploy (pid ${this.world.pid}, ${this.plan.reason})`;
+    const command = `${this.#name}hold ${who}`;
+    const { answer, closed, close } = await this.world.send(command, PATIENCE);
     if (answer.startsWith("ok")) {
       this.#held = closed.then(() => {
         this.#held = undefined;
@@ -91,28 +76,31 @@ export class DeployAgent {
   async holdDuring<T>(work: Promise<T>): Promise<T> {
     const ended = Promise.allSettled([work]);
     while (!(await Promise.race([ended, this.#held]))) {
-      await this.hold().catch(() => this.#line.sleep(PAUSE_MS));
+      await this.hold().catch(() => this.world.sleep(PAUSE_MS));
     }
     return await work;
   }
 
   /**
    * Sends a command about the service, or the host, and returns the answer. Where the agent has
-   * restarted, it first takes hold of the service again.
+   * restarted, it first takes hold of the service again; until it answers it has its time once.
    */
   async ask(command: string, seconds = PATIENCE, isHost = false): Promise<string> {
-    for (let attempt = 1; ; attempt += 1) {
-      await this.#keep();
+    for (;;) {
       try {
-        const line = isHost ? command : this.#address(command);
-        const { answer, close } = await this.#line.send(line, seconds);
+        if (this.#held === undefined) await this.hold();
+        const line = isHost ? command : this.#name + command;
+        const { answer, close } = await this.world.send(line, seconds);
         close();
+        this.#end = undefined;
         return answer;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
         // An agent that ends closes what it has held.
-        await this.#line.sleep(PAUSE_MS);
-        if (this.#held || attempt === ATTEMPTS) throw error;
+        await this.world.sleep(PAUSE_MS);
+        if (this.#held !== undefined) throw error;
+        this.#end ??= this.world.now() + Math.max(this.plan.wait, RESTART) * 1000;
+        if (this.world.now() > this.#end) throw error;
       }
     }
   }
@@ -141,26 +129,6 @@ export class DeployAgent {
     if (isDone && cut(answer).startsWith("not changed")) return;
     if (isDone || isSame(shown, from)) throw new Problem(cut(answer));
     throw new Taken(`it is ${describe(shown)}`);
-  }
-
-  /** Takes hold of the service again when the agent has restarted; for that it has its time once. */
-  async #keep(): Promise<void> {
-    while (!this.#held) {
-      const end = this.#end ?? this.#line.now() + this.#options.patience * 1000;
-      this.#end = end;
-      try {
-        await this.hold();
-        this.#end = undefined;
-      } catch (error) {
-        if (!(error instanceof NoAnswerError) || this.#line.now() > end) throw error;
-        await this.#line.sleep(PAUSE_MS);
-      }
-    }
-  }
-
-  #address(command: string): string {
-    const { service } = this.#options;
-    return service === undefined ? command : `@${service} ${command}`;
   }
 }
 

@@ -1,4 +1,5 @@
 // The load balancers of a service, as a deploy sees them.
+import { YOUNG_MS } from "../controls.ts";
 import { cut, type DeployAgent, PATIENCE, Problem } from "./deploy-agent.ts";
 import type { Plan } from "./deploy-plan.ts";
 
@@ -16,13 +17,11 @@ export function findSlowest(answer: string): Balancer | undefined {
   if (!answer.startsWith("[")) return undefined;
   const rows: { address: string; counts: boolean; interval: number | null; why: string }[] =
     JSON.parse(answer);
-  return rows
-    .flatMap(({ address, counts, interval, why }) =>
-      counts && interval && why !== "new"
-        ? [{ address, interval: Math.round(interval * 10) / 10 }]
-        : [],
-    )
-    .toSorted((one, other) => other.interval - one.interval)[0];
+  const [slowest] = rows
+    .filter(({ counts, why }) => counts && why !== "new")
+    .map(({ address, interval }) => ({ address, interval: Math.round((interval ?? 0) * 10) / 10 }))
+    .toSorted((one, other) => other.interval - one.interval);
+  return slowest?.interval ? slowest : undefined;
 }
 
 /**
@@ -31,11 +30,11 @@ export function findSlowest(answer: string): Balancer | undefined {
  *
  * @throws {Problem} when not every one is known to know.
  */
-export async function waitForAll(agent: DeployAgent, plan: Plan): Promise<string> {
-  const wait = () => agent.ask(formatWait(plan), plan.wait + PATIENCE);
-  await forgetSilent(agent, plan);
+export async function waitForAll(agent: DeployAgent): Promise<string> {
+  const wait = () => agent.ask(formatWait(agent.plan), agent.plan.wait + PATIENCE);
+  await forgetSilent(agent);
   let answer = await wait();
-  if (!answer.startsWith("ok") && (await forgetSilent(agent, plan))) answer = await wait();
+  if (!answer.startsWith("ok") && (await forgetSilent(agent))) answer = await wait();
   if (!answer.startsWith("ok")) throw new Problem(cut(answer));
   return cut(answer);
 }
@@ -46,9 +45,10 @@ export function formatWait({ wait, pollers }: Plan): string {
 }
 
 /** Forgets load balancers that are gone; returns whether there were any. */
-async function forgetSilent(agent: DeployAgent, plan: Plan): Promise<boolean> {
-  if (plan.forgetSilent === undefined) return false;
-  const answer = await agent.ask(`forget silent ${plan.forgetSilent}`);
+async function forgetSilent(agent: DeployAgent): Promise<boolean> {
+  const { forgetSilent: seconds } = agent.plan;
+  if (seconds === undefined) return false;
+  const answer = await agent.ask(`forget silent ${seconds}`);
   return answer.startsWith("ok") && !answer.startsWith("ok forgotten: 0 ");
 }
 
@@ -57,7 +57,35 @@ export function isNobody(answer: string): boolean {
   return /; no load balancer has asked/.test(answer);
 }
 
-/** Whether the agent has started so lately that it may not know every load balancer. */
-export function isYoung(answer: string): boolean {
-  return /may not be known/.test(answer);
+/** @throws {Problem} when the agent has just started: it cannot know those that ask seldom. */
+export function refuseYoung(plan: Plan, answer: string): void {
+  if (!isDoubtful(plan, answer)) return;
+  throw new Problem(`${answer}; say how many there are (--pollers N), or --young`);
+}
+
+/** Whether an agent may not know every load balancer, and nobody says how many there are. */
+function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
+  return !young && pollers === undefined && /may not be known/.test(answer);
+}
+
+/**
+ * Waits as `waitForAll` does, and says so. An agent that has restarted has to learn first who they
+ * are.
+ *
+ * @throws {Problem} as `waitForAll` and `refuseYoung` do.
+ */
+export async function watchAll(agent: DeployAgent, slowest?: Balancer): Promise<string> {
+  const { plan, world } = agent;
+  const pace = slowest ? `, of which ${slowest.address} asks every ${slowest.interval} s` : "";
+  world.say(`waiting for every load balancer${pace}, for up to ${plan.wait} s`);
+  let answer = await waitForAll(agent);
+  world.say(answer);
+  if (isDoubtful(plan, answer)) {
+    world.say("the agent has restarted: it has a minute to learn its load balancers");
+    await world.sleep(YOUNG_MS);
+    answer = await waitForAll(agent);
+    world.say(answer);
+  }
+  refuseYoung(plan, answer);
+  return answer;
 }

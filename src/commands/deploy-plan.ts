@@ -7,8 +7,11 @@ import type { Arguments } from "./arguments.ts";
 /** The longest reason: with the process's id after it, and `failed: ` before, 100 fit a state. */
 const REASON_LIMIT = 80;
 
-/** The longest time of an option, in seconds. */
-const SECONDS_LIMIT = 86_400;
+/** The least and the most that a number may be. */
+type Range = readonly [minimum: number, maximum: number];
+
+/** What a time may be, in seconds. */
+const TIME: Range = [0, 86_400];
 
 /** What a deploy is to do. */
 export interface Plan {
@@ -53,10 +56,12 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
   if (service !== undefined && !SERVICE_NAME.test(service)) {
     throw wrong("@SERVICE", "the name of a service", first);
   }
-  const read = (name: string, fallback?: number) => {
-    const [origin, text] = findText(name, values[name], env);
-    return text === undefined ? fallback : readNumber(origin, text, 0, SECONDS_LIMIT, "seconds");
-  };
+  const readSeconds = (origin: string, text: string | undefined) =>
+    text === undefined ? undefined : readNumber(origin, text, "seconds", TIME);
+  const read = (name: string) => readSeconds(`--${name}`, values[name]);
+  // An empty variable counts as unset.
+  const readEither = (name: string, variable: string) =>
+    read(name) ?? readSeconds(variable, env[variable] || undefined);
   const count = values["pollers"];
   return {
     service,
@@ -64,45 +69,23 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
     command: readCommand(command),
     reason: readReason(reason),
     status: readStatus(values["status"]),
-    wait: read("wait") ?? 30,
-    pollers: count === undefined ? undefined : readNumber("--pollers", count, 0, 4096, "a number"),
+    wait: readEither("wait", "HAPGENT_DEPLOY_WAIT") ?? 30,
+    pollers:
+      count === undefined ? undefined : readNumber("--pollers", count, "a number", [0, 4096]),
     forgetSilent: read("forget-silent"),
     drain: readDrain(read("drain"), values["port"]),
     url: readUrl(values["url"]),
     until: values["until"],
-    answer: read("answer") ?? 60,
-    settle: read("settle") ?? 5,
+    answer: readEither("answer", "HAPGENT_DEPLOY_ANSWER") ?? 60,
+    settle: readEither("settle", "HAPGENT_DEPLOY_SETTLE") ?? 5,
     fromAny: flags.has("from-any"),
     up: flags.has("up"),
     young: flags.has("young"),
   };
 }
 
-/** The times that a variable may set, too: an option comes first. */
-const VARIABLES: Readonly<Record<string, string>> = {
-  wait: "HAPGENT_DEPLOY_WAIT",
-  answer: "HAPGENT_DEPLOY_ANSWER",
-  settle: "HAPGENT_DEPLOY_SETTLE",
-};
-
-/** Where a time comes from, and its text; an empty variable counts as unset. */
-function findText(
-  name: string,
-  value: string | undefined,
-  env: Environment,
-): [origin: string, text: string | undefined] {
-  const variable = VARIABLES[name];
-  if (value !== undefined || variable === undefined) return [`--${name}`, value];
-  return [variable, env[variable] || undefined];
-}
-
-function readNumber(
-  origin: string,
-  text: string,
-  minimum: number,
-  maximum: number,
-  what: string,
-): number {
+function readNumber(origin: string, text: string, what: string, range: Range): number {
+  const [minimum, maximum] = range;
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= minimum && value <= maximum) return value;
   throw wrong(origin, `${what} from ${minimum} to ${maximum}`, text);
@@ -131,7 +114,7 @@ function readDrain(seconds: number | undefined, port: string | undefined): Plan[
   if (seconds === undefined && port === undefined) return undefined;
   if (seconds === undefined) throw new UsageError("deploy: --port needs --drain SECONDS beside it");
   if (port === undefined) throw new UsageError("deploy: --drain needs --port PORT beside it");
-  return { seconds, port: readNumber("--port", port, 1, 65_535, "a port") };
+  return { seconds, port: readNumber("--port", port, "a port", [1, 65_535]) };
 }
 
 function readUrl(text: string | undefined): string | undefined {

@@ -4,26 +4,11 @@ import type { NamedPollers } from "../named-pollers.ts";
 import { printable, quote } from "../text.ts";
 import { type PortUse, readPortUse } from "./connections.ts";
 import { type Conversation, converse, NoAnswerError } from "./conversation.ts";
-import type { Line } from "./deploy-agent.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { findPlace, findProgram, type Place, startCommand, startShell } from "./programs.ts";
 
 /** The world, as the steps of a deploy see it: the real one, or that of a test. */
-export interface World extends Line {
-  readonly pid: number;
-  /** Why the command cannot be run; undefined when it can. */
-  findObstacle(): string | undefined;
-  /** Runs the command; returns how it failed (`exit code 3`), or undefined. */
-  run(): Promise<string | undefined>;
-  /** Asks the service once; returns how it does not answer, or undefined. */
-  probe(): Promise<string | undefined>;
-  /** What is open at a port: the connections that may carry requests. */
-  usePort(port: number): Promise<PortUse>;
-  /** Shows a step. */
-  say(text: string): void;
-  /** Goes on after an interruption: there is a last line to say. */
-  resume(): void;
-}
+export type World = Omit<RealWorld, "interrupt">;
 
 /** A signal came to end the deploy. */
 export class Interruption extends Error {}
@@ -47,12 +32,13 @@ export interface WorldOptions {
 }
 
 /** The real world. */
-export class RealWorld implements World {
+export class RealWorld {
   readonly pid = process.pid;
   readonly #options: WorldOptions;
   readonly #place: Place;
   #interruption = new AbortController();
-  #command: "waits" | "runs" | "interrupted" | "has ended" = "waits";
+  /** What the command does; it `still runs` once an interruption waits for its end. */
+  #command: "" | "runs" | "still runs" | "has ended" = "";
 
   constructor(options: WorldOptions) {
     this.#options = options;
@@ -65,35 +51,39 @@ export class RealWorld implements World {
    */
   interrupt(): void {
     if (this.#command === "runs") {
-      this.#command = "interrupted";
+      this.#command = "still runs";
       this.say("interrupted: ends once the command has ended (again: at once)");
       return;
     }
-    const what = this.#command === "interrupted" ? "still runs" : "has ended";
-    const more = this.#command === "waits" ? "" : `; the command ${what}`;
+    const more = this.#command && `; the command ${this.#command}`;
     this.#interruption.abort(new Interruption(`interrupted${more}`));
   }
 
+  /** Goes on after an interruption: there is a last line to say. */
   resume(): void {
     this.#interruption = new AbortController();
   }
 
+  /** Milliseconds of a clock that nobody sets. */
   now(): number {
     return performance.now();
   }
 
+  /** Shows a step. */
   say(text: string): void {
     this.#options.print(`${new Date().toTimeString().slice(0, 8)} ${printable(text)}`);
   }
 
   async sleep(ms: number): Promise<void> {
-    await this.#unlessInterrupted(Bun.sleep(ms));
+    await this.#unlessInterrupted(() => Bun.sleep(ms));
   }
 
+  /** Sends a line to the control socket. @throws {NoAnswerError} */
   async send(command: string, seconds: number): Promise<Conversation> {
     const { socket: path } = this.#options;
     const { signal } = this.#interruption;
     try {
+      // It closes the connection, too, for which the agent may hold the service.
       return await converse({ path, command, seconds, signal });
     } catch (error) {
       if (!(error instanceof NoAnswerError)) throw error;
@@ -101,24 +91,27 @@ export class RealWorld implements World {
     }
   }
 
+  /** What is open at a port: the connections that may carry requests. */
   async usePort(port: number): Promise<PortUse> {
     const { named } = this.#options;
     const { isListening, peers } = await readPortUse(port);
     return { isListening, peers: peers.filter((peer) => !named || named.find(peer)) };
   }
 
+  /** Why the command cannot be run; undefined when it can. */
   findObstacle(): string | undefined {
     const [name = ""] = this.#options.plan.command;
     if (findProgram(name, this.#place) !== null) return undefined;
     return `no such command: ${quote(name)} (quote REASON, but not COMMAND)`;
   }
 
+  /** Runs the command; returns how it failed (`exit code 3`), or undefined. */
   async run(): Promise<string | undefined> {
     this.#command = "runs";
     try {
       const failed = await this.#finish(startCommand(this.#options.plan.command, this.#place));
       // The compiler does not see that it changes while the command runs.
-      if ((this.#command as string) !== "interrupted") return failed;
+      if ((this.#command as string) !== "still runs") return failed;
       const how = failed ? `failed (${failed})` : "has ended";
       throw new Interruption(`interrupted; the command ${how}`);
     } catch (error) {
@@ -131,33 +124,29 @@ export class RealWorld implements World {
 
   /** Waits for the end of a program; returns how it failed, or undefined. */
   async #finish(child: Bun.Subprocess): Promise<string | undefined> {
-    const exitCode = await this.#unlessInterrupted(child.exited);
+    const exitCode = await this.#unlessInterrupted(() => child.exited);
     return exitCode === 0 ? undefined : String(child.signalCode ?? `exit code ${exitCode}`);
   }
 
+  /** Asks the service once; returns how it does not answer, or undefined. */
   async probe(): Promise<string | undefined> {
-    const { url, until } = this.#options.plan;
-    const problem = url === undefined ? undefined : await this.#unlessInterrupted(fetchUrl(url));
+    const { url, until, answer } = this.#options.plan;
+    const problem =
+      url === undefined ? undefined : await this.#unlessInterrupted(() => fetchUrl(url));
     if (problem !== undefined || until === undefined) return problem;
-    return await this.#try(until);
-  }
-
-  /** Runs the command of --until; its directory by its name: the deploy may have made it anew. */
-  async #try(command: string): Promise<string | undefined> {
-    const limit = Math.max(this.#options.plan.answer * 1000, PROBE_LIMIT);
-    const child = startShell(command, this.#place, limit);
+    const child = startShell(until, this.#place, Math.max(answer * 1000, PROBE_LIMIT));
     const failed = await this.#finish(child).finally(() => child.kill("SIGKILL"));
-    return failed && `${failed}: ${command}`;
+    return failed && `${failed}: ${until}`;
   }
 
-  /** Waits for something; an interruption ends the waiting. */
-  async #unlessInterrupted<T>(promise: Promise<T>): Promise<T> {
+  /** Begins something and waits for it; an interruption ends the waiting, and nothing begins after. */
+  async #unlessInterrupted<T>(begin: () => Promise<T>): Promise<T> {
     const { signal } = this.#interruption;
     signal.throwIfAborted();
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const abort = () => reject(signal.reason);
     signal.addEventListener("abort", abort, { once: true });
-    return await Promise.race([promise, aborted]).finally(() =>
+    return await Promise.race([begin(), aborted]).finally(() =>
       signal.removeEventListener("abort", abort),
     );
   }

@@ -10,9 +10,6 @@ import { RealWorld } from "./deploy-world.ts";
 import { findSettings } from "./installation.ts";
 import { handle } from "./signals.ts";
 
-/** The variables through which the runtime would ask a proxy. */
-const PROXIES = ["http_proxy", "https_proxy", "all_proxy"];
-
 /** The hosts of this machine: its own proxy knows nothing of them. */
 const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 
@@ -37,7 +34,10 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
   const origin = settings.explain("HAPGENT_SOCKET");
   const options = { plan, socket: resolve(socket), origin, named, env: inherited, print };
   const world = new RealWorld(options);
-  if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) leaveProxies();
+  if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) {
+    // The runtime reads it before each request; the command has the caller's.
+    process.env["no_proxy"] = "*";
+  }
   handle("INT", () => world.interrupt());
   handle("TERM", () => world.interrupt());
   // The command may remove the directory that it was called in.
@@ -45,13 +45,6 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
   const { code, line } = await deploy(plan, world);
   print(`hapgent deploy: ${line}`);
   return code;
-}
-
-function leaveProxies(): void {
-  for (const name of PROXIES) {
-    delete process.env[name];
-    delete process.env[name.toUpperCase()];
-  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CONTROL_COMMANDS, type ControlCommand, findControls, listControls } from "../controls.ts";
+import { findControls, listControls } from "../controls.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { listVariables } from "../settings.ts";
 import {
@@ -15,15 +15,20 @@ import {
 import { findNearest, quote, suggest } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 
+/** The control commands that `hapgent ctl` sends. */
+export const CTL_COMMANDS = listControls().filter(({ staysOpen }) => !staysOpen);
+
 /** `hapgent help [COMMAND]`: the help, or the part about a command or a control command. */
 export async function runHelp({ operands }: Arguments): Promise<number> {
   const name = operands.join(" ");
   const command = COMMANDS.find((each) => each.name === name);
-  const controls = findControls(name);
+  const controls = findControls(name, CTL_COMMANDS).map(({ term, meaning }) => {
+    return `hapgent ctl [@SERVICE] ${term}\n\n  ${meaning}`;
+  });
   if (command) console.log(formatCommandHelp(command));
   else if (name === "") console.log(formatHelp());
-  else if (controls.length > 0) console.log(formatControlHelp(controls));
-  else throw refuseCommand(name, [...COMMANDS, ...CONTROL_COMMANDS]);
+  else if (controls.length > 0) console.log(controls.join("\n\n"));
+  else throw refuseCommand(name, [...COMMANDS, ...CTL_COMMANDS]);
   return EXIT.ok;
 }
 
@@ -34,7 +39,8 @@ export function refuseCommand(
 ): UsageError {
   const [word = ""] = text.split(" ");
   const names = [...known.map(({ name }) => name), "--help", "--version"];
-  const nearest = findControls(word).length > 0 ? `ctl ${word}` : findNearest(word, names);
+  const nearest =
+    findControls(word, CTL_COMMANDS).length > 0 ? `ctl ${word}` : findNearest(word, names);
   const hint = suggest(nearest === word ? undefined : nearest);
   const got = quote(text);
   return new UsageError(`expected a command, --help, --version or nothing, got ${got}${hint}`);
@@ -56,7 +62,7 @@ export function formatHelp(): string {
     formatWide("Environment", listEnvironment()),
     formatSection("State file, JSON", STATE_FIELDS),
     formatSection("Signals", SIGNALS),
-    formatWide("Commands of ctl and the control socket", listControls()),
+    formatWide("Commands of ctl and the control socket", CTL_COMMANDS),
     formatSection("Exit codes", EXIT_CODES),
   ].join("\n\n");
 }
@@ -65,22 +71,8 @@ export function formatHelp(): string {
 export function formatCommandHelp(command: Command): string {
   const sections = [`${formatUsage(command)}\n\n  ${command.meaning}`];
   if (command.options) sections.push(formatSection("Options", listOptions([command])));
-  if (command.name === "ctl") sections.push(formatWide("Commands", listControls()));
+  if (command.name === "ctl") sections.push(formatWide("Commands", CTL_COMMANDS));
   return sections.join("\n\n");
-}
-
-function formatControlHelp(commands: readonly ControlCommand[]): string {
-  const entries = listControls(commands).map(({ term, meaning }) => {
-    return `hapgent ctl [@SERVICE] ${term}\n\n  ${meaning}`;
-  });
-  return entries.join("\n\n");
-}
-
-/** What follows an error about the command line. */
-export function formatSynopsis(): string {
-  return `usage: ${listUsages()
-    .map(({ term }) => term)
-    .join("\n       ")}`;
 }
 
 /** Terms with their meanings below them, for terms that are long. */

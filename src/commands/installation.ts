@@ -24,33 +24,39 @@ const VALUE = /^(?:([^\s'"\\$`;&|<>()~]*)|'([^'\\]*)'|"([^"\\$`]*)")[ \t]*$/;
 /** The installed agent of this machine, or one of its instances (`hapgent@NAME`). */
 export function findInstallation(instance?: string): Installation {
   const isInstance = instance !== undefined;
+  const unit = isInstance ? `hapgent@${instance}` : "hapgent";
   const directory = isInstance ? `/var/lib/hapgent/${instance}` : "/var/lib/hapgent";
-  const runtime = isInstance ? `/run/hapgent@${instance}` : "/run/hapgent";
   return {
-    unit: isInstance ? `hapgent@${instance}` : "hapgent",
+    unit,
     settingsFile: isInstance ? `/etc/hapgent/${instance}.env` : "/etc/default/hapgent",
     directory,
     stateFile: `${directory}/state.json`,
-    controlSocket: `${runtime}/hapgent.sock`,
+    controlSocket: `/run/${unit}/hapgent.sock`,
   };
+}
+
+/** A variable, and where its value comes from if not the command's own environment. */
+interface Assignment {
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly origin?: string;
 }
 
 /** The variables of the agent that a command speaks for, and where each of them comes from. */
 export class Settings {
   readonly environment: Environment;
-  /** The installed agent that the command speaks for, if it does. */
-  readonly installation: Installation | undefined;
-  readonly #origins: ReadonlyMap<string, string>;
+  readonly #origins: ReadonlyMap<string, string | undefined>;
 
-  /** @param origins by variable; one without an origin is the command's own, or unset. */
+  /**
+   * @param assignments of one variable the last one counts.
+   * @param installation the installed agent that the command speaks for, if it does.
+   */
   constructor(
-    environment: Environment,
-    installation?: Installation,
-    origins: ReadonlyMap<string, string> = new Map(),
+    assignments: readonly Assignment[],
+    readonly installation?: Installation,
   ) {
-    this.environment = environment;
-    this.installation = installation;
-    this.#origins = origins;
+    this.environment = Object.fromEntries(assignments.map(({ name, value }) => [name, value]));
+    this.#origins = new Map(assignments.map(({ name, origin }) => [name, origin]));
   }
 
   /**
@@ -71,10 +77,9 @@ export class Settings {
     try {
       return reader(this.environment);
     } catch (error) {
-      const variable = error instanceof ConfigError ? error.variable : undefined;
-      const origin = variable && this.#origins.get(variable);
-      if (!origin || !(error instanceof ConfigError)) throw error;
-      throw new ConfigError(`${origin}: ${error.message}`, variable);
+      if (!(error instanceof ConfigError)) throw error;
+      const origin = this.#origins.get(error.variable ?? "");
+      throw origin ? new ConfigError(`${origin}: ${error.message}`, error.variable) : error;
     }
   }
 
@@ -100,7 +105,8 @@ export async function findSettings(
   instance?: string,
   root = "",
 ): Promise<Settings> {
-  if (instance === undefined && env["HAPGENT_STATE_FILE"] !== undefined) return new Settings(env);
+  const own = Object.entries(env).map(([name, value]) => ({ name, value }));
+  if (instance === undefined && env["HAPGENT_STATE_FILE"] !== undefined) return new Settings(own);
   if (instance !== undefined && !INSTANCE_NAME.test(instance)) {
     throw new ConfigError(`--instance: expected the name of an instance, got ${quote(instance)}`);
   }
@@ -108,28 +114,19 @@ export async function findSettings(
   const { settingsFile, directory, stateFile, controlSocket } = installation;
   const text = await readText(root + settingsFile);
   if (text === undefined && !(await isDirectory(root + directory))) {
-    if (instance === undefined) return new Settings(env);
+    if (instance === undefined) return new Settings(own);
     throw new ConfigError(
       `no instance ${instance}: there is neither ${settingsFile} nor ${directory}`,
     );
   }
-  const origins = new Map<string, string>();
-  const environment: Environment = {};
-  const take = (name: string, value: string, origin: string) => {
-    environment[name] = value;
-    origins.set(name, origin);
-  };
-  take("HAPGENT_STATE_FILE", stateFile, "the installed agent");
-  take("HAPGENT_SOCKET", controlSocket, "the installed agent");
-  for (const { name, value, line } of parseSettings(text ?? "", settingsFile)) {
-    take(name, value, `${settingsFile}:${line}`);
-  }
-  for (const [name, value] of Object.entries(instance === undefined ? env : {})) {
-    if (value === undefined) continue;
-    environment[name] = value;
-    origins.delete(name);
-  }
-  return new Settings(environment, installation, origins);
+  const origin = "the installed agent";
+  const assignments = [
+    { name: "HAPGENT_STATE_FILE", value: stateFile, origin },
+    { name: "HAPGENT_SOCKET", value: controlSocket, origin },
+    ...parseSettings(text ?? "", settingsFile),
+    ...(instance === undefined ? own : []),
+  ];
+  return new Settings(assignments, installation);
 }
 
 /**
@@ -169,14 +166,6 @@ async function listWritable(root: string, unit: string): Promise<string[]> {
   return words.map((word) => word.replaceAll(/^["'+-]+|[/"']+$/g, "")).filter(Boolean);
 }
 
-/** A line of a settings file. */
-interface Assignment {
-  readonly name: string;
-  readonly value: string;
-  /** From 1. */
-  readonly line: number;
-}
-
 /**
  * The agent's variables in the text of a settings file: `NAME=value`, with quotes where the value
  * has blanks or special characters. systemd reads the file as EnvironmentFile=, the init script
@@ -187,20 +176,18 @@ interface Assignment {
  */
 export function parseSettings(text: string, file: string): Assignment[] {
   // systemd takes a carriage return for the end of a line, too.
-  return text.split(/\r\n|[\r\n]/).flatMap((content, i) => {
+  return text.split(/\r\n|[\r\n]/).flatMap((line, i) => {
     const [, before = "", name, assignment = ""] =
-      /^\s*(export\s+)?(HAPGENT_\w+)(\s*=[\s\S]*)$/.exec(content) ?? [];
+      /^\s*(export\s+)?(HAPGENT_\w+)(\s*=[\s\S]*)$/.exec(line) ?? [];
     if (name === undefined) return [];
+    const origin = `${file}:${i + 1}`;
     const [, bare, single, double] = VALUE.exec(assignment.slice(1)) ?? [];
     const value = bare ?? single ?? double;
-    if (value === undefined || before !== "" || !assignment.startsWith("=")) {
-      const got = quote(content.trim());
-      throw new ConfigError(
-        `${file}:${i + 1}: expected NAME=value, quoted where it has blanks, got ${got}`,
-        name,
-      );
+    if (value !== undefined && before === "" && assignment.startsWith("=")) {
+      return [{ name, value, origin }];
     }
-    return [{ name, value, line: i + 1 }];
+    const expected = "expected NAME=value, quoted where it has blanks";
+    throw new ConfigError(`${origin}: ${expected}, got ${quote(line.trim())}`, name);
   });
 }
 

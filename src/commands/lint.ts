@@ -3,9 +3,9 @@ import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { NAME_RULE, SERVICE_NAME } from "../sent.ts";
 import { type Environment, findDoubts, readConfig, readReplyMode } from "../settings.ts";
-import { loadState, parseText, SIZE_LIMIT } from "../state/read.ts";
+import { loadState, SIZE_LIMIT } from "../state/read.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
-import { type State, StateError } from "../state/state.ts";
+import { parseState, type State, StateError } from "../state/state.ts";
 import type { Arguments } from "./arguments.ts";
 import { findSettings, findUnitLimit, type Settings } from "./installation.ts";
 
@@ -70,34 +70,26 @@ export async function runLint(args: Arguments, env: Environment): Promise<number
 async function listSources(settings: Settings): Promise<Source[]> {
   const { installation } = settings;
   const file = settings.read("HAPGENT_STATE_FILE");
-  const limit = installation && (await findUnitLimit(installation, file));
-  const sources = [{ file, origin: settings.explain("HAPGENT_STATE_FILE"), limit }];
+  const findLimit = async (path: string) =>
+    installation && (await findUnitLimit(installation, path));
+  const origin = settings.explain("HAPGENT_STATE_FILE");
+  const sources = [{ file, origin, limit: await findLimit(file) }];
   const directory = settings.read("HAPGENT_SERVICES");
   if (directory === undefined) return sources;
-  const origin = settings.explain("HAPGENT_SERVICES");
-  const limitOfServices = installation && (await findUnitLimit(installation, `${directory}/`));
-  try {
-    const names = (await readdir(directory)).filter(isListed).toSorted();
-    const files = names.map((name) => ({
-      file: `${directory}/${name}`,
-      origin,
-      isIgnored: !isServiceFile(name),
-      limit: limitOfServices,
-    }));
-    return [...sources, ...files];
-  } catch {
-    // Checked as a file, the directory shows what is wrong with it.
-    return [...sources, { file: directory, origin }];
-  }
-}
-
-/** Whether the agent looks at a file among its services; hidden ones it does not see. */
-function isListed(name: string): boolean {
-  return name.endsWith(".json") && !name.startsWith(".");
-}
-
-function isServiceFile(name: string): boolean {
-  return SERVICE_NAME.test(name.slice(0, -".json".length));
+  const shared = {
+    origin: settings.explain("HAPGENT_SERVICES"),
+    limit: await findLimit(`${directory}/`),
+  };
+  // Checked as a file, a directory that cannot be read shows what is wrong with it.
+  const names = await readdir(directory).catch(() => undefined);
+  if (names === undefined) return [...sources, { file: directory, ...shared }];
+  const files = names.toSorted().flatMap((name) => {
+    // Hidden files the agent does not see.
+    const [, service] = /^([^.].*)\.json$/s.exec(name) ?? [];
+    if (service === undefined) return [];
+    return { file: `${directory}/${name}`, isIgnored: !SERVICE_NAME.test(service), ...shared };
+  });
+  return [...sources, ...files];
 }
 
 async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
@@ -106,7 +98,7 @@ async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
     return { warnings: [`the agent ignores it: expected a name of ${NAME_RULE}`], problems: [] };
   }
   try {
-    const state = file === STDIN ? await parseText(await readStdin()) : await loadState(file);
+    const state = file === STDIN ? await parseState(await readStdin()) : await loadState(file);
     const reply = formatReply([state], mode).trimEnd();
     const warnings = [...findWarnings(state, mode), ...(limit === undefined ? [] : [limit])];
     return { reply, warnings, problems: [] };
@@ -118,14 +110,9 @@ async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
 
 /** Reads standard input, no more of it than a state file may have, and decodes it like one. */
 async function readStdin(): Promise<string> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let size = 0;
-  for await (const chunk of Bun.stdin.stream()) {
-    size += chunk.length;
-    if (size > SIZE_LIMIT) throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got more`]);
-    chunks.push(chunk);
-  }
-  return await new Blob(chunks).text();
+  const bytes = await Bun.stdin.slice(0, SIZE_LIMIT + 1).bytes();
+  if (bytes.length <= SIZE_LIMIT) return await new Blob([bytes]).text();
+  throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got more`]);
 }
 
 function printJson({ file }: Source, { reply, warnings, problems }: Finding): void {

@@ -9,9 +9,6 @@ export interface Place {
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-/** Programs whose output is the caller's. */
-type Inherited = Bun.Subprocess<"inherit", "inherit", "inherit">;
-
 /**
  * The caller's place. The directory has the name that the shell has for it: after a deploy a link in
  * it may lead elsewhere.
@@ -37,16 +34,16 @@ export function findProgram(name: string, { directory, env }: Place): string | n
  * ignored again that the caller has (nohup, a job in the background). A script that does not say
  * what runs it is run by a shell, too.
  */
-export function startCommand([name = "", ...rest]: readonly string[], place: Place): Inherited {
+export function startCommand(
+  [name = "", ...rest]: readonly string[],
+  place: Place,
+): Bun.Subprocess {
   const program = findProgram(name, place) ?? name;
   const ignored = listIgnored().join(" ");
   const traps = ignored && `trap '' ${ignored}; `;
   const shell = ["/bin/sh", "-c", `${traps}exec "$@"`, "sh", program, ...rest];
-  const options: Bun.SpawnOptions.SpawnOptions<"inherit", "inherit", "inherit"> = {
-    cwd: place.directory,
-    env: place.env,
-    stdio: ["inherit", "inherit", "inherit"],
-  };
+  const { directory: cwd, env } = place;
+  const options = { cwd, env, stdin: "inherit", stdout: "inherit", stderr: "inherit" } as const;
   if (traps) return Bun.spawn(shell, options);
   try {
     return Bun.spawn([program, ...rest], { ...options, argv0: name });

@@ -2,10 +2,10 @@ import { version } from "../../package.json";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { ConfigError, type Environment } from "../settings.ts";
-import { COMMANDS, type CommandName, formatUsage } from "../spec.ts";
+import { COMMANDS, type CommandName, formatUsage, listUsages } from "../spec.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { runCtl } from "./ctl.ts";
-import { formatCommandHelp, formatSynopsis, refuseCommand, runHelp } from "./help.ts";
+import { formatCommandHelp, refuseCommand, runHelp } from "./help.ts";
 import { runLint } from "./lint.ts";
 import { runStatus } from "./status.ts";
 
@@ -71,6 +71,7 @@ function isProbe([name, ...rest]: readonly string[]): boolean {
 /** The usage of the command that was called wrongly; its whole help when it was called alone. */
 function formatUsageOf([name, ...rest]: readonly string[]): string {
   const command = COMMANDS.find((each) => each.name === name && name !== "help");
-  if (!command) return formatSynopsis();
-  return `usage: ${rest.length > 0 ? formatUsage(command) : formatCommandHelp(command)}`;
+  if (command && rest.length === 0) return `usage: ${formatCommandHelp(command)}`;
+  const usages = command ? [formatUsage(command)] : listUsages().map(({ term }) => term);
+  return `usage: ${usages.join("\n       ")}`;
 }

@@ -2,7 +2,7 @@ import { type Address, formatAddress, parseAddress } from "../address.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import { PROBE_MARK, SERVICE_NAME } from "../sent.ts";
-import { type Environment, readSetting } from "../settings.ts";
+import type { Environment } from "../settings.ts";
 import { STATUSES, type Status } from "../state/state.ts";
 import { findNearest, printableAscii, quote, suggest } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
@@ -22,30 +22,25 @@ const PAUSE_MS = 50;
  * Where an agent that listens on all addresses is asked. One that listens on `::` has IPv4 too, and
  * has only that where IPv6 is off.
  */
-const LOCAL: Readonly<Record<string, readonly string[]>> = {
+const LOCAL: Readonly<Record<string, readonly [string, string]>> = {
   "0.0.0.0": ["127.0.0.1", "::1"],
   "::": ["::1", "127.0.0.1"],
 };
 
-/** A check: whom it asks (the second where the first has no port open), and what it sends. */
+/** A check: whom it asks, what it sends, and what it takes for a good reply. */
 interface Question {
-  readonly targets: readonly Address[];
+  readonly target: Address;
+  /** Is asked where the target has no port open. */
+  readonly other?: Address | undefined;
   readonly sent: string;
   /** Seconds. */
   readonly timeout: number;
-}
-
-/** How a check went. */
-interface Outcome {
-  readonly address: string;
-  readonly isConnected: boolean;
-  readonly reply?: string;
-  readonly problem?: string;
+  readonly expected: readonly Status[] | undefined;
 }
 
 /**
- * `hapgent status [HOST[:PORT]]`: asks as HAProxy does and prints the reply. Without an address it
- * asks the agent that the environment, or the installation on this machine, describes.
+ * `hapgent status [HOST[:PORT]]`: asks as HAProxy does and prints the reply. What the address does
+ * not say is that of the agent that the environment, or the installation on this machine, describes.
  *
  * @returns the exit code: 0 when the reply is well-formed, else 1. With `--expect` it is a
  * monitor's: 0 when the status is one of these, else 2, which Nagios calls critical.
@@ -59,12 +54,12 @@ export async function runStatus(args: Arguments, env: Environment): Promise<numb
   const timeout = readSeconds("--timeout", values["timeout"] ?? "2");
   const end = performance.now() + readSeconds("--wait", values["wait"] ?? "0") * 1000;
   const expected = readExpected(values["expect"]);
-  const { targets, origin } = await findTargets(operands[0], env, values["instance"]);
-  const check = async () => compare(await askFirst({ targets, sent, timeout }), expected);
-  let outcome = await check();
+  const { origin, ...targets } = await findTargets(operands[0], env, values["instance"]);
+  const question = { ...targets, sent, timeout, expected };
+  let outcome = await check(question);
   while (outcome.problem !== undefined && performance.now() < end) {
     await Bun.sleep(PAUSE_MS);
-    outcome = await check();
+    outcome = await check(question);
   }
   const { address, reply, problem } = outcome;
   const ok = problem === undefined;
@@ -80,20 +75,20 @@ export async function runStatus(args: Arguments, env: Environment): Promise<numb
   return expected ? EXIT.critical : EXIT.failure;
 }
 
-/** Asks the first target that is there; of none, the first one's problem counts. */
-async function askFirst({ targets, sent, timeout }: Question): Promise<Outcome> {
-  let first: Outcome | undefined;
-  for (const target of targets) {
-    const outcome = await ask(target, sent, timeout);
-    if (outcome.isConnected) return outcome;
-    first ??= outcome;
-  }
-  return first ?? { address: "", isConnected: false };
+/** Asks the target, or the other one if only that is there. */
+async function check(question: Question) {
+  const { target, other } = question;
+  const outcome = await ask(target, question);
+  if (outcome.isConnected || !other) return outcome;
+  const second = await ask(other, question);
+  return second.isConnected ? second : outcome;
 }
 
 /** One check: connects, sends, reads up to the first newline, closes. */
-async function ask({ ip, port }: Address, sent: string, timeout: number): Promise<Outcome> {
-  const { promise, resolve } = Promise.withResolvers<string>();
+async function ask({ ip, port }: Address, question: Question) {
+  const { sent, timeout, expected } = question;
+  // What is wrong with the connection; nothing, if a line or its end has come.
+  const { promise, resolve } = Promise.withResolvers<string | undefined>();
   let text = "";
   let isConnected = false;
   const giveUp = () => {
@@ -115,28 +110,28 @@ async function ask({ ip, port }: Address, sent: string, timeout: number): Promis
         text += chunk.toString("latin1");
         if (!text.includes("\n") && text.length < LINE_LIMIT) return;
         socket.end();
-        resolve("");
+        resolve(undefined);
       },
-      close: () => resolve(text === "" ? "connected, but it said nothing" : ""),
+      close: () => resolve(text === "" ? "connected, but it said nothing" : undefined),
       error: (_, error) => resolve(describeError(error)),
     },
   });
   connection.catch((error: unknown) => resolve(describeError(error)));
   const failure = await promise;
-  const outcome = { address: formatAddress({ ip, port }), isConnected };
-  if (failure) return { ...outcome, problem: failure };
-  if (!text.includes("\n")) return { ...outcome, problem: `expected a line, got ${show(text)}` };
-  const reply = Buffer.from(text.slice(0, text.search(/[\r\n]/)), "latin1").toString();
-  if (isWellFormed(reply)) return { ...outcome, reply };
-  return { ...outcome, reply, problem: `expected words that HAProxy knows, got ${show(reply)}` };
+  const [line = ""] = text.split(/[\r\n]/, 1);
+  const reply = text.includes("\n") ? Buffer.from(line, "latin1").toString() : undefined;
+  const problem =
+    failure ??
+    (reply === undefined ? `expected a line, got ${show(text)}` : findProblem(reply, expected));
+  return { address: formatAddress({ ip, port }), isConnected, reply, problem };
 }
 
-/** The same outcome; a status that is not among the expected ones is its problem. */
-function compare(outcome: Outcome, expected: readonly Status[] | undefined): Outcome {
-  const { reply, problem } = outcome;
-  if (!expected || problem !== undefined || reply === undefined) return outcome;
-  if (readStatuses(reply).some((status) => expected.includes(status))) return outcome;
-  return { ...outcome, problem: `expected ${expected.join(" or ")}, got ${show(reply)}` };
+/** What is wrong with a reply; undefined: nothing. */
+function findProblem(reply: string, expected: readonly Status[] | undefined): string | undefined {
+  const got = `got ${show(reply)}`;
+  if (!isWellFormed(reply)) return `expected words that HAProxy knows, ${got}`;
+  const isExpected = !expected || readStatuses(reply).some((status) => expected.includes(status));
+  return isExpected ? undefined : `expected ${expected.join(" or ")}, ${got}`;
 }
 
 function readExpected(text: string | undefined): Status[] | undefined {
@@ -159,22 +154,22 @@ function show(text: string): string {
   return printableAscii(JSON.stringify(text.slice(0, SHOWN)));
 }
 
-/** The addresses to ask, and where they come from if not the command line or the environment. */
-async function findTargets(
-  text: string | undefined,
-  env: Environment,
-  instance: string | undefined,
-): Promise<{ targets: readonly Address[]; origin: string }> {
+/** Whom to ask, and where that comes from if not the command line or the environment. */
+async function findTargets(text: string | undefined, env: Environment, instance?: string) {
+  const given = parseAddress(text ?? "");
+  if (given) return { target: given, origin: "" };
+  const settings = await findSettings(env, instance);
+  const port = settings.read("HAPGENT_PORT");
+  const origin = settings.explain("HAPGENT_PORT");
   if (text !== undefined) {
-    const target = parseAddress(text, readSetting({}, "HAPGENT_PORT"));
-    if (target) return { targets: [target], origin: "" };
+    const target = parseAddress(text, port);
+    if (target) return { target, origin };
     throw new UsageError(`status: expected HOST[:PORT] or [IPV6][:PORT], got ${quote(text)}`);
   }
-  const settings = await findSettings(env, instance);
   const ip = settings.read("HAPGENT_IP");
-  const port = settings.read("HAPGENT_PORT");
-  const targets = (LOCAL[ip] ?? [ip]).map((local) => ({ ip: local, port }));
-  return { targets, origin: settings.explain("HAPGENT_PORT") };
+  const [first = ip, second] = LOCAL[ip] ?? [];
+  const other = second === undefined ? undefined : { ip: second, port };
+  return { target: { ip: first, port }, other, origin };
 }
 
 /** A number of seconds of the command line. */

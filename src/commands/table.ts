@@ -4,12 +4,12 @@ type Row = Readonly<Record<string, unknown>>;
 
 /**
  * A JSON list of objects as a table for people: a line an object, a column a key; the keys of an
- * object in it are columns too. Undefined when the text is no such list.
+ * object in it are columns too.
  */
-export function formatTable(text: string): string | undefined {
-  const rows = parseRows(text)?.map(flatten);
-  if (!rows) return undefined;
-  if (rows.length === 0) return "none";
+export function formatTable(text: string): string {
+  const list: Row[] = JSON.parse(text);
+  if (list.length === 0) return "none";
+  const rows = list.map(flatten);
   const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const cells = [
     keys.map(printable),
@@ -20,24 +20,11 @@ export function formatTable(text: string): string | undefined {
   return lines.map((line) => line.trimEnd()).join("\n");
 }
 
-function parseRows(text: string): Row[] | undefined {
-  if (!text.startsWith("[")) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    return Array.isArray(value) && value.every(isRow) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function isRow(value: unknown): value is Row {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function flatten(row: Row): Row {
-  const entries = Object.entries(row).flatMap(([key, value]) =>
-    isRow(value) ? Object.entries(value) : [[key, value] as const],
-  );
+  const entries = Object.entries(row).flatMap(([key, value]) => {
+    const isNested = typeof value === "object" && value !== null && !Array.isArray(value);
+    return isNested ? Object.entries(value) : [[key, value]];
+  });
   return Object.fromEntries(entries);
 }
 

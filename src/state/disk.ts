@@ -1,3 +1,5 @@
+import { Queue } from "./queue.ts";
+
 /** How long a caller waits for a disk, in milliseconds. What it asked for goes on without it. */
 const PATIENCE_MS = 5000;
 
@@ -12,8 +14,7 @@ export const SILENCE = `the disk has not answered within ${PATIENCE_MS / 1000} s
  * time: so one that hangs takes one of the runtime's two threads for files, however often it is
  * asked, and holds up nobody for longer than 5 s.
  */
-export class Disk {
-  #last: Promise<unknown> = Promise.resolve();
+export class Disk extends Queue {
   /** Since when it is at the last thing that it was asked (performance.now()). */
   #since: number | undefined;
 
@@ -22,21 +23,18 @@ export class Disk {
     return this.#since !== undefined && performance.now() - this.#since >= PATIENCE_MS;
   }
 
-  /** Asks, once what was asked before is answered. The answer may never come: see `wait`. */
-  ask<T>(question: () => Promise<T>): Promise<T> {
-    const answer = this.#last.then(() => {
+  /**
+   * Asks, once what was asked before is answered.
+   *
+   * @returns undefined: no answer in time; while it is silent at once. It may still come.
+   */
+  async ask<T>(question: () => Promise<T>): Promise<T | undefined> {
+    const answer = this.run(() => {
       this.#since = performance.now();
-      return question();
+      return question().finally(() => {
+        this.#since = undefined;
+      });
     });
-    const returned = () => {
-      this.#since = undefined;
-    };
-    this.#last = answer.then(returned, returned);
-    return answer;
-  }
-
-  /** Waits for an answer; undefined: there was none in time, and while it is silent at once. */
-  async wait<T>(answer: Promise<T>): Promise<T | undefined> {
     return this.isSilent ? undefined : await within(PATIENCE_MS, answer);
   }
 }

@@ -22,32 +22,21 @@ const HINTS: readonly (readonly [pattern: RegExp, hint: string])[] = [
   [/\.($|[eE])/, "a digit after the point"],
 ];
 
-/** A text has something else than what was expected at this place. */
-class Mistake extends Error {
-  constructor(
-    readonly offset: number,
-    readonly expected: string,
-    readonly got: string,
-    readonly hint: string | undefined,
-  ) {
-    super(expected);
-  }
-}
+/** A text is no JSON; the message says where and why. */
+class Mistake extends Error {}
 
 /**
  * What is wrong with a text that is not JSON (RFC 8259), with line and column, both from 1:
  * `3:16: expected a property name, got "}" (trailing comma)`; undefined when the text is JSON.
  */
 export function findMistake(text: string): string | undefined {
+  if (text.trim() === "") return "expected a JSON object, got nothing";
   try {
     new Scanner(text).scan();
     return undefined;
   } catch (error) {
-    if (!(error instanceof Mistake)) throw error;
-    const { offset, expected, got, hint } = error;
-    const lines = text.slice(0, offset).split("\n");
-    const column = (lines.at(-1)?.length ?? 0) + 1;
-    return `${lines.length}:${column}: expected ${expected}, got ${got}${hint ? ` (${hint})` : ""}`;
+    if (error instanceof Mistake) return error.message;
+    throw error;
   }
 }
 
@@ -82,85 +71,73 @@ class Scanner {
     const got = this.#peek(/[\w.+-]+|\/[/*]|[\s\S]/uy);
     if (got === undefined) {
       // Where something is missing, not where the last empty line ends.
-      const end = this.#text.trimEnd().length;
-      return new Mistake(end, expected, "the end of the file", end > 0 ? "cut off?" : undefined);
+      this.#at = this.#text.trimEnd().length;
+      return this.#describe(expected, "the end of the file", "cut off?");
     }
     const known = HINTS.find(([pattern]) => pattern.test(got))?.[1];
-    return new Mistake(this.#at, expected, quote(got.slice(0, SHOWN)), hint ?? known);
+    return this.#describe(expected, quote(got.slice(0, SHOWN)), hint ?? known);
+  }
+
+  #describe(expected: string, got: string, hint?: string): Mistake {
+    const lines = this.#text.slice(0, this.#at).split("\n");
+    const place = `${lines.length}:${(lines.at(-1)?.length ?? 0) + 1}`;
+    return new Mistake(`${place}: expected ${expected}, got ${got}${hint ? ` (${hint})` : ""}`);
   }
 
   #value(): void {
     const character = this.#next();
-    if (character === "{") this.#object();
-    else if (character === "[") this.#array();
+    if (character === "{") this.#list("}");
+    else if (character === "[") this.#list("]");
     else if (character === '"') this.#string();
     else this.#word();
   }
 
-  #object(): void {
+  /** An object or an array. */
+  #list(end: "}" | "]"): void {
     this.#at += 1;
-    if (this.#next() === "}") {
-      this.#at += 1;
-      return;
-    }
-    do {
-      const character = this.#next();
-      const hint = character === "}" ? "trailing comma" : undefined;
-      if (character !== '"') throw this.#mistake("a property name", hint);
-      this.#string();
-      if (this.#next() !== ":") throw this.#mistake('":"');
-      this.#at += 1;
+    let character = this.#next();
+    while (character !== end) {
+      if (end === "}") this.#name();
       this.#value();
-    } while (this.#isMore("}"));
+      character = this.#next();
+      if (character === end) break;
+      if (character !== ",") {
+        const isValue = character === '"' || character === "{" || character === "[";
+        throw this.#mistake(`"," or ${quote(end)}`, isValue ? "missing comma" : undefined);
+      }
+      this.#at += 1;
+      character = this.#next();
+      if (character === end)
+        throw this.#mistake(end === "}" ? "a property name" : "a value", "trailing comma");
+    }
+    this.#at += 1;
   }
 
-  #array(): void {
+  #name(): void {
+    if (this.#next() !== '"') throw this.#mistake("a property name");
+    this.#string();
+    if (this.#next() !== ":") throw this.#mistake('":"');
     this.#at += 1;
-    if (this.#next() === "]") {
-      this.#at += 1;
-      return;
-    }
-    do {
-      if (this.#next() === "]") throw this.#mistake("a value", "trailing comma");
-      this.#value();
-    } while (this.#isMore("]"));
-  }
-
-  /** Whether a comma follows; if not, the end of the object or array must. */
-  #isMore(end: string): boolean {
-    const character = this.#next();
-    if (character !== "," && character !== end) {
-      const isValue = character === '"' || character === "{" || character === "[";
-      throw this.#mistake(`"," or ${quote(end)}`, isValue ? "missing comma" : undefined);
-    }
-    this.#at += 1;
-    return character === ",";
   }
 
   #string(): void {
-    for (;;) {
-      this.#at += 1;
-      const character = this.#text[this.#at];
-      if (character === '"') break;
-      if (character === "\\") this.#escape();
-      else if (character === undefined || character === "\n" || character === "\r") {
-        throw this.#mistake("a closing quote");
-      } else if (character < " ") {
-        throw this.#mistake("a printable character", "in a string it needs an escape");
-      }
-    }
     this.#at += 1;
-  }
-
-  /** An escape sequence, up to its last character. */
-  #escape(): void {
-    const length = this.#peek(/\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})/y)?.length;
-    if (length === undefined) {
+    for (;;) {
+      const part = this.#peek(/[ !#-[\]-\uffff]+|\\(["\\/bfnrt]|u[0-9A-Fa-f]{4})/y);
+      if (part === undefined) break;
+      this.#at += part.length;
+    }
+    const character = this.#text[this.#at];
+    if (character === "\\") {
       const pair = this.#text.slice(this.#at, this.#at + 2);
       const got = pair.length > 1 ? quote(pair) : "the end of the file";
-      throw new Mistake(this.#at, "an escape such as \\n, \\\\ or \\u0041", got, undefined);
+      throw this.#describe("an escape such as \\n, \\\\ or \\u0041", got);
     }
-    this.#at += length - 1;
+    if (character === undefined || character === "\n" || character === "\r")
+      throw this.#mistake("a closing quote");
+    if (character !== '"')
+      throw this.#mistake("a printable character", "in a string it needs an escape");
+    this.#at += 1;
   }
 
   /** A number, `true`, `false` or `null`, and not only its first characters. */

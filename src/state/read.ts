@@ -1,5 +1,5 @@
 import { codeOf, describeError } from "../errors.ts";
-import { JsonError, parseState, type State, StateError } from "./state.ts";
+import { parseState, type State, StateError } from "./state.ts";
 
 /** A state file is read up to this many bytes; a larger one is invalid. */
 export const SIZE_LIMIT = 64 * 1024;
@@ -7,67 +7,33 @@ export const SIZE_LIMIT = 64 * 1024;
 /** How long a version counts as young, in milliseconds: some file systems keep whole seconds. */
 const YOUNG_MS = 2000;
 
-/** What a file holds: a state, or why it holds none. */
-export type Found = { readonly state: State } | { readonly problem: string };
-
-/** A read that its caller may give up. */
-export interface Reading {
-  isGivenUp: boolean;
-  /** After EAGAIN the runtime never comes back by itself, and keeps a core busy. */
-  cancel?: () => void;
-}
-
-/** Reads a state file; nothing that it may hold or be makes this throw. */
-export async function findState(path: string, reading?: Reading): Promise<Found> {
-  try {
-    return { state: await loadState(path, reading) };
-  } catch (error) {
-    return { problem: describeError(error) };
-  }
-}
-
 /**
  * Reads and parses a state file.
  *
  * @throws {StateError} when it is no regular file, is larger than 64 KiB or holds no valid state.
  * @throws the system's error when it cannot be read.
  */
-export async function loadState(path: string, reading?: Reading): Promise<State> {
+export async function loadState(path: string, givenUp?: AbortSignal): Promise<State> {
   const stat = await Bun.file(path).stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
   if (!stat.isFile()) throw new StateError(["expected a regular file"]);
   if (stat.size > SIZE_LIMIT) {
     throw new StateError([`expected at most ${SIZE_LIMIT} bytes, got ${stat.size}`]);
   }
-  return await parseText(reading?.isGivenUp ? "" : await readStart(path, reading));
+  return await parseState(givenUp?.aborted ? "" : await readStart(path, givenUp));
 }
 
 /** Reads the first 64 KiB of a file, as a stream: reading it at once would cost 40 KB of memory. */
-async function readStart(path: string, reading?: Reading): Promise<string> {
+async function readStart(path: string, givenUp?: AbortSignal): Promise<string> {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   const reader = Bun.file(path).slice(0, SIZE_LIMIT).stream().getReader();
-  if (reading) reading.cancel = () => void reader.cancel();
+  // After EAGAIN the runtime never comes back by itself, and keeps a core busy.
+  givenUp?.addEventListener("abort", () => void reader.cancel());
   for (;;) {
     const { done, value } = await reader.read();
     // Decoded as a file is: without its byte order mark.
     if (done) return await new Blob(chunks).text();
     chunks.push(value);
-  }
-}
-
-/**
- * Parses the text of a state file like `parseState`, and says where a text stops being JSON.
- *
- * @throws {StateError} as `parseState` does.
- */
-export async function parseText(text: string): Promise<State> {
-  try {
-    return parseState(text);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    const { findMistake } = await import("./json.ts");
-    const mistake = text.trim() === "" ? "expected a JSON object, got nothing" : findMistake(text);
-    throw mistake === undefined ? error : new StateError([mistake]);
   }
 }
 
@@ -81,45 +47,28 @@ export interface Identity {
   readonly size?: number;
   /** Times of the last change of the text and of anything, in milliseconds with a fraction. */
   readonly modified?: number;
+  /** NaN, like no other, while it is so new that one more change may leave all as it is. */
   readonly changed?: number;
   /** How many names it has: 0 where a bind mount shows a file that was replaced. */
   readonly links?: number;
-  /** Whether it is so new that a change since then may have left all of the above as it is. */
-  readonly isYoung?: boolean;
   readonly error?: string;
 }
+
+/** Compared one by one: as text, large numbers would cost 0.1 MB. */
+const COMPARED = ["device", "inode", "size", "modified", "changed", "error"] as const;
 
 /** Looks at a file without reading it. */
 export async function identify(path: string): Promise<Identity> {
   try {
     const { dev, ino, size, mtimeMs, ctimeMs, nlink } = await Bun.file(path).stat();
-    return {
-      device: dev,
-      inode: ino,
-      size,
-      modified: mtimeMs,
-      changed: ctimeMs,
-      links: nlink,
-      isYoung: Date.now() - ctimeMs < YOUNG_MS,
-    };
+    const changed = Date.now() - ctimeMs < YOUNG_MS ? NaN : ctimeMs;
+    return { device: dev, inode: ino, size, modified: mtimeMs, changed, links: nlink };
   } catch (error) {
     return { error: codeOf(error) ?? describeError(error) };
   }
 }
 
-/** Whether two looks saw the same version. Compared as text, large numbers would cost 0.1 MB. */
-export function isSame(one: Identity, other: Identity): boolean {
-  return (
-    one.device === other.device &&
-    one.inode === other.inode &&
-    one.size === other.size &&
-    one.modified === other.modified &&
-    one.changed === other.changed &&
-    one.error === other.error
-  );
-}
-
 /** Whether a file that was read as `read` is certainly still the same. */
 export function isCurrent(read: Identity, now: Identity): boolean {
-  return !read.isYoung && isSame(read, now);
+  return COMPARED.every((field) => read[field] === now[field]);
 }

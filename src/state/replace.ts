@@ -1,17 +1,7 @@
 // A module of its own, loaded by the first save: node:fs costs 0.5 MB that most agents never need.
 import type { Stats } from "node:fs";
-import {
-  type FileHandle,
-  open,
-  readFile,
-  readlink,
-  realpath,
-  rename,
-  rmdir,
-  stat,
-  unlink,
-  writeFile,
-} from "node:fs/promises";
+import * as fs from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { codeOf, describeError } from "../errors.ts";
 import { loadState, SIZE_LIMIT } from "./read.ts";
 import { StateError } from "./state.ts";
@@ -28,13 +18,13 @@ const KEPT = 120;
 /** What was particular about a save: each is worth a line of the log. */
 export interface Saved {
   /** Where an invalid or unreadable file was set aside: it may be somebody's work. */
-  rejected?: string;
+  readonly rejected?: string | undefined;
   /** Why the text was written in place, not atomically. */
-  inPlace?: string;
+  readonly inPlace?: string | undefined;
   /** Owner and mode of the old file, where the new one could not have them. */
-  replaced?: string;
+  readonly replaced?: string | undefined;
   /** Why it may be lost with the machine's power. */
-  undurable?: string;
+  readonly undurable?: string | undefined;
 }
 
 /**
@@ -51,11 +41,11 @@ export interface Saved {
  */
 export async function replaceFile(path: string, text: string): Promise<Saved> {
   const target = await followLinks(path);
-  const old = await stat(target).catch(ignoreMissing);
+  const old = await fs.stat(target).catch(ignoreMissing);
   if (old && !old.isFile()) throw new StateError(["expected a regular file"]);
-  const content = await judge(target, old);
-  const rejected = content === "no state" ? await copyAside(target) : undefined;
-  const aside = content === "unreadable" ? `${target}.rejected` : undefined;
+  const rejected = `${target}.rejected`;
+  const kept = await keep(target, old, rejected);
+  const aside = kept === "unreadable" ? rejected : undefined;
   // One way after another, as long as the system refuses them.
   const ways = [() => replace(target, text, { old, aside, keepsOwner: true })];
   if (old && !aside) ways.push(() => overwrite(target, text));
@@ -65,7 +55,7 @@ export async function replaceFile(path: string, text: string): Promise<Saved> {
     try {
       const saved = await way();
       const inPlace = saved.inPlace && describeError(refusals[0]);
-      return { ...saved, ...(rejected && { rejected }), ...(inPlace && { inPlace }) };
+      return { ...saved, inPlace, rejected: kept && rejected };
     } catch (error) {
       if (!REFUSALS.includes(codeOf(error))) throw error;
       refusals.push(error);
@@ -86,48 +76,46 @@ interface Replacement {
 }
 
 async function replace(target: string, text: string, how: Replacement): Promise<Saved> {
-  const { old, aside, keepsOwner } = how;
+  const { old, aside } = how;
   if (old) await mayReplace(target);
   const temporary = nameTemporary(target);
   // A killed save may have left one.
-  await unlink(temporary).catch(ignore);
-  // Exclusive: in a directory that others can write, nobody's symlink is followed.
-  const file = await open(temporary, "wx", 0o600);
-  const saved: Saved = {};
+  await fs.unlink(temporary).catch(ignore);
   try {
+    const saved = await create(temporary, text, how);
+    if (aside) await fs.rename(target, aside).catch(ignoreMissing);
     try {
-      await writeAll(file, Buffer.from(text), 0);
-      const replaced = await takeRights(file, old, keepsOwner);
-      if (replaced) saved.replaced = replaced;
-      const undurable = await sync(file);
-      if (undurable) saved.undurable = undurable;
-    } finally {
-      await file.close();
-    }
-    if (aside) await rename(target, aside).catch(ignoreMissing);
-    try {
-      await rename(temporary, target);
+      await fs.rename(temporary, target);
     } catch (error) {
-      if (aside) await rename(aside, target);
+      if (aside) await fs.rename(aside, target);
       throw error;
     }
+    return { ...saved, undurable: saved.undurable ?? (await syncDirectory(target)) };
   } catch (error) {
-    await unlink(temporary).catch(ignore);
+    await fs.unlink(temporary).catch(ignore);
     throw error;
   }
-  if (aside) saved.rejected = aside;
-  const undurable = saved.undurable ?? (await syncDirectory(target));
-  return undurable ? { ...saved, undurable } : saved;
+}
+
+async function create(path: string, text: string, how: Replacement): Promise<Saved> {
+  // Exclusive: in a directory that others can write, nobody's symlink is followed.
+  const file = await fs.open(path, "wx", 0o600);
+  try {
+    await writeAll(file, Buffer.from(text), 0);
+    return { replaced: await takeRights(file, how), undurable: await sync(file) };
+  } finally {
+    await file.close();
+  }
 }
 
 /**
  * Asks the system before a new file is made: a directory that only grows (`chattr +a`) would take
- * one, and keep it for ever. rmdir(2) looks at the rights first, and removes no file.
+ * one, and keep it for ever. fs.rmdir(2) looks at the rights first, and removes no file.
  *
  * @throws the system's refusal.
  */
 async function mayReplace(target: string): Promise<void> {
-  const answer = await rmdir(target).catch((error: unknown) => error);
+  const answer = await fs.rmdir(target).catch((error: unknown) => error);
   if (REFUSALS.includes(codeOf(answer))) throw answer;
 }
 
@@ -137,7 +125,7 @@ async function mayReplace(target: string): Promise<void> {
  * padded to that length, so that the file is valid when the process dies before it is cut.
  */
 async function overwrite(target: string, text: string): Promise<Saved> {
-  const file = await open(target, "r+");
+  const file = await fs.open(target, "r+");
   try {
     const old = await file.readFile();
     const size = old.length;
@@ -149,8 +137,7 @@ async function overwrite(target: string, text: string): Promise<Saved> {
       await writeAll(file, Buffer.from(text.padEnd(size, "\n")), 0);
       await sync(file);
       await file.truncate(text.length);
-      const undurable = await sync(file);
-      return { inPlace: "refused", ...(undurable && { undurable }) };
+      return { inPlace: "refused", undurable: await sync(file) };
     } catch (error) {
       await writeAll(file, old, 0);
       await file.truncate(size);
@@ -161,55 +148,45 @@ async function overwrite(target: string, text: string): Promise<Saved> {
   }
 }
 
-/** What a file holds before a save. */
-async function judge(
-  target: string,
-  old: Stats | undefined,
-): Promise<"nothing" | "a state" | "no state" | "unreadable"> {
-  if (old === undefined || old.size === 0) return "nothing";
-  try {
-    await loadState(target);
-    return "a state";
-  } catch (error) {
-    if (codeOf(error) === "ENOENT") return "nothing";
-    if (!(error instanceof StateError)) return "unreadable";
-  }
+/**
+ * Keeps what a file holds if it is no state, for the agent's user only.
+ *
+ * @returns whether that is done, or it cannot be read, and only be moved; undefined: nothing to keep.
+ */
+async function keep(target: string, old: Stats | undefined, rejected: string) {
+  if (!old?.size) return undefined;
+  const problem: unknown = await loadState(target).then(ignore, (error: unknown) => error);
+  if (problem === undefined || codeOf(problem) === "ENOENT") return undefined;
+  if (!(problem instanceof StateError)) return "unreadable";
   // Nothing of that size is meant as a state: it is left alone, and not read into memory.
   if (old.size > SIZE_LIMIT) throw new StateError([`too large to overwrite: ${old.size} bytes`]);
-  return "no state";
-}
-
-/** Keeps the text of an invalid file under another name, for the agent's user only. */
-async function copyAside(target: string): Promise<string | undefined> {
-  const text = await readFile(target).catch(ignoreMissing);
+  const text = await fs.readFile(target).catch(ignoreMissing);
   if (text === undefined) return undefined;
-  const rejected = `${target}.rejected`;
   try {
-    await unlink(rejected).catch(ignoreMissing);
-    await writeFile(rejected, text, { flag: "wx", mode: 0o600, flush: true });
+    await fs.unlink(rejected).catch(ignoreMissing);
+    await fs.writeFile(rejected, text, { flag: "wx", mode: 0o600, flush: true });
+    return "copied";
   } catch (error) {
     // Overwritten, it would be lost.
     throw new Error(`the invalid text cannot be set aside: ${describeError(error)}`);
   }
-  return rejected;
 }
 
 /** A name for the hidden file beside a state file that a save writes and then renames. */
 function nameTemporary(target: string): string {
-  const slash = target.lastIndexOf("/") + 1;
-  const name = target.slice(slash);
+  const name = basename(target);
   const kept = name.length > KEPT ? name.slice(0, KEPT / 2) + Bun.hash(name).toString(36) : name;
-  return `${target.slice(0, slash)}.${kept}.hapgent-new`;
+  return `${dirname(target)}/.${kept}.hapgent-new`;
 }
 
 /** The path behind all symlinks, also when nothing is there yet (a dangling one). */
 async function followLinks(path: string): Promise<string> {
-  const real = await realpath(path).catch(ignoreMissing);
+  const real = await fs.realpath(path).catch(ignoreMissing);
   if (real !== undefined) return real;
-  const link = await readlink(path).catch(() => undefined);
+  const link = await fs.readlink(path).catch(ignore);
   if (link === undefined) return path;
-  const directory = path.slice(0, path.lastIndexOf("/") + 1);
-  return followLinks(link.startsWith("/") ? link : directory + link);
+  // Not made shorter: `..` of a linked directory is elsewhere.
+  return followLinks(link.startsWith("/") ? link : `${dirname(path)}/${link}`);
 }
 
 /**
@@ -219,16 +196,11 @@ async function followLinks(path: string): Promise<string> {
  * @returns owner and mode of the old file, if the new one could not have them.
  */
 async function takeRights(
-  file: FileHandle,
-  old: Stats | undefined,
-  keepsOwner: boolean,
+  file: fs.FileHandle,
+  { old, keepsOwner }: Replacement,
 ): Promise<string | undefined> {
-  if (old === undefined) {
-    await file.chmod(0o644);
-    return undefined;
-  }
-  const { uid, gid, mode } = old;
   const created = await file.stat();
+  const { uid, gid, mode } = old ?? { ...created, mode: 0o644 };
   // Also a chown that changes nothing needs a right that a unit may not have.
   const isOwn = created.uid === uid && created.gid === gid;
   if (isOwn || keepsOwner) {
@@ -241,7 +213,7 @@ async function takeRights(
 }
 
 /** Writes all of it: the system may take a part only, as at the end of a disk. */
-async function writeAll(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+async function writeAll(file: fs.FileHandle, bytes: Buffer, position: number): Promise<void> {
   let done = 0;
   while (done < bytes.length) {
     const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done);
@@ -251,31 +223,24 @@ async function writeAll(file: FileHandle, bytes: Buffer, position: number): Prom
 }
 
 /** Waits until a file is on the disk; returns why that cannot be known. */
-async function sync(file: FileHandle): Promise<string | undefined> {
-  try {
-    await file.sync();
-    return undefined;
-  } catch (error) {
-    if (NO_SYNC.includes(codeOf(error))) return describeError(error);
-    throw error;
-  }
+function sync(file: fs.FileHandle): Promise<string | undefined> {
+  return file.sync().then(ignore, (error: unknown) => {
+    if (!NO_SYNC.includes(codeOf(error))) throw error;
+    return describeError(error);
+  });
 }
 
 /** Waits until a file's name is on the disk; returns why it may not be, which undoes no save. */
-async function syncDirectory(target: string): Promise<string | undefined> {
-  try {
-    const directory = await open(target.slice(0, target.lastIndexOf("/") + 1) || ".", "r");
-    await directory.sync().finally(() => directory.close());
-    return undefined;
-  } catch (error) {
-    return describeError(error);
-  }
+function syncDirectory(target: string): Promise<string | undefined> {
+  const open = fs.open(dirname(target), "r");
+  const synced = open.then((directory) => directory.sync().finally(() => directory.close()));
+  return synced.then(ignore, describeError);
 }
 
 function ignoreMissing(error: unknown): undefined {
   if (codeOf(error) !== "ENOENT") throw error;
 }
 
-function ignore(): void {
-  // Something that is not there, or that may stay.
+function ignore(): undefined {
+  // Nothing is wrong, or nothing that matters.
 }

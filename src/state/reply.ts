@@ -9,8 +9,11 @@ export const HEALTH: readonly Status[] = ["UP", "DOWN", "STOPPED", "FAIL"];
 /** Administrative words, from the most open to the most closed. */
 export const ADMIN: readonly Status[] = ["READY", "DRAIN", "MAINT"];
 
-/** In an exact reply there is one word for both: the later one in this list wins. */
-const EXACT: readonly Status[] = ["READY", "UP", "DRAIN", "DOWN", "STOPPED", "FAIL", "MAINT"];
+/** Which of two states decides: the one whose status comes later; of UP and READY the first. */
+const SEVERITY: Readonly<Record<ReplyMode, readonly Status[]>> = {
+  exact: ["READY", "UP", "DRAIN", "DOWN", "STOPPED", "FAIL", "MAINT"],
+  full: ["READY", "UP", "DRAIN", "MAINT", "DOWN", "STOPPED", "FAIL"],
+};
 
 /**
  * The line that HAProxy reads: `STATUS[ WEIGHT%][ maxconn:N][ #REASON]\n`.
@@ -43,17 +46,9 @@ export function isReasonShown({ status }: State, mode: ReplyMode): boolean {
 
 /** The state whose status and reason count: the second one unless it is the less severe. */
 function decide(one: State, other: State, mode: ReplyMode): State {
-  const severity = ({ status }: State) =>
-    mode === "exact"
-      ? Math.max(1, EXACT.indexOf(status))
-      : rank(HEALTH, status) * ADMIN.length + rank(ADMIN, status);
-  const isOpen = other.status === "UP" || other.status === "READY";
+  const severity = ({ status }: State) => Math.max(1, SEVERITY[mode].indexOf(status));
+  const isOpen = severity(other) === 1;
   return isOpen || severity(one) > severity(other) ? one : other;
-}
-
-/** How severe a status is among words; 0 when it is none of them. */
-function rank(words: readonly Status[], status: Status): number {
-  return Math.max(0, words.indexOf(status));
 }
 
 function worst(words: readonly Status[], states: readonly State[]): string {

@@ -1,11 +1,17 @@
 import { describeError } from "../errors.ts";
 import { Disk, SILENCE } from "./disk.ts";
-import { type Found, findState, type Identity, identify, isCurrent, type Reading } from "./read.ts";
+import { type Identity, identify, isCurrent, loadState } from "./read.ts";
 import type { Saved } from "./replace.ts";
-import { formatState, isSameState, type State } from "./state.ts";
+import { formatState, type State } from "./state.ts";
+
+/** What a file holds: a state, or why it holds none. */
+export type Found = { readonly state: State } | { readonly problem: string };
 
 /** How a write ended: what was particular about it, or why it is not known to be saved. */
 export type Written = { readonly saved: Saved } | { readonly problem: string };
+
+/** A file that was not read yet holds no state. */
+const UNREAD: Found = { problem: "not read" };
 
 /**
  * One state file, and all that is known of it. It is read or written, one at a time; of the states
@@ -13,26 +19,29 @@ export type Written = { readonly saved: Saved } | { readonly problem: string };
  * disk that hangs holds up those who wait for it, and nothing else.
  */
 export class StateFile {
-  /** Whether the state in memory is not known to be in the file. */
-  isUnsaved: boolean = false;
   readonly #disk = new Disk();
   /** What it held, and which version it was, when it was last read in time, or written. */
-  #found: Found | undefined;
+  #found: Found = UNREAD;
   #identity: Identity = {};
   /** The state to write next, and the write that will take it. */
   #next: State | undefined;
-  #nextWrite: Promise<Written> | undefined;
-  /** How many writes have not returned: one that runs, and one that waits. */
-  #writes = 0;
+  #nextWrite: Promise<Written | undefined> | undefined;
+  /** How it stands with the last state that was to be written; undefined: it is in the file. */
+  #save: "under way" | "failed" | undefined;
 
   constructor(readonly path: string) {}
+
+  /** Whether the state in memory is not known to be in the file. */
+  get isUnsaved(): boolean {
+    return this.#save !== undefined;
+  }
 
   /**
    * Whether it has to be read before its state is changed: it was not, or it held none, and what
    * stands in for that was not saved.
    */
   get isStale(): boolean {
-    return this.#writes === 0 && !(this.#found && "state" in this.#found);
+    return this.#save !== "under way" && !("state" in this.#found);
   }
 
   /** Whether a mount shows a file that was replaced: it has no name any more. */
@@ -40,72 +49,60 @@ export class StateFile {
     return this.#identity.links === 0;
   }
 
-  /** Reads it, after the writes before; undefined: no answer in time, and nothing has changed. */
-  async read(): Promise<Found | undefined> {
-    const reading: Reading = { isGivenUp: false };
-    const answer = this.#disk.ask(async () => {
+  /**
+   * Reads it, after the writes before.
+   *
+   * @param ifChanged whether only what somebody else has put there is wanted.
+   * @returns undefined: there is no such change; or no answer in time, and nothing has changed.
+   */
+  async read(ifChanged: boolean = false): Promise<Found | undefined> {
+    // Until a state is written memory is right.
+    if (ifChanged && this.#save === "under way") return undefined;
+    const reading = new AbortController();
+    const read = await this.#disk.ask(async () => {
       // Before it is read: a write meanwhile makes another version, which the next look sees.
       const identity = await identify(this.path);
-      return { identity, found: await findState(this.path, reading) };
+      if (ifChanged && isCurrent(this.#identity, identity)) return undefined;
+      const found: Found = await loadState(this.path, reading.signal).then(
+        (state) => ({ state }),
+        (error: unknown) => ({ problem: describeError(error) }),
+      );
+      return { identity, found };
     });
-    const read = await this.#disk.wait(answer);
     if (read === undefined) {
-      reading.isGivenUp = true;
-      reading.cancel?.();
+      reading.abort();
       return undefined;
     }
+    const isUnchanged = ifChanged && Bun.deepEquals(read.found, this.#found);
     this.#identity = read.identity;
     this.#found = read.found;
-    this.isUnsaved = false;
+    // Where nobody has edited it, what could not be saved is still right.
+    if (isUnchanged) return undefined;
+    this.#save = undefined;
     return read.found;
-  }
-
-  /** Reads it if it holds something else than when it was last read or written; else undefined. */
-  async readIfChanged(): Promise<Found | undefined> {
-    // Until a state is written memory is right.
-    if (this.#writes > 0) return undefined;
-    const identity = await this.#disk.wait(this.#disk.ask(() => identify(this.path)));
-    if (identity === undefined || isCurrent(this.#identity, identity)) return undefined;
-    const { isUnsaved } = this;
-    const before = this.#found;
-    const found = await this.read();
-    if (found === undefined || !isSame(found, before)) return found;
-    // Nobody has edited it: what could not be saved is still right.
-    this.isUnsaved = isUnsaved;
-    return undefined;
   }
 
   /** Writes a state, or one that came after it; no answer in time is a problem. */
   async write(state: State): Promise<Written> {
-    this.isUnsaved = true;
+    this.#save = "under way";
     this.#next = state;
-    if (this.#nextWrite === undefined) {
-      this.#writes += 1;
-      this.#nextWrite = this.#disk.ask(() => this.#writeNext(this.#next ?? state));
-    }
-    return (await this.#disk.wait(this.#nextWrite)) ?? { problem: SILENCE };
+    this.#nextWrite ??= this.#disk.ask(() => this.#writeNext(this.#next ?? state));
+    return (await this.#nextWrite) ?? { problem: SILENCE };
   }
 
   async #writeNext(state: State): Promise<Written> {
     this.#nextWrite = undefined;
     // What it is after the write the next look will see.
     this.#identity = {};
+    let written: Written;
     try {
       const { replaceFile } = await import("./replace.ts");
-      const saved = await replaceFile(this.path, formatState(state));
+      written = { saved: await replaceFile(this.path, formatState(state)) };
       this.#found = { state };
-      this.isUnsaved = this.#writes > 1;
-      return { saved };
     } catch (error) {
-      return { problem: describeError(error) };
-    } finally {
-      this.#writes -= 1;
+      written = { problem: describeError(error) };
     }
+    if (this.#nextWrite === undefined) this.#save = "saved" in written ? undefined : "failed";
+    return written;
   }
-}
-
-function isSame(one: Found, other: Found | undefined): boolean {
-  if (other === undefined) return false;
-  if ("state" in one) return "state" in other && isSameState(one.state, other.state);
-  return "problem" in other && one.problem === other.problem;
 }

@@ -50,28 +50,22 @@ export class StateError extends Error {
   }
 }
 
-/** A text is no JSON at all. */
-export class JsonError extends StateError {}
-
 /**
  * Parses the text of a state file. `null` counts as absent; of a key that comes twice the last
  * counts.
  *
- * @throws {StateError} when the text is not JSON, or not a state.
+ * @throws {StateError} when the text is not JSON, and then it says where, or not a state.
  */
-export function parseState(text: string): State {
+export async function parseState(text: string): Promise<State> {
   // Parsed, 64 KiB of nested arrays would keep 9 MB of stack and heap for good.
-  if (text.length > PUNCTUATION_LIMIT) {
-    const pieces = text.split(/[[{,]/, PUNCTUATION_LIMIT + 1);
-    if (pieces.length > PUNCTUATION_LIMIT) {
-      throw new StateError([`expected a JSON object, got ${describe(text)}`]);
-    }
-  }
+  if (text.split(/[[{,]/, PUNCTUATION_LIMIT + 1).length > PUNCTUATION_LIMIT)
+    throw new StateError([`expected a JSON object, got ${describe(text)}`]);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    throw new JsonError([`expected a JSON object, got ${describe(text)}`]);
+    const { findMistake } = await import("./json.ts");
+    throw new StateError([findMistake(text) ?? "expected JSON"]);
   }
   // An array is an object to valibot.
   if (Array.isArray(value)) throw new StateError(["expected a JSON object, got an array"]);
@@ -104,16 +98,6 @@ export function parseField<Name extends keyof typeof FIELDS>(
 export function withStatus(state: State, status: Status, reason?: string | null): State {
   const { reason: _, ...kept } = state;
   return { ...kept, status, ...(reason && { reason }) };
-}
-
-/** Whether two states are the same. */
-export function isSameState(one: State, other: State): boolean {
-  return (
-    one.status === other.status &&
-    one.weight === other.weight &&
-    one.maxconn === other.maxconn &&
-    one.reason === other.reason
-  );
 }
 
 /** The text of a state file: JSON indented by two spaces, as the original writes it. */

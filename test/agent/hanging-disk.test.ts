@@ -1,7 +1,7 @@
 // A disk that hangs, or the server behind it, does not stop the replies. Here the disk is the test's;
 // test/faults has a real one.
 import { expect, spyOn, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import * as disk from "../../src/state/disk.ts";
 import * as reads from "../../src/state/read.ts";
@@ -10,25 +10,29 @@ import { ask, command, logOf, show, start } from "../contract/driver.ts";
 
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
 
-/** Makes a call hang for this path until it is released; then it does what it always does. */
-function hang(name: "identify" | "findState" | "replaceFile", path: string) {
-  const { promise, resolve } = Promise.withResolvers<void>();
+/** Holds the answers that a call has for this path until they are released. */
+function hang(name: "identify" | "loadState" | "replaceFile", path: string) {
+  const [held, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   const module = (name === "replaceFile" ? replacing : reads) as unknown as Record<string, Call>;
   const call = module[name] as Call;
-  const spy = spyOn(module, name).mockImplementation((given, ...rest) =>
-    given === path ? promise.then(() => call(given, ...rest)) : call(given, ...rest),
-  );
+  const spy = spyOn(module, name).mockImplementation(async (given, ...rest) => {
+    const answer = await call(given, ...rest);
+    if (given !== path) return answer;
+    held.resolve();
+    await released.promise;
+    return answer;
+  });
   const release = () => {
     spy.mockRestore();
-    resolve();
+    released.resolve();
   };
-  return { release, [Symbol.dispose]: () => spy.mockRestore() };
+  return { held: held.promise, release, [Symbol.dispose]: () => spy.mockRestore() };
 }
 
-/** Lets nobody wait for a disk for longer than a moment. */
-function hurry(): Disposable {
+/** Lets everybody wait for a disk so many times as long. */
+function wait(times: number): Disposable {
   const { within } = disk;
-  return spyOn(disk, "within").mockImplementation((time, work) => within(time / 50, work));
+  return spyOn(disk, "within").mockImplementation((time, work) => within(time * times, work));
 }
 
 test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged once", async () => {
@@ -49,8 +53,8 @@ test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged o
 test("one that hangs at a reload changes nothing, and that is said after 5 s", async () => {
   await using agent = await start({ socket: true });
   writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
-  using hanging = hang("findState", agent.stateFile);
-  using _ = hurry();
+  using hanging = hang("loadState", agent.stateFile);
+  using _ = wait(1 / 50);
   expect(await command(agent, "reload")).toBe(
     "error: not read: the disk has not answered within 5 s; the reply is UP",
   );
@@ -62,14 +66,54 @@ test("one that hangs at a reload changes nothing, and that is said after 5 s", a
   await until("it is read", async () => (await command(agent, "reload")) === "ok loaded: DRAIN");
 });
 
+test("a reload that comes during a read reads the file once more", async () => {
+  await using agent = await start();
+  using hanging = hang("loadState", agent.stateFile);
+  agent.signal("SIGHUP");
+  await hanging.held;
+  writeFileSync(agent.stateFile, '{"status":"DRAIN"}');
+  agent.signal("SIGHUP");
+  hanging.release();
+  await agent.answers("DRAIN\n");
+});
+
+test("a service that goes during a read of its file stays gone", async () => {
+  const env = { HAPGENT_WATCH: "on" };
+  await using agent = await start({ env, socket: true, services: { web: '{"status":"UP"}' } });
+  const web = `${agent.services}/web.json`;
+  using hanging = hang("loadState", web);
+  writeFileSync(web, '{"status":"DRAIN"}');
+  const check = ask(agent, "web\n");
+  await hanging.held;
+  rmSync(web);
+  expect(await command(agent, "reload")).toBe("ok loaded, 0 services: ready up 100%");
+  hanging.release();
+  for (const reply of [check, ask(agent, "web\n")])
+    expect(await reply).toBe("FAIL #no such service\n");
+});
+
+test("a new service whose file hangs keeps no other new one from being found", async () => {
+  await using agent = await start({ env: { HAPGENT_WATCH: "on" }, services: {} });
+  const web = `${agent.services}/web.json`;
+  writeFileSync(web, '{"status":"UP"}');
+  using hanging = hang("loadState", web);
+  using _ = wait(20);
+  const check = ask(agent, "web\n");
+  await hanging.held;
+  writeFileSync(`${agent.services}/api.json`, '{"status":"DRAIN"}');
+  await until("api is found", async () => (await ask(agent, "api\n")) === "up drain 100%\n");
+  hanging.release();
+  expect(await check).toBe("ready up 100%\n");
+});
+
 test("one that hangs at a save holds up who waits for it; at the stop it is said that it may be lost", async () => {
   await using agent = await start({ socket: true });
   using hanging = hang("replaceFile", agent.stateFile);
+  using _ = wait(1 / 50);
   agent.signal("SIGUSR2");
   await agent.answers("DOWN\n");
   agent.signal("SIGUSR1");
   await agent.answers("UP\n");
-  using _ = hurry();
   expect(await command(agent, "set weight 5")).toBe(
     "error: not saved: the disk has not answered within 5 s; the reply is UP 5%",
   );

@@ -1,6 +1,7 @@
 import { Host } from "../../src/agent/host.ts";
 import { forgetAddress, forgetSilent, showPollers } from "../../src/agent/poller-words.ts";
-import { Pollers, type Written } from "../../src/agent/pollers.ts";
+import { Pollers } from "../../src/agent/pollers.ts";
+import { Telling } from "../../src/agent/telling.ts";
 import { Wait } from "../../src/agent/wait.ts";
 import { describeWait } from "../../src/agent/wait-words.ts";
 import { formatLine } from "../../src/log.ts";
@@ -54,16 +55,15 @@ export class Bench {
   }
 
   /** Writes the present reply; nothing is known of a client that has not sent anything yet. */
-  write(address: string, sent?: string): Written {
+  write(address: string, sent?: string): Telling {
     const reply = this.host.replyTo(sent ?? "").text;
-    return this.pollers.written({ address, sent }, reply, this.#now);
+    return new Telling(this.pollers, address, sent, reply, this.#now);
   }
 
   /** Checks at these seconds, which are all served, or all not. */
   check(seconds: readonly number[], address: string, sent = "", isServed = true): this {
     for (const second of seconds) {
-      const written = this.at(second).write(address, sent);
-      this.pollers.closed(written, isServed, this.#now);
+      this.at(second).write(address, sent).end(sent, isServed, this.#now);
     }
     return this;
   }
@@ -98,7 +98,7 @@ export class Bench {
   }
 
   #scope(name: string | undefined) {
-    return { replies: this.host, pollers: this.pollers, name };
+    return { host: this.host, pollers: this.pollers, name };
   }
 }
 

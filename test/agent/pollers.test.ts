@@ -2,8 +2,8 @@
 // however long it is silent, until somebody says that it is gone. What it was told is never more
 // than what it can have heard.
 import { describe, expect, test } from "bun:test";
-import { Poller } from "../../src/agent/poller.ts";
 import { POLLER_LIMIT } from "../../src/agent/poller-memory.ts";
+import type { Status } from "../../src/state/state.ts";
 import { Bench, every } from "./pollers-fixture.ts";
 
 describe("without names, a load balancer is", () => {
@@ -56,26 +56,31 @@ describe("with names, a load balancer is", () => {
     });
   });
 
-  test("not forgotten by HAPGENT_FORGET where it has an entry of its own", () => {
+  test("not forgotten by HAPGENT_FORGET where it has an entry of its own; nor is a stranger one", () => {
     const bench = new Bench({ named: "10.0.0.1 10.1.0.0/16", forget: 60 });
-    bench.check([0, 1, 2], "10.0.0.1").check([0, 1, 2], "10.1.0.1");
+    for (const address of ["10.0.0.1", "10.1.0.1", "10.2.0.1"]) bench.check([0, 1, 2], address);
+    expect(bench.standings(100)).toEqual({ "10.0.0.1": "named", "10.2.0.1": "stranger" });
     expect(bench.standings(1000)).toEqual({ "10.0.0.1": "named" });
+    expect(bench.log.filter((line) => line.includes("forgotten"))).toEqual([
+      'hapgent: load balancer forgotten address=10.1.0.1 sent="" silent=98',
+    ]);
   });
 
   test("not all that its address sends: a person there who asked once is forgotten after ten minutes", () => {
     const bench = new Bench({ named: "10.0.0.1" });
-    bench.check([0], "10.0.0.1", "by hand").check([0, 2], "10.0.0.1", "slow");
-    expect(Object.keys(bench.standings(600))).toEqual(["10.0.0.1 by hand", "10.0.0.1 slow"]);
-    for (const second of [601, 700]) {
-      expect(bench.standings(second)).toEqual({ "10.0.0.1 slow": "named" });
-    }
+    for (const sent of ["web", "api"]) bench.check([0, 2, 4], "10.0.0.1", sent);
+    bench.check([0], "10.0.0.1", "by hand");
+    const lines = { "10.0.0.1 web": "named", "10.0.0.1 api": "named" };
+    expect(bench.standings(600)).toEqual({ ...lines, "10.0.0.1 by hand": "named" });
+    expect(bench.standings(700)).toEqual(lines);
+    expect(new Bench({ named: "10.0.0.1" }).check([0], "10.0.0.1").show(700)).toHaveLength(1);
   });
 
   test("logged once where it asks and is not named: perhaps an address was mistyped", () => {
     const bench = new Bench({ named: "10.0.0.1" }).check([0, 2], "10.0.0.2", "web");
     expect(bench.log).toEqual([]);
     bench.check([4], "10.0.0.2", "web");
-    expect(bench.check([6], "10.0.0.2", "web").log).toEqual([
+    expect(bench.check([4.5, 6], "10.0.0.2", "web").log).toEqual([
       "hapgent: not counted, HAPGENT_POLLERS does not name it address=10.0.0.2 sent=web interval=2",
     ]);
   });
@@ -84,32 +89,51 @@ describe("with names, a load balancer is", () => {
 test("of 4,096 pollers strangers make room, the oldest first; load balancers do not, and a wait says so", () => {
   const address = (i: number) => `10.0.${i >> 8}.${i & 255}`;
   const bench = new Bench();
-  for (let i = 0; i < POLLER_LIMIT; i += 1) bench.check([0], address(i));
-  bench.check([1], address(0)).check([20], "192.0.2.1");
+  const fill = (from: number, to: number, seconds: readonly number[]) => {
+    for (let i = from; i < to; i += 1) bench.check(seconds, address(i));
+  };
+  fill(0, 10, [-4, -3, -2]);
+  fill(10, POLLER_LIMIT, [0]);
+  // Nobody is a stranger yet.
+  bench.check([5], "192.0.2.9").check([5], address(10)).check([20], "192.0.2.1");
   const addresses = new Set(bench.show(20).map((each) => each["address"]));
-  const known = ["192.0.2.1", address(0), address(1)].map((each) => addresses.has(each));
-  expect([addresses.size, ...known]).toEqual([POLLER_LIMIT, true, true, false]);
-  for (let i = 0; i < POLLER_LIMIT; i += 1) bench.check([30, 31, 32], address(i));
+  const known = ["192.0.2.9", "192.0.2.1", ...[0, 10, 11].map(address)];
+  expect(known.map((each) => addresses.has(each))).toEqual([false, true, true, true, false]);
+  expect(addresses.size).toBe(POLLER_LIMIT);
+  fill(0, POLLER_LIMIT, [30, 31, 32]);
   expect(bench.check([40], "192.0.2.2").wait(41)).toBe(
     "error: after 0 s: more than 4096 pollers: not all of them are known (HAPGENT_POLLERS says who counts)",
   );
   expect(bench.wait(110)).toStartWith("ok served to all of 4096 pollers");
 });
 
-describe("a poller", () => {
-  test("may have heard what was written later: few of many are remembered, and none is taken for heard", () => {
-    const poller = new Poller("192.0.2.1", "web", undefined, 0);
-    const [up, drain] = [poller.write("UP", 0), poller.write("DRAIN", 1)];
-    poller.close(up, true, 2);
-    expect(poller.isTold("UP")).toBe(false);
-    for (const lost of [drain, poller.write("DOWN", 2)]) poller.close(lost, false, 3);
-    expect(poller.doubts.map(({ reply }) => reply)).toEqual(["DRAIN", "DOWN"]);
-    for (let i = 1; i <= 100; i += 1) {
-      poller.close(poller.write(`UP ${i}%`, 3 + i), false, 3 + i);
-      expect(poller.doubts.length).toBeLessThan(10);
-      expect(poller.isTold("UP")).toBe(false);
-    }
-  });
+test("what was written later may have been heard: few of many are told apart, and none is taken for heard", () => {
+  const bench = new Bench().check([0], "10.0.0.1", "web");
+  const read = () => bench.show(200)[0] ?? {};
+  const [up, drain] = ["UP", "DRAIN"].map((status, i) =>
+    bench
+      .at(1 + i)
+      .set(status as Status)
+      .write("10.0.0.1", "web"),
+  );
+  drain?.end("web", false, 2000);
+  up?.end("web", true, 2000);
+  bench.set("UP");
+  expect(read()).toMatchObject({ perhaps: ["UP", "DRAIN"], isServed: false });
+  const lose = (weight: number) => {
+    bench.host.put(undefined, { status: "UP", weight }, "", 0);
+    bench.check([3 + weight], "10.0.0.1", "web", false).set("UP");
+    expect(read()).toMatchObject({ isServed: false });
+  };
+  for (let weight = 1; weight <= 7; weight += 1) lose(weight);
+  expect(read()["perhaps"]).toHaveLength(9);
+  // What was heard for certain ends all doubt about what was written before.
+  bench.check([11], "10.0.0.1", "web").check([12], "10.0.0.1", "web", false);
+  expect(read()).toMatchObject({ reply: "UP", isServed: true });
+  for (let weight = 10; weight <= 100; weight += 1) {
+    lose(weight);
+    expect(Object(read()["perhaps"]).length).toBeLessThan(10);
+  }
 });
 
 test("show pollers tells since when each asks, and how often, those that never did first", () => {
@@ -144,7 +168,7 @@ describe("a check that sent nothing yet", () => {
     const names = Array.from({ length: 50 }, (_, i) => `web${i}`);
     for (const sent of names) bench.check([1, 3], "10.0.0.1", sent);
     const countServed = () => bench.show(9).filter((row) => row["isServed"]).length;
-    bench.set("READY").pollers.closed(bench.at(4).write("10.0.0.1"), false, 4000);
+    bench.set("READY").at(4).write("10.0.0.1").giveUp();
     bench.set("DRAIN");
     expect(countServed()).toBe(1);
     expect(bench.show(9)[1]).toMatchObject({ perhaps: ["DRAIN", "READY"] });
@@ -152,12 +176,22 @@ describe("a check that sent nothing yet", () => {
     expect(countServed()).toBe(51);
   });
 
+  test("is that of the line that sends nothing, where its time to send is over", () => {
+    const bench = new Bench().check([0], "10.0.0.1", "web").check([0], "10.0.0.1").set("DRAIN");
+    bench.at(1).write("10.0.0.1", "");
+    expect(bench.set("UP").show(1)).toMatchObject([{ isServed: true }, { isServed: false }]);
+    bench.at(2).write("10.0.0.2").end("", false, 2000);
+    expect(bench.show(2)[2]).toMatchObject({ sent: "", perhaps: ["UP"] });
+  });
+
   test("leaves no doubt at the others once it has closed and said whose it was", () => {
     const bench = new Bench().check([0], "10.0.0.1", "web");
     const written = bench.set("DRAIN").at(1).write("10.0.0.1");
-    bench.set("UP");
-    expect(bench.show(1)).toMatchObject([{ isServed: false }]);
-    bench.pollers.closed(written, true, 1000);
-    expect(bench.show(1)).toMatchObject([{ isServed: true }]);
+    // One that comes while it is open may have heard it, too.
+    bench.set("UP").check([1], "10.0.0.1", "late");
+    const read = () => bench.show(1).map(({ sent, isServed }) => `${sent} ${isServed}`);
+    expect(read()).toEqual(["web false", "late false"]);
+    written.end("api", true, 1000);
+    expect(read()).toEqual(["web true", "late true", "api false"]);
   });
 });

@@ -162,7 +162,7 @@ test("a wait looks at all pollers only when nobody is left that does not know", 
   for (let i = 0; i < 100; i += 1) bench.check([0, 1, 2], `10.0.0.${i}`);
   const { host, pollers } = bench.at(3).set("DRAIN");
   const wait = new Wait({
-    replies: host,
+    host,
     pollers,
     name: undefined,
     count: undefined,
@@ -193,12 +193,17 @@ describe("forget", () => {
     const bench = new Bench().check([0, 1], "10.0.0.1", "web", false);
     const written = bench.at(2).write("10.0.0.1", "web");
     bench.forget(2, "10.0.0.1");
-    bench.check([3], "10.0.0.1", "web", false).pollers.closed(written, true, 3000);
+    bench.check([3], "10.0.0.1", "web", false);
+    written.end("web", true, 3000);
     expect(bench.show(3)).toMatchObject([{ since: "1970-01-01T00:00:03.000Z", why: "new" }]);
   });
 
   test("excuses a named one until it asks again, for a service only where it is of one", () => {
-    const bench = new Bench({ named: "10.0.0.1 10.0.0.2=10.0.0.3", age: 0, services: ["web"] });
+    const bench = new Bench({
+      named: "10.0.0.1 10.0.0.2=10.0.0.3",
+      age: 0,
+      services: ["web", "api"],
+    });
     bench
       .check([1, 3, 5], "10.0.0.1", "web")
       .at(20)
@@ -211,8 +216,9 @@ describe("forget", () => {
     expect(bench.forget(24, "10.0.0.2")).toBe(never);
     expect(bench.wait(24)).toStartWith("ok served to 1 poller");
     expect(bench.show(24)[0]).toMatchObject({ sent: null, counts: false });
-    bench.check([25], "10.0.0.3", "web");
-    expect(bench.wait(25)).toContain('10.0.0.3 "web" has asked only once');
+    bench.check([25], "10.0.0.3", "api");
+    expect(bench.wait(25)).toContain('10.0.0.3 "api" has asked only once');
+    expect(bench.wait(25, { name: "web" })).toContain('10.0.0.2=10.0.0.3 may ask for "web" yet');
     expect(bench.forget(26, "10.0.0.2")).toStartWith("ok forgotten: 1 poller of 10.0.0.2; ");
     expect(bench.wait(26)).toStartWith("ok served to 1 poller");
   });
@@ -226,6 +232,13 @@ describe("forget", () => {
     expect(bench.forgetSilent(0, 1)).toEndWith(
       '10.0.0.1 "web"; it still asks (2 s ago, every 2 s), and counts again when it does',
     );
+  });
+
+  test("by HAPGENT_FORGET comes while a wait goes on, too", () => {
+    const bench = startBench({ forget: 60 }).check([-8, -6, -4], "10.0.0.2").at(0).set("DRAIN");
+    bench.check([0, 54], "10.0.0.1", "web");
+    expect(bench.wait(55, { seconds: 30 })).toContain("10.0.0.2 was told UP 59 s ago");
+    expect(bench.wait(57, { seconds: 30 })).toStartWith("ok served to 1 poller");
   });
 
   test("silent excuses named ones too, once they have had that time to ask", () => {

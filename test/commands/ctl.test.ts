@@ -4,13 +4,18 @@ import { expect, test } from "bun:test";
 import { run, serve } from "./captured.ts";
 
 test.each([
-  ["ok saved: UP\nmore\n", { code: 0, out: "ok saved: UP", err: "" }],
-  ["error: no\n", { code: 1, out: "", err: "error: no" }],
-  ["ok \u001b[31m\n", { code: 0, out: "ok \\u001b[31m", err: "" }],
-])("the answer %j is printed as %j", async (text, printed) => {
+  ["ok saved: UP\nmore\n", "ok saved: UP", { ok: true, answer: "saved: UP", problems: [] }],
+  ["error: no\n", "error: no", { ok: false, problems: ["no"] }],
+  ["ok \u009b31m\n", "ok \\u009b31m", { ok: true, answer: "\u009b31m", problems: [] }],
+  ['{"reply":"UP"}\n', '{"reply":"UP"}', { ok: true, answer: { reply: "UP" }, problems: [] }],
+])("the answer %j is printed as %s, with --json as %j", async (text, shown, json) => {
   using server = serve([text]);
-  expect(await run("ctl @web set status UP", server.env)).toEqual(printed);
-  expect(server.seen.got).toEqual(["@web set status UP\n"]);
+  const [code, out, err] = json.ok ? [0, shown, ""] : [1, "", shown];
+  expect(await run("ctl @web set status UP", server.env)).toEqual({ code, out, err });
+  const printed = await run("ctl --json @web set status UP", server.env);
+  expect({ ...printed, out: JSON.parse(printed.out) }).toEqual({ code, out: json, err: "" });
+  expect(printed.out).toMatch(/^[ -~]+$/);
+  expect(server.seen.got).toEqual(["@web set status UP\n", "@web set status UP\n"]);
 });
 
 test("hold is refused: it would end with the connection, and keep nobody out", async () => {
@@ -29,16 +34,6 @@ test("an answer is printed whole, however it comes", async () => {
   expect((await run("ctl help", server.env)).out).toBe("ok caf\u00e9");
 });
 
-test.each([
-  ["ok saved: UP", { ok: true, answer: "saved: UP", problems: [] }, 0],
-  ['{"reply":"UP"}', { ok: true, answer: { reply: "UP" }, problems: [] }, 0],
-  ["error: no such service", { ok: false, problems: ["no such service"] }, 1],
-])("with --json %j is printed with ok and problems", async (text, printed, exitCode) => {
-  using server = serve([`${text}\n`]);
-  const { code, out, err } = await run("ctl --json help", server.env);
-  expect({ code, out: JSON.parse(out), err }).toEqual({ code: exitCode, out: printed, err: "" });
-});
-
 const SERVICES = [
   { name: "web", state: { status: "UP", weight: 5 }, isServed: true, reply: null },
   { name: "a-longer-one", state: { status: "DOWN" }, isServed: false, reply: "\u001b" },
@@ -48,28 +43,21 @@ web           UP      5       yes       -
 a-longer-one  DOWN    -       no        \\u001b`;
 
 test.each([
-  [JSON.stringify(SERVICES), TABLE],
-  ["[]", "none"],
-  ["[1]", "[1]"],
-  ["[{]", "[{]"],
-])(
-  "in a terminal %j is a table, if it is a list; elsewhere it is as it came",
-  async (text, table) => {
-    using server = serve([`${text}\n`]);
-    const { isTTY } = process.stdout;
-    try {
-      for (const [isTerminal, printed] of [
-        [true, table],
-        [false, text],
-      ] as const) {
-        process.stdout.isTTY = isTerminal;
-        expect((await run("ctl show services", server.env)).out).toBe(printed);
-      }
-    } finally {
-      process.stdout.isTTY = isTTY;
-    }
-  },
-);
+  [SERVICES, TABLE],
+  [[], "none"],
+])("on a terminal the list %j is a table; elsewhere it is as it came", async (list, table) => {
+  const text = JSON.stringify(list);
+  using server = serve([`${text}\n`]);
+  const { isTTY } = process.stdout;
+  try {
+    process.stdout.isTTY = true;
+    expect((await run("ctl show services", server.env)).out).toBe(table);
+    process.stdout.isTTY = false;
+    expect((await run("ctl show services", server.env)).out).toBe(text);
+  } finally {
+    process.stdout.isTTY = isTTY;
+  }
+});
 
 test.each([
   [[" set status DOWN", "two\r\nlines", ""], "set status DOWN two lines\n"],

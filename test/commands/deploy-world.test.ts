@@ -9,14 +9,15 @@ import type { Plan } from "../../src/commands/deploy-plan.ts";
 import { Interruption, RealWorld } from "../../src/commands/deploy-world.ts";
 import { findPlace, startShell } from "../../src/commands/programs.ts";
 import { parseNamedPollers } from "../../src/named-pollers.ts";
+import { serve } from "./captured.ts";
 
 /** A world with this plan, and what it has said. */
-function start(plan: Partial<Plan> & { script?: string }, named?: string) {
+function start(plan: Partial<Plan> & { script?: string }, named?: string, socket = "/nowhere") {
   const said: string[] = [];
   const { script = "true", ...rest } = plan;
   const world = new RealWorld({
     plan: { command: ["sh", "-c", script], answer: 0, ...rest } as Plan,
-    socket: "/nowhere",
+    socket,
     origin: "",
     named: named === undefined ? undefined : parseNamedPollers(named),
     env: process.env,
@@ -67,15 +68,11 @@ test.each<[string, number, Partial<Plan>, RegExp]>([
   ["a command that succeeds", 200, { until: "true" }, /^undefined$/],
   ["a command that fails", 200, { until: "exit 7" }, /^exit code 7: exit 7$/],
   ["both, the URL first", 500, { until: "exit 7" }, /^HTTP 500/],
+  ["a URL where nobody listens", 200, { url: "http://127.0.0.1:1/" }, /refused.*: http:.*:1\/$/i],
 ])("a probe by %s", async (_, status, plan, silence) => {
   const fetch = () => new Response("", { status });
   using service = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch });
   expect(`${await start({ url: `${service.url}`, ...plan }).world.probe()}`).toMatch(silence);
-});
-
-test("a probe of a URL where nobody listens says so", async () => {
-  const { world } = start({ url: "http://127.0.0.1:1/", until: "true" });
-  expect(await world.probe()).toMatch(/refused.*: http:\/\/127\.0\.0\.1:1\/$/i);
 });
 
 test("programs run in the directory by the name that the caller's shell has for it", () => {
@@ -104,6 +101,18 @@ describe("an interruption", () => {
     await until("it runs", () => existsSync(file));
     world.interrupt();
     await expect(probe).rejects.toThrow("interrupted");
+  });
+
+  test("closes the connection of a command, which may hold the service, and sends no other", async () => {
+    using agent = serve([], { isClosing: false });
+    const { world } = start({}, undefined, agent.env.HAPGENT_SOCKET);
+    const answer = world.send("hold", 60);
+    await until("it is heard", () => agent.seen.got.length === 1);
+    world.interrupt();
+    await expect(answer).rejects.toThrow("interrupted");
+    await expect(world.send("change", 60)).rejects.toThrow("interrupted");
+    await until("it is closed", () => agent.seen.ended === 1);
+    expect(agent.seen.opened).toBe(1);
   });
 
   test.each([false, true])(

@@ -71,56 +71,54 @@ describe("findSettings", () => {
   });
 });
 
-describe("a line of the settings file", () => {
-  test.each([
-    ["HAPGENT_IP=127.0.0.1  \r", "127.0.0.1"],
-    ["  HAPGENT_IP='80'", "80"],
-    ['HAPGENT_IP="/var/lib/my state#1.json"', "/var/lib/my state#1.json"],
-    ["HAPGENT_IP=", ""],
-    ["HAPGENT_IP=1\nHAPGENT_IP=2", "2"],
-    ["# HAPGENT_IP=1\n; HAPGENT_IP=2\nPATH=$PATH:/opt/bin\n. /etc/other", undefined],
-  ])("is read as systemd and a shell do: %j", (text, value) => {
-    expect(parseSettings(text, "f").at(-1)?.value).toBe(value as string);
-  });
-
-  test.each([
-    "HAPGENT_PORT=80 # web",
-    "export HAPGENT_PORT=80",
-    "HAPGENT_PORT =80",
-    "HAPGENT_STATE_FILE=$HOME/state.json",
-    "HAPGENT_STATE_FILE=a\\",
-    "HAPGENT_PORT=80; rm a",
-  ])("is refused where they differ: %j", (line) => {
-    const expected = "expected NAME=value, quoted where it has blanks, got ";
-    expect(() => parseSettings(`\n${line}\n`, "f")).toThrow(
-      `f:2: ${expected}${JSON.stringify(line)}`,
-    );
-  });
+test.each([
+  ["HAPGENT_IP=127.0.0.1  \r", "127.0.0.1"],
+  ["  HAPGENT_IP='80'", "80"],
+  ['HAPGENT_IP="/var/lib/my state#1.json"', "/var/lib/my state#1.json"],
+  ["HAPGENT_IP=", ""],
+  ["HAPGENT_IP=1\nHAPGENT_IP=2", "2"],
+  ["# HAPGENT_IP=1\n; HAPGENT_IP=2\nPATH=$PATH:/opt/bin\n. /etc/other", undefined],
+])("a line of the settings file is read as systemd and a shell do: %j", (text, value) => {
+  expect(parseSettings(text, "f").at(-1)?.value).toBe(value as string);
 });
 
-describe("findUnitLimit", () => {
-  const systemd = { "/run/systemd/system/": "" };
-  const dropIn = (unit: string) => ({
-    ...systemd,
-    [`/etc/systemd/system/${unit}.service.d/override.conf`]:
+test.each([
+  "HAPGENT_PORT=80 # web",
+  "export HAPGENT_PORT=80",
+  "HAPGENT_PORT =80",
+  "HAPGENT_STATE_FILE=$HOME/state.json",
+  "HAPGENT_STATE_FILE=a\\",
+  "HAPGENT_PORT=80; rm a",
+])("it is refused where they differ: %j", (line) => {
+  const expected = "expected NAME=value, quoted where it has blanks";
+  expect(() => parseSettings(`\n${line}\n`, "f")).toThrow(
+    `f:2: ${expected}, got ${JSON.stringify(line)}`,
+  );
+});
+
+const HOME = "the unit does not see /home: use another directory";
+const addPath = (path: string, unit = "hapgent") =>
+  `the unit cannot save it: add ReadWritePaths=${path} (systemctl edit ${unit})`;
+
+test.each<[instance: string | undefined, dropIn: string, file: string, limit: string | undefined]>([
+  [undefined, "", "/var/lib/hapgent/web/a", undefined],
+  [undefined, "", "/var/lib/hapgent2/a", addPath("/var/lib/hapgent2")],
+  [undefined, "", "/home/me/state.json", HOME],
+  [undefined, "hapgent", "/srv/web/a", undefined],
+  [undefined, "hapgent", "/srv/web2/a", addPath("/srv/web2")],
+  [undefined, "other", "/srv/web/a", addPath("/srv/web")],
+  ["web", "hapgent@web", "/srv/web/a", undefined],
+  ["web", "hapgent@", "/srv/web/a", undefined],
+  ["web", "", "/srv/a", addPath("/srv", "hapgent@web")],
+])("the unit of instance %s, with a drop-in for %j, to save %s: %j", async (...row) => {
+  const [instance, dropIn, file, limit] = row;
+  using root = makeRoot({
+    "/run/systemd/system/": "",
+    [`/etc/systemd/system/${dropIn}.service.d/override.conf`]:
       "[Service]\nReadWritePaths=/var/lib/other -/srv/web/\n",
   });
-  const hint = (path: string, unit = "hapgent") =>
-    `the unit cannot save it: add ReadWritePaths=${path} (systemctl edit ${unit})`;
-  const hidden = "the unit does not see /home: use another directory";
-
-  test.each<[string, string | undefined, Record<string, string>, string, string | undefined]>([
-    ["there is no systemd", undefined, {}, "/srv/web/a", undefined],
-    ["it is in the agent's directory", undefined, systemd, "/var/lib/hapgent/web/a", undefined],
-    ["it is elsewhere", undefined, systemd, "/var/lib/hapgent2/a", hint("/var/lib/hapgent2")],
-    ["it is in a home", undefined, systemd, "/home/me/state.json", hidden],
-    ["a drop-in opens another", undefined, dropIn("hapgent"), "/srv/web2/a", hint("/srv/web2")],
-    ["the drop-in is of another unit", undefined, dropIn("other"), "/srv/a", hint("/srv")],
-    ["a drop-in opens it for an instance", "web", dropIn("hapgent@web"), "/srv/web/a", undefined],
-    ["a drop-in opens it for all of them", "web", dropIn("hapgent@"), "/srv/web/a", undefined],
-    ["none does for an instance", "web", systemd, "/srv/a", hint("/srv", "hapgent@web")],
-  ])("where %s", async (_, instance, files, file, limit) => {
-    using root = makeRoot(files);
-    expect(await findUnitLimit(findInstallation(instance), file, root.path)).toBe(limit);
-  });
+  const installation = findInstallation(instance);
+  expect(await findUnitLimit(installation, file, root.path)).toBe(limit);
+  // Where there is no systemd, nothing limits it.
+  expect(await findUnitLimit(installation, file, `${root.path}/nowhere`)).toBeUndefined();
 });

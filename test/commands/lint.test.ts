@@ -9,12 +9,13 @@ import type { ReplyMode } from "../../src/state/reply.ts";
 import type { State } from "../../src/state/state.ts";
 import { run } from "./captured.ts";
 
-/** A state file with a text. */
-function makeFile(text: string) {
-  const directory = temporaryDirectory();
+/** Runs `check` with a state file of this text: `FILE`, also in what is printed. */
+async function check(text: string, options = "FILE", env = {}) {
+  using directory = temporaryDirectory();
   const file = `${directory.path}/state.json`;
   writeFileSync(file, text);
-  return { file, [Symbol.dispose]: () => directory[Symbol.dispose]() };
+  const { code, out, err } = await run(`check ${options.replace("FILE", file)}`, env);
+  return { code, out: out.replaceAll(file, "FILE"), err: err.replaceAll(file, "FILE") };
 }
 
 const READY = "READY does not undo DOWN, FAIL or STOPPED: only UP does";
@@ -32,45 +33,37 @@ test.each<[State, ReplyMode, string, string[]]>([
   [{ status: "MAINT", reason: "" }, "full", "maint 100%", []],
   [{ status: "DOWN", weight: 0 }, "exact", "DOWN 0%", [ZERO]],
   [{ status: "DOWN", weight: 1 }, "exact", "DOWN 1%", [SHARE]],
-  [
-    { status: "DOWN", weight: 99, maxconn: 0 },
-    "full",
-    "ready down 99% maxconn:0",
-    [SHARE, NO_LIMIT],
-  ],
+  [{ status: "DOWN", weight: 99 }, "full", "ready down 99%", [SHARE]],
   [{ status: "READY", reason: "a" }, "exact", "READY", [READY, REASON]],
 ])("of %j in mode %s it prints %j and the warnings %j", async (state, mode, reply, warnings) => {
-  using made = makeFile(JSON.stringify(state));
   const out = [reply, ...warnings.map((warning) => `warning: ${warning}`)].join("\n");
   const printed = { code: 0, out, err: "" };
-  expect(await run(`check ${made.file}`, { HAPGENT_REPLY: mode })).toEqual(printed);
+  expect(await check(JSON.stringify(state), "FILE", { HAPGENT_REPLY: mode })).toEqual(printed);
 });
 
-test("each problem is a line after the file's name, with the place where it is no JSON", async () => {
-  using wrong = makeFile('{"status":"UP","weight":300,"wait":1}');
-  const problems = [
-    "weight: expected an integer from 0 to 255, got 300",
-    '"wait": expected no field but status, weight, maxconn, reason',
-  ];
-  const err = problems.map((problem) => `${wrong.file}: ${problem}`).join("\n");
-  expect(await run(`check ${wrong.file}`)).toEqual({ code: 1, out: "", err });
-  using text = makeFile('{"status":"UP",}');
-  const mistake = ':1:16: expected a property name, got "}" (trailing comma)';
-  expect((await run(`check ${text.file}`)).err).toBe(text.file + mistake);
+test.each([
+  [
+    '{"status":"UP","weight":300,"wait":1}',
+    "FILE: weight: expected an integer from 0 to 255, got 300\n" +
+      'FILE: "wait": expected no field but status, weight, maxconn, reason',
+  ],
+  ['{"status":"UP",}', 'FILE:1:16: expected a property name, got "}" (trailing comma)'],
+])("of %j each problem is a line after the file's name", async (text, err) => {
+  expect(await check(text)).toEqual({ code: 1, out: "", err });
 });
 
 test("of several files each is named, and with --json a line", async () => {
-  using made = makeFile('{"status":"UP","maxconn":0}');
+  const text = '{"status":"UP","maxconn":0}';
   const missing = "no such file or directory (ENOENT)";
-  expect(await run(`check ${made.file} /nowhere`)).toEqual({
+  expect(await check(text, "FILE /nowhere")).toEqual({
     code: 1,
-    out: `${made.file}: UP maxconn:0\n${made.file}: warning: ${NO_LIMIT}`,
+    out: `FILE: UP maxconn:0\nFILE: warning: ${NO_LIMIT}`,
     err: `/nowhere: ${missing}`,
   });
-  const { code, out } = await run(`check --json ${made.file} /nowhere`);
+  const { code, out } = await check(text, "--json FILE /nowhere");
   expect([code, ...out.split("\n").map((line) => JSON.parse(line))]).toEqual([
     1,
-    { ok: true, file: made.file, reply: "UP maxconn:0", warnings: [NO_LIMIT], problems: [] },
+    { ok: true, file: "FILE", reply: "UP maxconn:0", warnings: [NO_LIMIT], problems: [] },
     { ok: false, file: "/nowhere", warnings: [], problems: [missing] },
   ]);
 });
@@ -113,15 +106,20 @@ test.each([
 
 // In a process of its own, as standard input is one of a process.
 test.each([
-  ["UTF-16", "\ufeff" + '{"status":"DOWN"}', "DOWN\n", "", 0],
-  ["too much", "x".repeat(40_000), "", "-: expected at most 65536 bytes, got more\n", 1],
-])(
-  "check - reads standard input as it reads a file: %s",
-  async (...[, text, stdout, stderr, exitCode]) => {
-    using made = makeFile("");
-    writeFileSync(made.file, text, "utf16le");
-    const command = [process.execPath, `${ROOT}src/main.ts`, "check", "-"];
-    const read = ["sh", "-c", '"$@" < "$0"', made.file, ...command];
-    expect(await outcome(read, { isClean: true })).toEqual({ stdout, stderr, exitCode });
-  },
-);
+  ["UTF-16", "\ufeff" + '{"status":"DOWN"}', '"$@" < "$0"', "DOWN", ""],
+  [
+    "too much",
+    "x".repeat(40_000),
+    'cat "$0" | "$@"',
+    "",
+    "-: expected at most 65536 bytes, got more",
+  ],
+])("check - reads standard input as it reads a file: %s", async (...[, text, shell, out, err]) => {
+  using directory = temporaryDirectory();
+  const file = `${directory.path}/state.json`;
+  writeFileSync(file, text, "utf16le");
+  const command = ["sh", "-c", shell, file, process.execPath, `${ROOT}src/main.ts`, "check", "-"];
+  const { stdout, stderr, exitCode } = await outcome(command, { isClean: true });
+  const ended = [stdout.trimEnd(), stderr.trimEnd(), exitCode];
+  expect(ended).toEqual([out, err, err === "" ? 0 : 1]);
+});

@@ -9,7 +9,8 @@ export class ScriptedAgent {
   /** What happens when a line is heard; it may answer in place of the agent. */
   onLine: (line: string) => string | undefined = () => undefined;
   #host!: Host;
-  #held: { isClosed: boolean; end: () => void } | undefined;
+  /** Closes the connection that holds the service. */
+  #held: (() => void) | undefined;
 
   constructor() {
     this.start("exact");
@@ -35,32 +36,25 @@ export class ScriptedAgent {
   }
 
   get isHeld(): boolean {
-    return this.#held?.isClosed === false;
+    return this.#held !== undefined;
   }
 
   /** Ends, and is there again at once. */
   restart(): void {
-    this.#held?.end();
+    this.#held?.();
   }
 
   async send(line: string): Promise<Conversation> {
     this.heard.push(line);
     const { promise: closed, resolve } = Promise.withResolvers<void>();
-    const connection = {
-      isClosed: false,
-      end() {
-        connection.isClosed = true;
-        resolve();
-      },
+    const close = () => {
+      if (this.#held === close) this.#held = undefined;
+      resolve();
     };
-    return {
-      answer: this.onLine(line) ?? this.#answer(line, connection),
-      closed,
-      close: connection.end,
-    };
+    return { answer: this.onLine(line) ?? this.#answer(line, close), closed, close };
   }
 
-  #answer(line: string, connection: { isClosed: boolean; end: () => void }): string {
+  #answer(line: string, close: () => void): string {
     const [, name, command = ""] = /^(?:@(\S+) )?(.*)$/.exec(line) ?? [];
     const entry = this.#host.find(name);
     if (!entry) return `error: no such service: "${name}"`;
@@ -74,7 +68,7 @@ export class ScriptedAgent {
     if (word === "forget") return "ok forgotten: 0 pollers silent for 5 s";
     if (word === "wait") return `ok served to all of 2 pollers after 2.6 s: ${say()}`;
     if (word === "hold") {
-      this.#held = connection;
+      this.#held = close;
       return "ok held";
     }
     const [, from, to = ""] =

@@ -24,7 +24,7 @@ describe("a control command", () => {
       ['set state {"status":"STOPPED","weight":null,"reason":"all"}', "STOPPED #all"],
     ] as const) {
       expect(await command(agent, line)).toBe(`ok saved: ${reply}`);
-      expect(formatReply([parseState(agent.file())], "exact")).toBe(`${reply}\n`);
+      expect(formatReply([await parseState(agent.file())], "exact")).toBe(`${reply}\n`);
       expect(await ask(agent)).toBe(`${reply}\n`);
     }
   });

@@ -31,14 +31,14 @@ class Model {
   constructor(readonly isWatching: boolean) {}
 
   /** Does what an event asks for, and returns the text of the file then. */
-  apply(event: Event, place: Place): string | undefined {
+  async apply(event: Event, place: Place): Promise<string | undefined> {
     if (event.kind === "reload" || event.kind === "restart") {
-      this.#known = parseOrNot(place);
+      this.#known = await parseOrNot(place);
       this.state = this.#known ?? { status: "FAIL" };
     }
     if (event.kind !== "set") return place.text;
     // A change is made to the file's state, not to what stands in for it.
-    this.look(place, this.#known === undefined);
+    await this.look(place, this.#known === undefined);
     const { reason: _, ...kept } = this.state;
     this.state = { ...kept, status: event.status };
     if (place.isAway) return place.text;
@@ -47,8 +47,8 @@ class Model {
   }
 
   /** Takes on what somebody else has put into the file. */
-  look(place: Place, isAsked: boolean = this.isWatching): void {
-    const found = parseOrNot(place);
+  async look(place: Place, isAsked: boolean = this.isWatching): Promise<void> {
+    const found = await parseOrNot(place);
     if ((!isAsked && !this.isWatching) || Bun.deepEquals(found, this.#known)) return;
     this.#known = found;
     this.state = found ?? this.state;
@@ -95,7 +95,7 @@ async function play(isWatching: boolean, events: readonly [Event, boolean][]): P
     const file = `${isAway ? away : here}/state.json`;
     if (event.kind === "edit") writeFileSync(file, event.text);
     if (event.kind === "delete") rmSync(file, { force: true });
-    const text = model.apply(event, look());
+    const text = await model.apply(event, look());
     if (event.kind === "move") renameSync(isAway ? away : here, isAway ? here : away);
     if (event.kind === "restart") {
       await agent[Symbol.asyncDispose]();
@@ -106,15 +106,11 @@ async function play(isWatching: boolean, events: readonly [Event, boolean][]): P
     const now = look();
     expect(now.text).toBe(text);
     if (!isChecked) continue;
-    model.look(now);
+    await model.look(now);
     await expectReply(agent, formatReply([model.state], "exact"));
   }
 }
 
-function parseOrNot({ isAway, text }: Place): State | undefined {
-  try {
-    return isAway ? undefined : parseState(text ?? "");
-  } catch {
-    return undefined;
-  }
+async function parseOrNot({ isAway, text = "" }: Place): Promise<State | undefined> {
+  return isAway ? undefined : await parseState(text).catch(() => undefined);
 }

@@ -28,6 +28,7 @@ import {
   show,
   start,
   testHere,
+  writeServices,
 } from "./driver.ts";
 import { stopTimers, turn } from "./here.ts";
 
@@ -56,25 +57,21 @@ describe("a check of a host with services", () => {
   test("is answered by what it sends", async () => {
     const long = "x".repeat(64);
     await using agent = await serve({ services: { ...FILES, [long]: FILES.web } });
-    for (const [sent, reply] of [
-      ["web\n", "ready up 80%\n"],
-      ["web\r\nmore\n", "ready up 80%\n"],
-      ["web", "ready up 80%\n"],
-      ["web https\n", "ready up 80%\n"],
-      ["#hapgent:web", "ready up 80%\n"],
-      [`${long}\n`, "ready up 80%\n"],
-      ["api\n", "up drain 50% maxconn:7 #why\n"],
-      ["db\n", "ready up 100%\n"],
-      ["bad\n", "ready fail 100%\n"],
-      ["\n", "ready up 100%\n"],
-      ["#hapgent:\n", "ready up 100%\n"],
-      ...[
+    const sent = {
+      "ready up 80%\n": [
+        ...["web\n", "web\r\nmore\n", "web", "web https\n", "#hapgent:web", `${long}\n`],
+      ],
+      "up drain 50% maxconn:7 #why\n": ["api\n"],
+      "ready up 100%\n": ["db\n", "\n", "#hapgent:\n"],
+      "ready fail 100%\n": ["bad\n"],
+      [NONE]: [
         ...["WEB\n", " web\n", "web2\n", "we\n", "web.json\n", "#hapgent:www\n"],
         ...["../web\n", "/web\n", "__proto__\n", "\0\0\0\n", `${"x".repeat(65)}\n`],
         ...["x".repeat(100_000), "GET /web HTTP/1.1\r\nHost: web\r\n\r\n"],
-      ].map((sent) => [sent, NONE]),
-    ] as [string, string][]) {
-      expect([sent, await ask(agent, sent)]).toEqual([sent, reply]);
+      ],
+    };
+    for (const [reply, texts] of Object.entries(sent)) {
+      for (const text of texts) expect([text, await ask(agent, text)]).toEqual([text, reply]);
     }
   });
 
@@ -156,9 +153,8 @@ describe("a control command with @NAME", () => {
 describe("the set of services", () => {
   test("is read anew at a reload: one appears, one is renamed, one goes bad, one goes", async () => {
     await using agent = await serve({ socket: true });
-    writeFileSync(pathOf(agent, "new"), '{"status":"MAINT"}');
+    writeServices(agent.services, { new: '{"status":"MAINT"}', api: "UP" });
     renameSync(pathOf(agent, "web"), pathOf(agent, "www"));
-    writeFileSync(pathOf(agent, "api"), "UP");
     rmSync(pathOf(agent, "bad"));
     symlinkSync("nowhere", pathOf(agent, "link"));
     expect(await command(agent, "reload")).toBe(
@@ -171,8 +167,11 @@ describe("the set of services", () => {
       ...["new: maint 100%", "www: ready up 80%"],
     ]);
     expect(await ask(agent, "web\n")).toBe(NONE);
-    writeFileSync(pathOf(agent, "api"), FILES.api);
-    expect(await command(agent, "reload")).toBe("ok loaded, 4 services: ready up 100%");
+    for (const name of ["api", "new", "www"]) rmSync(pathOf(agent, name));
+    expect(await command(agent, "reload")).toBe("ok loaded, 1 service: ready up 100%");
+    writeServices(agent.services, FILES);
+    rmSync(pathOf(agent, "bad"));
+    expect(await command(agent, "reload")).toBe("ok loaded, 3 services: ready up 100%");
     expect(agent.log.filter((line) => line.includes("service=link"))).toEqual([
       expect.stringContaining("state file refused cause=start service=link file="),
       "hapgent: service gone cause=socket service=link",

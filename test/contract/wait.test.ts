@@ -66,35 +66,23 @@ describe("wait", () => {
     );
   });
 
-  testInTime(
-    "without names waits until the agent knows who asks",
-    { socket: true },
-    async (agent) => {
-      const wait = () => command(agent, "wait 0");
-      expect(await wait()).toMatch(/^error: after [\d.]+ s: no load balancer has asked$/);
-      await poll(agent, 3, FIRST);
-      expect(await wait()).toMatch(
-        /has listened for [\d.]+ s only, and knows its pollers after 10 s$/,
-      );
-      await agent.pass(60);
-      expect(await wait()).toMatch(
-        /^ok served to 1 poller after [\d.]+ s: UP; 127\.0\.0\.2 "web"$/,
-      );
-      // Silent or not, it is a load balancer until somebody says that it is gone.
-      await command(agent, "set status DRAIN");
-      await agent.pass(100_000);
-      expect(await wait()).toMatch(/^error: after [\d.]+ s: 1 of 1 load balancer does not know: /);
-      const answer = 'ok forgotten: 1 poller silent for 3600 s: 127.0.0.2 "web"';
-      expect(await command(agent, "forget silent 3600")).toBe(answer);
-      expect(agent.log.at(-1)).toBe(
-        `hapgent: forget cause=socket answer=${JSON.stringify(answer)}`,
-      );
-      expect(await show(agent, "pollers")).toEqual([]);
-      expect(await wait()).toEndWith("has asked; with `wait SECONDS 0` that is no error");
-      const allowed = /^ok after [\d.]+ s: DRAIN; no load balancer has asked$/;
-      expect(await command(agent, "wait 0 0")).toMatch(allowed);
-    },
-  );
+  testInTime("without names learns who asks, and forgets", { socket: true }, async (agent) => {
+    const wait = () => command(agent, "wait 0");
+    expect(await wait()).toMatch(/^error: after [\d.]+ s: no load balancer has asked$/);
+    await poll(agent, 3, FIRST);
+    expect(await wait()).toMatch(
+      /has listened for [\d.]+ s only, and knows its pollers after 10 s$/,
+    );
+    // Silent or not, it is a load balancer until somebody says that it is gone.
+    await agent.pass(100_000);
+    expect(await wait()).toMatch(/^ok served to 1 poller after [\d.]+ s: UP; 127\.0\.0\.2 "web"$/);
+    const answer = 'ok forgotten: 1 poller silent for 3600 s: 127.0.0.2 "web"';
+    expect(await command(agent, "forget silent 3600")).toBe(answer);
+    expect(agent.log.at(-1)).toBe(`hapgent: forget cause=socket answer=${JSON.stringify(answer)}`);
+    expect(await wait()).toEndWith("has asked; with `wait SECONDS 0` that is no error");
+    const allowed = /^ok after [\d.]+ s: UP; no load balancer has asked$/;
+    expect(await command(agent, "wait 0 0")).toMatch(allowed);
+  });
 
   testInTime(
     "forgets by itself those that are silent for HAPGENT_FORGET, also where nobody looks",

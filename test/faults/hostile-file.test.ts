@@ -1,5 +1,5 @@
 // Whatever is in place of the state file, and however often, the agent answers FAIL and keeps nothing of
-// it: no memory, no descriptor, no thread. What is said of each is test/contract/state-file.test.ts.
+// it: no memory, no descriptor, no thread. What is said of each is test/state/read.test.ts.
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";

@@ -23,6 +23,6 @@ export class Agent {
 
   /** What a command about a service, or about all, works with. */
   scope(name?: string) {
-    return { replies: this.host, pollers: this.pollers, name };
+    return { host: this.host, pollers: this.pollers, name };
   }
 }

@@ -1,4 +1,3 @@
-import { isBalancer } from "../../src/agent/pollers.ts";
 import type { Agent } from "./agent.ts";
 import type { Line } from "./line.ts";
 import type { Plan } from "./plan.ts";
@@ -21,16 +20,17 @@ export function explain(
   if (twins.length > 1 && hasFailed) {
     return "one of several that look alike, its check failed or was late";
   }
-  const named = agent.pollers.options.named?.find(balancer.address);
-  const isNamed = isBalancer(named);
+  const named = agent.pollers.named.balancers.find(({ addresses }) =>
+    addresses.includes(balancer.address),
+  );
   if (heard.asks === 0) {
-    if (!isNamed) return "silent since the start of the agent";
+    if (!named) return "silent since the start of the agent";
     if (agent.pollers.isExcused(named, undefined)) return "forgotten";
     const beside = lines.filter((each) => each.balancer.address === balancer.address);
     const hasOther = beside.some(({ heard: other }) => other.asks >= 2);
     return hasOther ? "another line of a named address, not heard yet" : undefined;
   }
-  if (isNamed) return undefined;
+  if (named) return undefined;
   const silent = now - heard.askedAt;
   if (plan.forget !== undefined && silent > plan.forget * 1000) return "forgotten";
   const limit = now - agent.startedAt < 300_000 ? 60_000 : 10_000;

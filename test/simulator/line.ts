@@ -112,16 +112,14 @@ export class Line {
     const { balancer, plan } = this;
     const { trip, address } = balancer;
     // Whether it sends nothing, or not yet, is known when it has closed.
-    const isSilent = plan.sent === "";
-    if (!isSilent) this.#note(now);
-    const asker = { address, sent: isSilent ? undefined : plan.sent };
-    const telling = new Telling(asked.pollers, asker, reply, now);
+    if (plan.sent !== "") this.#note(now);
+    const telling = new Telling(asked.pollers, address, plan.sent || undefined, reply, now);
     const expiry = now + random.between(1000, 5000);
     const close = (at: number, isServed: boolean) =>
       timeline.at(Math.min(at, expiry), () => {
         if (asked !== agent()) return;
         if (at < expiry) this.#close(telling, isServed);
-        else telling.giveUp(expiry);
+        else telling.giveUp();
       });
     const timedOut = start + plan.timeout;
     const sent = SEGMENTS.map((delay) => now + delay).find((at) => !this.#isLost(at, true));

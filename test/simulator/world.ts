@@ -1,5 +1,6 @@
 import { forgetAddress, forgetSilent } from "../../src/agent/poller-words.ts";
 import { findProblem, survey } from "../../src/agent/survey.ts";
+import { Telling } from "../../src/agent/telling.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
 import { NO_SERVICE, nameIn } from "../../src/sent.ts";
 import type { State } from "../../src/state/state.ts";
@@ -176,9 +177,11 @@ class World {
       if (every) this.#meet(stranger, at + every);
       if (!agent) return;
       const reply = agent.host.replyTo(sent ?? "").text;
-      const written = agent.pollers.written({ address, sent }, reply, at);
+      const telling = new Telling(agent.pollers, address, sent || undefined, reply, at);
       this.#timeline.at(at + open, (closed) => {
-        if (agent === this.#agent) agent.pollers.closed(written, end === "served", closed);
+        if (agent !== this.#agent) return;
+        if (sent === undefined) telling.giveUp();
+        else telling.end(sent, end === "served", closed);
       });
     });
   }
@@ -215,7 +218,7 @@ class World {
   #expectProblem(agent: Agent, name: string | undefined, count: number | undefined, now: number) {
     if (this.#endless !== undefined) return;
     const scope = agent.scope(name);
-    const problem = findProblem(scope, count, survey(scope, now), now);
+    const problem = findProblem({ ...scope, count }, survey(scope, now), now);
     if (problem === undefined) this.#endless = `at ${now} ms all is known, and a wait goes on`;
   }
 

@@ -1,5 +1,5 @@
 // A file to save, and a disk that fails as a test says.
-import { type Mock, spyOn } from "bun:test";
+import { spyOn } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import * as promises from "node:fs/promises";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
@@ -10,25 +10,25 @@ import { formatState } from "../../src/state/state.ts";
 export const OLD = '{"status":"UP"}';
 export const NEW = formatState({ status: "DOWN", weight: 50 });
 
-/** What stands in for a call to the system. */
-export const mocks: Mock<(...args: never[]) => unknown>[] = [];
-
-/** Ends all that stands in. */
-export function restore(): void {
-  for (const mock of mocks.splice(0)) mock.mockRestore();
-}
+/** What all open files have in common. */
+const HANDLES = await prototypeOfHandles();
 
 /** A file with a text, in a directory of its own. */
-export function createFile(text: string | undefined = OLD, name = "state.json") {
+export function createFile(text: string = OLD, name = "state.json") {
   const directory = temporaryDirectory();
   const path = `${directory.path}/${name}`;
-  if (text !== undefined) writeFileSync(path, text);
+  writeFileSync(path, text);
   return {
     path,
     text: () => readFileSync(path, "utf8"),
     /** What is in its directory. */
     names: () => readdirSync(directory.path).toSorted(),
-    save: () => replaceFile(path, NEW).catch((error: unknown) => describeError(error)),
+    /** Saves while the disk has these faults. */
+    async save(...faults: Disposable[]) {
+      using stack = new DisposableStack();
+      for (const fault of faults) stack.use(fault);
+      return await replaceFile(path, NEW).catch(describeError);
+    },
     [Symbol.dispose]: () => directory[Symbol.dispose](),
   };
 }
@@ -38,31 +38,37 @@ export function failure(code: string): Error {
 }
 
 /** Makes the renames of a new file, or a rejected one, to a name fail. */
-export function refuseRename(to: string, code: string): void {
+export function refuseRename(to: string, code: string): Disposable {
   const { rename } = promises;
-  const fake = (from: unknown, name: unknown) =>
+  return spyOn(promises, "rename").mockImplementation((from, name) =>
     name === to && !String(from).endsWith(".rejected")
       ? Promise.reject(failure(code))
-      : rename(String(from), String(name));
-  mocks.push(spyOn(promises, "rename").mockImplementation(fake));
+      : rename(from, name),
+  );
 }
 
-/** Makes a call of all open files do this; it is given the file and the true call. */
-export async function fake<Name extends "write" | "sync" | "chown" | "truncate">(
-  name: Name,
-  call: (
-    file: promises.FileHandle,
-    original: promises.FileHandle[Name],
-    ...args: unknown[]
-  ) => unknown,
-): Promise<void> {
-  const file = await promises.open(import.meta.path);
-  await file.close();
-  const all = Object.getPrototypeOf(file) as promises.FileHandle;
-  const original = all[name];
-  const mock = spyOn(all, name) as unknown as Mock<(...args: never[]) => unknown>;
-  mock.mockImplementation(function (this: promises.FileHandle, ...args) {
-    return call(this, original, ...args);
+/** Makes a call of all open files do this; it is given the true call, and what that was given. */
+export function fake(
+  name: "write" | "sync" | "truncate",
+  call: (original: (...args: unknown[]) => unknown, ...args: unknown[]) => unknown,
+): Disposable {
+  const original = HANDLES[name] as (...args: unknown[]) => unknown;
+  const mock = function (this: unknown, ...args: unknown[]) {
+    return call((...given) => Reflect.apply(original, this, given), ...args);
+  };
+  return spyOn(HANDLES, name).mockImplementation(mock as never);
+}
+
+/** Makes a call of all open files fail when it is made for the time of this number. */
+export function failAt(count: number, name: "write" | "sync", code: string): Disposable {
+  let calls = 0;
+  return fake(name, (original, ...args) => {
+    calls += 1;
+    return calls === count ? Promise.reject(failure(code)) : original(...args);
   });
-  mocks.push(mock);
+}
+
+async function prototypeOfHandles(): Promise<promises.FileHandle> {
+  await using file = await promises.open(import.meta.path);
+  return Object.getPrototypeOf(file);
 }

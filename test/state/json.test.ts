@@ -41,7 +41,7 @@ describe("findMistake", () => {
     ['{"status": "UP"}}', '1:17: expected the end of the file, got "}"'],
     ['\ufeff{"status": "UP"}', '1:1: expected a value, got "\\ufeff" (a byte order mark)'],
     ['{\u00a0"status": "UP"}', '1:2: expected a property name, got "\u00a0" (a no-break space)'],
-    ["", "1:1: expected a value, got the end of the file"],
+    [" \n", "expected a JSON object, got nothing"],
     [
       `{${"x".repeat(100)}`,
       `1:2: expected a property name, got "${"x".repeat(20)}" (text needs double quotes)`,

@@ -4,56 +4,49 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { findState, type Identity, identify, isCurrent, isSame } from "../../src/state/read.ts";
+import { describeError } from "../../src/errors.ts";
+import { type Identity, identify, isCurrent, loadState } from "../../src/state/read.ts";
+import type { State } from "../../src/state/state.ts";
 
-describe("a text", () => {
-  test.each<[string, object]>([
-    ['\ufeff{"status":"READY","weight":75}', { state: { status: "READY", weight: 75 } }],
-    ['{"status":"UP"}'.padEnd(65_536), { state: { status: "UP" } }],
-    ['{"status":"UP"}'.padEnd(65_537), { problem: "expected at most 65536 bytes, got 65537" }],
-  ])("%# is what it says", async (text, found) => {
+describe("a file", () => {
+  test.each<[string, State | string]>([
+    ['\ufeff{"status":"READY","weight":75}', { status: "READY", weight: 75 }],
+    ['{"status":"UP"}'.padEnd(65_536), { status: "UP" }],
+    ['{"status":"UP"}'.padEnd(65_537), "expected at most 65536 bytes, got 65537"],
+  ])("is what its text says (%#)", async (text, found) => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     writeFileSync(file, text);
-    expect(await findState(file)).toEqual(found as never);
+    expect(await loadState(file).catch(describeError)).toEqual(found);
+  });
+
+  test.each(["/dev/zero", "/"])("is no device and no directory: %s", async (path) => {
+    expect(await loadState(path).catch(describeError)).toBe("expected a regular file");
   });
 });
 
 describe("a version of a file", () => {
-  const version: Identity = {
-    device: 1,
-    inode: 2,
-    size: 3,
-    modified: 4,
-    changed: 5,
-    isYoung: false,
-  };
+  const version: Identity = { device: 1, inode: 2, size: 3, modified: 4, changed: 5 };
 
-  test.each(["device", "inode", "size", "modified", "changed", "error"] as const)(
+  test.each(["device", "inode", "size", "modified", "changed", "error"])(
     "is another one when nothing but its %s differs",
     (field) => {
-      expect(isSame(version, { ...version })).toBe(true);
-      const other = { ...version, [field]: field === "error" ? "ENOENT" : 9 };
-      expect(isSame(version, other)).toBe(false);
-      expect(isCurrent(version, other)).toBe(false);
+      expect(isCurrent(version, { ...version })).toBe(true);
+      expect(isCurrent(version, { ...version, [field]: 9 })).toBe(false);
     },
   );
 
-  test("is for sure the one that was read only if it was not young then", () => {
-    expect(isCurrent(version, { ...version, isYoung: true })).toBe(true);
-    expect(isCurrent({ ...version, isYoung: true }, version)).toBe(false);
-  });
-
-  test("is young when it was just written, and not when it is old", async () => {
+  test("is like no other while it is young, when it was just written", async () => {
     using directory = temporaryDirectory();
     const file = `${directory.path}/state.json`;
     await until("young", async () => {
       writeFileSync(file, "{}");
-      const { size, links, isYoung } = await identify(file);
-      expect({ size, links }).toEqual({ size: 2, links: 1 });
-      return isYoung;
+      const identity = await identify(file);
+      expect(identity).toMatchObject({ size: 2, links: 1 });
+      return !isCurrent(identity, identity);
     });
-    expect(await identify(process.execPath)).toMatchObject({ isYoung: false });
+    const old = await identify(process.execPath);
+    expect(isCurrent(old, await identify(process.execPath))).toBe(true);
     expect(await identify("/nowhere")).toEqual({ error: "ENOENT" });
   });
 });

@@ -1,9 +1,11 @@
 // What a reader of the file sees, whatever the disk does: the old text or the new one, whole. Mode,
-// owner and links stay; what is no state is set aside first; nothing is left beside the file.
-import { afterEach, describe, expect, spyOn, test } from "bun:test";
+// owner and links stay; what is no state is set aside first; nothing is left beside the file. Where the
+// directory takes no new file the text is written in place, padded.
+import { describe, expect, spyOn, test } from "bun:test";
 import {
   chmodSync,
   chownSync,
+  existsSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -14,11 +16,11 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
+import * as promises from "node:fs/promises";
 import * as read from "../../src/state/read.ts";
 import { replaceFile } from "../../src/state/replace.ts";
-import { createFile, failure, fake, mocks, NEW, OLD, refuseRename, restore } from "./disk.ts";
-
-afterEach(restore);
+import { formatState } from "../../src/state/state.ts";
+import { createFile, failAt, failure, fake, NEW, OLD, refuseRename } from "./disk.ts";
 
 describe("a save", () => {
   test("makes a new file for all to read, whatever the umask is", async () => {
@@ -46,18 +48,18 @@ describe("a save", () => {
 
   test("follows symlinks, which stay, to a file or to nothing", async () => {
     using file = createFile();
-    mkdirSync(`${file.path}.d`);
+    mkdirSync(`${file.path}.d/deep`, { recursive: true });
     symlinkSync("../state.json", `${file.path}.d/inner`);
     symlinkSync(`${file.path}.d/inner`, `${file.path}.d/outer`);
-    symlinkSync("later", `${file.path}.d/dangling`);
+    symlinkSync("state.json.d/deep", `${file.path}.linked`);
+    symlinkSync("../later", `${file.path}.d/deep/dangling`);
     expect(await replaceFile(`${file.path}.d/outer`, NEW)).toEqual({});
-    expect(await replaceFile(`${file.path}.d/dangling`, NEW)).toEqual({});
+    expect(await replaceFile(`${file.path}.linked/dangling`, NEW)).toEqual({});
     expect(file.text()).toBe(NEW);
     expect(readFileSync(`${file.path}.d/later`, "utf8")).toBe(NEW);
     expect(readlinkSync(`${file.path}.d/inner`)).toBe("../state.json");
-    expect(readdirSync(`${file.path}.d`).toSorted()).toEqual([
-      ...["dangling", "inner", "later", "outer"],
-    ]);
+    const names = readdirSync(`${file.path}.d`, { recursive: true }).toSorted();
+    expect(names).toEqual(["deep", "deep/dangling", "inner", "later", "outer"]);
   });
 
   test("removes what a killed one has left, and follows no symlink put in its place", async () => {
@@ -119,19 +121,17 @@ describe("what is no state", () => {
 
   test("and cannot be read is set aside by its name, or left as it is", async () => {
     using file = createFile("secret");
-    mocks.push(spyOn(read, "loadState").mockRejectedValue(failure("EACCES")));
+    using _ = spyOn(read, "loadState").mockRejectedValue(failure("EACCES"));
     const rejected = `${file.path}.rejected`;
     expect(await file.save()).toEqual({ rejected });
     expect([file.text(), readFileSync(rejected, "utf8")]).toEqual([NEW, "secret"]);
     writeFileSync(file.path, "secret");
     // It cannot be moved away; or it was, and is moved back.
     for (const refused of [rejected, file.path]) {
-      refuseRename(refused, "EACCES");
-      expect(await file.save()).toBe(
+      expect(await file.save(refuseRename(refused, "EACCES"))).toBe(
         "what is there can be neither read nor set aside: permission denied (EACCES)",
       );
       expect(file.text()).toBe("secret");
-      mocks.pop()?.mockRestore();
     }
     expect(file.names().filter((name) => name.includes("hapgent"))).toEqual([]);
   });
@@ -140,41 +140,79 @@ describe("what is no state", () => {
 describe("a disk", () => {
   test("that takes a part at a time gets all of it", async () => {
     using file = createFile();
-    await fake("write", (handle, original, bytes, offset, length, position) =>
-      Reflect.apply(original, handle, [bytes, offset, Math.min(3, Number(length)), position]),
+    const part = fake("write", (write, bytes, offset, length, position) =>
+      write(bytes, offset, Math.min(3, Number(length)), position),
     );
-    expect(await file.save()).toEqual({});
+    expect(await file.save(part)).toEqual({});
     expect(file.text()).toBe(NEW);
   });
 
   test("that takes nothing more, or fails, leaves the old text and nothing beside it", async () => {
     using file = createFile();
-    await fake("write", () => Promise.resolve({ bytesWritten: 0 }));
-    expect(await file.save()).toBe("the disk takes no more");
-    mocks.pop()?.mockRestore();
-    await fake("sync", () => Promise.reject(failure("EIO")));
-    expect(await file.save()).toBe("i/o error (EIO)");
-    mocks.pop()?.mockRestore();
-    refuseRename(file.path, "EIO");
-    expect(await file.save()).toBe("i/o error (EIO)");
+    const full = fake("write", () => Promise.resolve({ bytesWritten: 0 }));
+    expect(await file.save(full)).toBe("the disk takes no more");
+    for (const fault of [() => failAt(1, "sync", "EIO"), () => refuseRename(file.path, "EIO")]) {
+      expect(await file.save(fault())).toBe("i/o error (EIO)");
+    }
     expect(file.text()).toBe(OLD);
     expect(file.names()).toEqual(["state.json"]);
   });
 
-  test("of which nobody knows whether it has the text, or its name, has saved it, not durably", async () => {
-    using file = createFile();
-    for (const [call, code, undurable] of [
-      [1, "EINVAL", "invalid argument (EINVAL)"],
-      [2, "EIO", "i/o error (EIO)"],
-    ] as const) {
-      let count = 0;
-      await fake("sync", (handle, sync) => {
-        count += 1;
-        return count === call ? Promise.reject(failure(code)) : sync.call(handle);
-      });
-      expect(await file.save()).toEqual({ undurable });
+  test.each([
+    [1, "EINVAL", "invalid argument (EINVAL)"],
+    [2, "EIO", "i/o error (EIO)"],
+  ])(
+    "of which nobody knows whether it has the text, or its name (sync %i), has saved it, not durably",
+    async (call, code, undurable) => {
+      using file = createFile();
+      expect(await file.save(failAt(call, "sync", code))).toEqual({ undurable });
       expect(file.text()).toBe(NEW);
-      mocks.pop()?.mockRestore();
+    },
+  );
+});
+
+describe("where the directory takes no new file", () => {
+  test.each([
+    ["EACCES", "permission denied (EACCES)"],
+    ["EBUSY", "resource busy or locked (EBUSY)"],
+  ])("the text is written in place (%s): no reader sees half of it", async (code, inPlace) => {
+    for (const old of ["", OLD, formatState({ status: "UP", reason: "x".repeat(100) })]) {
+      using file = createFile(old);
+      const { ino } = statSync(file.path);
+      const seen = new Set<string>();
+      const readers = (["write", "sync", "truncate"] as const).map((name) =>
+        fake(name, (original, ...args) => {
+          if (existsSync(file.path)) seen.add(file.text().trim());
+          return original(...args);
+        }),
+      );
+      expect(await file.save(refuseRename(file.path, code), ...readers)).toEqual({ inPlace });
+      expect(seen).toEqual(new Set([old.trim(), NEW.trim()]));
+      expect([file.text(), statSync(file.path).ino]).toEqual([NEW, ino]);
+      expect(file.names()).toEqual(["state.json"]);
     }
   });
+
+  test("nothing is put beside it that could not be taken away (chattr +a)", async () => {
+    using file = createFile();
+    const onlyGrows = spyOn(promises, "rmdir").mockRejectedValue(failure("EPERM"));
+    const alone = fake("write", (write, ...args) => {
+      expect(file.names()).toEqual(["state.json"]);
+      return write(...args);
+    });
+    const inPlace = "operation not permitted (EPERM)";
+    expect(await file.save(onlyGrows, alone)).toEqual({ inPlace });
+    expect(file.text()).toBe(NEW);
+  });
+
+  // The first wait is that for the file that could not be renamed.
+  test.each([2, 3, 4])(
+    "a disk that fails takes nothing of the old text (sync %i)",
+    async (call) => {
+      using file = createFile();
+      const faults = [refuseRename(file.path, "EBUSY"), failAt(call, "sync", "EIO")];
+      expect(await file.save(...faults)).toBe("i/o error (EIO)");
+      expect(file.text()).toBe(OLD);
+    },
+  );
 });

@@ -22,7 +22,7 @@ test("a state file is written twice for many changes at once: the first, and the
   while (saves.length === 0) await turn();
   const others = Array.from({ length: 100 }, (_, i) => file.write({ status: "UP", weight: i + 1 }));
   // Until all is written memory is right.
-  expect(await file.readIfChanged()).toBeUndefined();
+  expect(await file.read(true)).toBeUndefined();
   saves[0]?.end();
   expect(await first).toEqual({ saved: {} });
   expect(file.isUnsaved).toBe(true);

@@ -1,11 +1,13 @@
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { ask } from "../../src/commands/conversation.ts";
+import { converse } from "../../src/commands/conversation.ts";
 import { PATIENCE_MS } from "../haproxy.ts";
 
 /** Sends a command to the control socket, as `hapgent ctl` does, and returns the answer. */
 export async function tell({ socket }: AgentProcess, command: string): Promise<string> {
-  return await ask({ path: socket, command, seconds: 600 });
+  const { answer, close } = await converse({ path: socket, command, seconds: 600 });
+  close();
+  return answer;
 }
 
 /** A row of `show pollers`. */

@@ -1,17 +1,10 @@
 // The commands as processes: their exit codes and streams, a path of any bytes, a user without rights.
 // What each prints is tested in test/commands/.
 import { expect, test } from "bun:test";
-import { runAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { executableForAll, UNPRIVILEGED } from "../faults/launchers.ts";
-
-test("the exit code of a command is the process's, and its words go where it says", async () => {
-  const { stdout, ...rest } = await runAgent(["status", "--expect", "NONE"]);
-  expect(stdout).toStartWith("UNKNOWN: status: --expect: ");
-  expect(rest).toEqual({ stderr: "", exitCode: 3 });
-});
 
 // A path of other bytes would become the path of another file, to which a signal would save.
 test("a path that is not UTF-8 ends the agent", async () => {

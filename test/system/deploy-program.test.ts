@@ -1,11 +1,10 @@
 // `hapgent deploy` as a program: what the command that it runs gets from whoever calls it, and which
 // signals end it. Its steps and what it says are in test/commands/.
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
-import { collectLines } from "../../scripts/lib/lines.ts";
 import { type CommandOptions, outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -18,6 +17,10 @@ const PROGRAM = [EXECUTABLE, "deploy"];
 /** What the agent takes as signals. */
 const FOR_AGENT = ["SIGUSR1", "SIGUSR2", "SIGHUP"] as const;
 
+/** The last line of a deploy that was interrupted while its command ran. */
+const INTERRUPTED =
+  /^hapgent deploy: interrupted; the command has ended; the agent says DRAIN; .*to put it back: hapgent ctl change .*\n$/m;
+
 /** An agent that says what a deploy hears, at a socket in a directory of its own. */
 function start() {
   const directory = temporaryDirectory();
@@ -25,12 +28,11 @@ function start() {
   const HAPGENT_SOCKET = join(path, "hapgent.sock");
   const { agent, stop } = serveScripted(HAPGENT_SOCKET);
   const env = { HAPGENT_SOCKET, HAPGENT_DEPLOY_SETTLE: "0" };
+  const read = (name: string) => readFileSync(join(path, name), "utf8");
   return {
     agent,
     env,
     path,
-    /** A shell command that waits until there is a file `go`. */
-    waits: `until test -e ${path}/go; do sleep 0.05; done`,
     /** Runs it to its end, in that directory. */
     run: (args: readonly string[], options: CommandOptions = {}) =>
       outcome([...PROGRAM, ...args], {
@@ -39,17 +41,25 @@ function start() {
         ...options,
         env: { ...env, ...options.env },
       }),
-    /** Starts it with a command that says when it runs, and waits until it does. */
-    async spawn(command: string) {
-      const child = Bun.spawn([...PROGRAM, "v42", "sh", "-c", `echo runs >&2; ${command}`], {
+    /** Starts it, in a terminal or in none, and waits until its command runs; that waits for `go`. */
+    async spawn(terminal: string[] = []) {
+      const command = `trap "" HUP; echo runs >&2; until test -e go; do sleep 0.05; done`;
+      const script = `#!/bin/sh
+echo $$ >pid
+exec '${EXECUTABLE}' deploy v42 sh -c '${command}' 2>log
+`;
+      writeFileSync(`${path}/script`, script, { mode: 0o755 });
+      writeFileSync(`${path}/log`, "");
+      const child = Bun.spawn(terminal.length > 0 ? terminal : [`${path}/script`], {
+        cwd: path,
         env: { PATH: Bun.env["PATH"], ...env },
-        stdio: ["ignore", "ignore", "pipe"],
+        stdio: ["pipe", "ignore", "ignore"],
       });
-      const log: string[] = [];
-      const ended = collectLines(child.stderr, log);
-      await until("the command runs", () => log.includes("runs"));
-      return { child, log, ended };
+      await until("the command runs", () => read("log").includes("runs\n"));
+      return child;
     },
+    read,
+    go: () => writeFileSync(`${path}/go`, ""),
     [Symbol.dispose]() {
       stop();
       directory[Symbol.dispose]();
@@ -58,14 +68,17 @@ function start() {
 }
 
 describe.concurrent("the command that a deploy runs", () => {
-  test("has the caller's directory, input and output; its failure is the deploy's", async () => {
+  test("has the caller's directory, input and output, as a script that says not what runs it, too", async () => {
     using deployed = start();
-    const args = ["v42", "sh", "-c", "pwd; cat; exit 3"];
-    const { stdout, stderr, exitCode } = await deployed.run(args, { input: "typed" });
-    expect({ stdout, exitCode }).toEqual({ stdout: `${deployed.path}\ntyped`, exitCode: 1 });
-    expect(stderr).toContain(
-      "hapgent deploy: the command failed (exit code 3): sh -c pwd; cat; exit 3; the agent says DRAIN",
-    );
+    writeFileSync(join(deployed.path, "deploy"), 'pwd; cat; echo "$1"; exit 3\n', { mode: 0o755 });
+    const args = ["v42", "./deploy", "a b"];
+    const { stdout, stderr, exitCode } = await deployed.run(args, { input: "typed " });
+    expect({ stdout, exitCode }).toEqual({
+      stdout: `${deployed.path}\ntyped a b\n`,
+      exitCode: 1,
+    });
+    const failed = "hapgent deploy: the command failed (exit code 3): ./deploy a b; ";
+    expect(stderr).toContain(`${failed}the agent says DRAIN`);
   });
 
   test("has the caller's variables, and none of the runtime's tuned ones", async () => {
@@ -98,13 +111,6 @@ describe.concurrent("the command that a deploy runs", () => {
     expect([readMask(stdout, "SigIgn"), readMask(stdout, "SigBlk")]).toEqual([ignored, 0n]);
   });
 
-  test("may be a script that does not say what runs it", async () => {
-    using deployed = start();
-    writeFileSync(join(deployed.path, "deploy"), 'echo "$1"\n', { mode: 0o755 });
-    const { stdout, exitCode } = await deployed.run(["v42", "./deploy", "a b"]);
-    expect({ stdout, exitCode }).toEqual({ stdout: "a b\n", exitCode: 0 });
-  });
-
   test("may remove the directory that it runs in, and make it anew", async () => {
     using deployed = start();
     const cwd = join(deployed.path, "release");
@@ -128,17 +134,16 @@ test("a deploy asks a service of this machine itself, without the proxy that the
 describe.concurrent("a signal", () => {
   test("for the agent lets a deploy go on, and pkill -x hapgent passes it by", async () => {
     using deployed = start();
-    const { child, log, ended } = await deployed.spawn(deployed.waits);
+    const child = await deployed.spawn();
     expect(readFileSync(`/proc/${child.pid}/comm`, "utf8")).toBe("hapgent-deploy\n");
     for (const signal of FOR_AGENT) child.kill(signal);
     await until("all were received", () => {
       const status = readFileSync(`/proc/${child.pid}/status`, "utf8");
       return readMask(status, "ShdPnd") === 0n;
     });
-    writeFileSync(`${deployed.path}/go`, "");
+    deployed.go();
     expect(await child.exited).toBe(0);
-    await ended;
-    expect(log.at(-1)).toStartWith("hapgent deploy: done in ");
+    expect(deployed.read("log")).toMatch(/^hapgent deploy: done in .*\n$/m);
   });
 
   test("for the agent does not end a control command that waits", async () => {
@@ -154,47 +159,25 @@ describe.concurrent("a signal", () => {
     expect(await waits.stderr.text()).toStartWith("error: after 5");
   });
 
-  test.each(["SIGINT", "SIGTERM"] as const)(
+  test.each([
+    ["SIGINT", []],
+    ["SIGTERM", []],
+    ["SIGHUP, of a terminal that is gone,", ["socat", "-", "EXEC:./script,pty,setsid,ctty"]],
+  ])(
     "%s ends it once the command has ended, and it says what it leaves behind",
-    async (signal) => {
+    async (name, terminal) => {
       using deployed = start();
-      const { child, log, ended } = await deployed.spawn(deployed.waits);
-      child.kill(signal);
-      await until("it says so", () => log.some((line) => line.includes("interrupted: ends once")));
-      writeFileSync(`${deployed.path}/go`, "");
-      expect(await child.exited).toBe(1);
-      await ended;
-      expect(log.at(-1)).toMatch(
-        /^hapgent deploy: interrupted; the command has ended; the agent says DRAIN; .*to put it back: hapgent ctl change /,
-      );
-      expect(deployed.agent.get()).toStartWith("DRAIN ");
+      const { agent } = deployed;
+      const child = await deployed.spawn(terminal);
+      child.kill(terminal.length > 0 ? "SIGKILL" : (name as NodeJS.Signals));
+      await until("it says so", () => deployed.read("log").includes("interrupted: ends once"));
+      // The shell of a terminal and the kernel send one each; without one it changes nothing.
+      process.kill(Number(deployed.read("pid")), "SIGHUP");
+      expect(agent.isHeld).toBeTrue();
+      deployed.go();
+      await until("it has ended", () => !agent.isHeld);
+      expect(deployed.read("log")).toMatch(INTERRUPTED);
+      expect(agent.get()).toStartWith("DRAIN ");
     },
   );
-
-  test("of a terminal that is gone ends it once the command has ended", async () => {
-    using deployed = start();
-    const { path, agent } = deployed;
-    const inner = `trap '' HUP; touch ${path}/runs; ${deployed.waits}`;
-    const script = `#!/bin/sh
-echo $$ >${path}/pid
-exec '${EXECUTABLE}' deploy v42 sh -c "${inner}" 2>${path}/log
-`;
-    writeFileSync(`${path}/script`, script, { mode: 0o755 });
-    const terminal = Bun.spawn(["socat", "-", `EXEC:${path}/script,pty,setsid,ctty`], {
-      env: { PATH: Bun.env["PATH"], ...deployed.env },
-      stdio: ["pipe", "ignore", "ignore"],
-    });
-    await until("the command runs", () => existsSync(`${path}/runs`));
-    terminal.kill("SIGKILL");
-    await terminal.exited;
-    const log = () => readFileSync(`${path}/log`, "utf8");
-    await until("it says so", () => log().includes("interrupted: ends once"));
-    // The shell and the kernel send one each.
-    process.kill(Number(readFileSync(`${path}/pid`, "utf8")), "SIGHUP");
-    expect(agent.isHeld).toBeTrue();
-    writeFileSync(`${path}/go`, "");
-    await until("it has ended", () => !agent.isHeld);
-    expect(log()).toContain("hapgent deploy: interrupted; the command has ended; ");
-    expect(agent.get()).toStartWith("DRAIN ");
-  });
 });

@@ -1,6 +1,6 @@
 // What deploy/install.sh decides and refuses. A dry run does all but change the machine; that it is
 // changed well is shown on booted ones: test/deploy/installations.test.ts.
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, describe, expect, test } from "bun:test";
 import {
   appendFileSync,
   mkdirSync,
@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { type Ended, type Key, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
+import { type Ended, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
 const SCRIPT = `${ROOT}deploy/install.sh`;
 /** The commands that a machine has in any case. */
@@ -22,26 +22,22 @@ const BASE = [
 ];
 
 const shared = temporaryDirectory();
-const archives: Record<string, Uint8Array> = {};
-let key: Key;
-let other: Key;
-
-beforeAll(async () => {
-  [key, other] = await Promise.all([makeKey(shared.path), makeKey(shared.path, "other")]);
-  for (const target of ["linux-x64", "linux-x64-musl", "linux-arm64"]) {
-    const name = `hapgent-1.2.3-${target}`;
-    const pack = `mkdir ${name}; : >${name}/hapgent; tar -cf ${name}.tar ${name}
-      zstd -q ${name}.tar; gzip ${name}.tar`;
-    await runToEnd(["sh", "-c", pack], {}, shared.path);
-    for (const file of [`${name}.tar.zst`, `${name}.tar.gz`]) {
-      archives[file] = readFileSync(join(shared.path, file));
-    }
-  }
-});
-
 afterAll(() => shared[Symbol.dispose]());
 
-interface Machine {
+const [key, other] = await Promise.all([makeKey(shared.path), makeKey(shared.path, "other")]);
+const archives: Record<string, Uint8Array> = {};
+for (const target of ["linux-x64", "linux-x64-musl", "linux-arm64"]) {
+  const name = `hapgent-1.2.3-${target}`;
+  const pack = `mkdir ${name}; : >${name}/hapgent; tar -cf ${name}.tar ${name}
+    zstd -q ${name}.tar; gzip ${name}.tar`;
+  await runToEnd(["sh", "-c", pack], {}, shared.path);
+  for (const file of [`${name}.tar.zst`, `${name}.tar.gz`]) {
+    archives[file] = readFileSync(join(shared.path, file));
+  }
+}
+
+/** A machine, and how the installer is called there. */
+interface Call {
   /** What `uname -m` says. */
   readonly arch?: string;
   /** The C library, as `getconf` names it; it knows none of musl. */
@@ -52,16 +48,20 @@ interface Machine {
   readonly installed?: string;
   /** Shell commands that make it what it is, run by root in its mount namespace. */
   readonly setup?: string;
+  readonly env?: Record<string, string>;
+  readonly options?: readonly string[];
+  /** Whether the release's key is given. */
+  readonly isSigned?: boolean;
+  /** Where the signed release is, when it is not a directory: served, or another URL. */
+  readonly from?: "http" | URL;
+  /** Changes the files of the release. */
+  readonly tamper?: (path: (name: string) => string) => unknown;
 }
 
-/** A dry run of the installer on such a machine, with these files and this environment. */
-async function install(
-  machine: Machine,
-  options: readonly string[],
-  env: Record<string, string> = {},
-): Promise<Ended> {
+/** A dry run of the installer. */
+async function install(call: Call): Promise<Ended> {
   using directory = temporaryDirectory();
-  const { arch = "x86_64", libc = "glibc 2.36", tools = [], installed, setup = "" } = machine;
+  const { arch = "x86_64", libc = "glibc 2.36", tools = [], installed, setup = "" } = call;
   const place = (name: string) => join(directory.path, name);
   const write = (name: string, script: string) =>
     writeFileSync(place(name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
@@ -84,11 +84,16 @@ async function install(
     ${setup}
     export PATH="$0/bin" TMPDIR="$0/tmp"
     exec "$@"`;
-  const command = [place("bin/sh"), SCRIPT, "--dry-run", ...options];
-  return await runToEnd(["unshare", "--mount", "sh", "-ec", script, directory.path, ...command], {
-    ...env,
-    BUN_OPTIONS: "-with-BUN_OPTIONS",
-  });
+  const machine = ["unshare", "--mount", "sh", "-ec", script, directory.path, place("bin/sh")];
+  const { env, options = [], isSigned = false, from, tamper } = call;
+  const release = place("release");
+  await writeRelease(release, archives, key);
+  await tamper?.((name) => join(release, name));
+  await using server = serve(release);
+  const url = from === "http" ? server.url : (from ?? `file://${release}`);
+  const signers = isSigned ? ["--signers", key.signers] : [];
+  const command = [SCRIPT, "--dry-run", "--from", String(url), ...signers, ...options];
+  return await runToEnd([...machine, ...command], { ...env, BUN_OPTIONS: "-with-BUN_OPTIONS" });
 }
 
 /** Serves the files of a directory. */
@@ -107,10 +112,10 @@ test.concurrent.each([
   async (tool, scheme) => {
     using directory = temporaryDirectory();
     const path = (name: string) => join(directory.path, name);
-    const make = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=h";
-    const names = ["-addext", "subjectAltName=IP:127.0.0.1"];
-    const files = ["-keyout", path("key.pem"), "-out", path("cert.pem")];
-    await runToEnd(["openssl", ...make.split(" "), ...names, ...files]);
+    const make =
+      "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=h " +
+      "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem";
+    await runToEnd(make.split(" "), {}, directory.path);
     await writeRelease(path("release"), archives);
     writeFileSync(path("wgetrc"), `ca_certificate = ${path("cert.pem")}\n`);
     const tls = { key: Bun.file(path("key.pem")), cert: Bun.file(path("cert.pem")) };
@@ -122,54 +127,24 @@ test.concurrent.each([
       fetch: ({ url }) => Response.redirect(new URL(new URL(url).pathname, target.url).href),
     });
     const env = { CURL_CA_BUNDLE: path("cert.pem"), WGETRC: path("wgetrc") };
-    const { text } = await install({ tools: [tool] }, ["--from", server.url.href], env);
+    const { text } = await install({ tools: [tool], from: server.url, env });
     if (scheme === "https") expect(text).toEndWith("\nwould install: hapgent 1.2.3\n");
     else expect(text).toContain(`there is no release at ${server.url.origin}: `);
   },
 );
 
-/** A machine, and how the installer is called there. */
-interface Call extends Machine {
-  readonly options?: readonly string[];
-  /** Whether the release's key is given. */
-  readonly isSigned?: boolean;
-  /** Where the release is, when it is not a directory. */
-  readonly from?: "http" | "https";
-  /** Changes the files of the release. */
-  readonly tamper?: (path: (name: string) => string) => unknown;
-}
-
-/** What the installer makes of a signed release. */
-async function tryInstall(call: Call) {
-  const { options = [], isSigned = false, from, tamper } = call;
-  using directory = temporaryDirectory();
-  await writeRelease(directory.path, archives, key);
-  await tamper?.((name) => join(directory.path, name));
-  await using server = serve(directory.path);
-  const url = { http: server.url.href, https: "https://127.0.0.1:1" };
-  const place = from ? url[from] : `file://${directory.path}`;
-  const signers = isSigned ? ["--signers", key.signers] : [];
-  return await install(call, ["--from", place, ...signers, ...options]);
-}
-
 const SSH = { tools: ["ssh-keygen"], isSigned: true };
+const BUSYBOX = { tools: ["busybox", "wget"], libc: "musl" };
 const ARCHIVE = "hapgent-1.2.3-linux-x64.tar.gz";
+const NO_STDCXX = "rm /usr/local/lib/libstdc++.so.6";
 
 describe.concurrent("it installs", () => {
   test.each<[string, Call, RegExp]>([
     ["for x64", { arch: "amd64" }, /^signature not checked: no release key.*-x64\.tar\.gz$/ms],
     // SSE4.2 is nothing that arm64 has.
-    [
-      "for arm64",
-      { arch: "aarch64", setup: ": >$0/cpuinfo" },
-      /^getting .*-linux-arm64\.tar\.gz$/m,
-    ],
+    ["for arm64", { arch: "aarch64", setup: ": >$0/cpuinfo" }, /^getting .*-arm64\.tar\.gz$/m],
     ["with zstd", { tools: ["zstd"] }, /^getting .*-linux-x64\.tar\.zst\nchecksum checked$/m],
-    [
-      "with nothing but busybox",
-      { tools: ["busybox", "wget"], libc: "musl", from: "http" },
-      /^getting .*-linux-x64-musl\.tar\.gz\nchecksum checked$/m,
-    ],
+    ["with busybox alone", { ...BUSYBOX, from: "http" }, /x64-musl\.tar\.gz\nchecksum checked$/m],
     ["what is signed, and says so", SSH, /^signature checked\ngetting/],
     [
       "without ssh-keygen where it may, and says so",
@@ -184,7 +159,7 @@ describe.concurrent("it installs", () => {
       /^downgrade from 1\.10\.0 to 1\.2\.3$/m,
     ],
   ])("%s", async (_, call, pattern) => {
-    const { text, exitCode } = await tryInstall(call);
+    const { text, exitCode } = await install(call);
     expect(text).toMatch(pattern);
     expect(text).toContain("would: mv -f /usr/local/bin/hapgent.new /usr/local/bin/hapgent\n");
     expect(exitCode).toBe(0);
@@ -196,11 +171,7 @@ describe.concurrent("it refuses, before it changes anything,", () => {
     ["riscv64", { arch: "riscv64" }, /^install\.sh: there is no executable for Linux riscv64\n$/],
     ["no SSE4.2", { setup: "echo sse4_2x >$0/cpuinfo" }, /: this processor has no SSE4\.2, /],
     ["no /proc", { setup: "mount -t tmpfs tmpfs /proc" }, /: \/proc is not mounted/],
-    [
-      "no libstdc++ beside musl",
-      { libc: "musl", setup: "rm /usr/local/lib/libstdc++.so.6" },
-      /: libstdc\+\+\.so\.6 is missing, .* \(Alpine: apk add libstdc\+\+\)/,
-    ],
+    ["musl without libstdc++", { libc: "musl", setup: NO_STDCXX }, /so\.6 is missing, .* apk add/],
     ["an old glibc", { libc: "glibc 2.12" }, /: the executable needs glibc 2\.17 or/],
     ["little address space", { setup: "ulimit -v 300000" }, /limited to 307 MB \(ulimit -v\); /],
     // It is asked without the runtime's variables.
@@ -212,11 +183,7 @@ describe.concurrent("it refuses, before it changes anything,", () => {
       { ...SSH, options: ["--insecure"], tamper: (path) => sign(path("SHA256SUMS"), other) },
       /is not signed by a release key/,
     ],
-    [
-      "no signature",
-      { ...SSH, tamper: (path) => rmSync(path("SHA256SUMS.sig")) },
-      /has no signature/,
-    ],
+    ["no signature", { ...SSH, tamper: (path) => rmSync(path("SHA256SUMS.sig")) }, /no signature/],
     ["a changed file", { tamper: (path) => appendFileSync(path(ARCHIVE), "x") }, /gz was changed/],
     ["a missing file", { tamper: (path) => rmSync(path(ARCHIVE)) }, /: cannot get file:/],
     [
@@ -227,11 +194,11 @@ describe.concurrent("it refuses, before it changes anything,", () => {
     // A redirect to http cannot be refused then.
     [
       "busybox's wget for https",
-      { tools: ["busybox", "wget"], from: "https" },
+      { ...BUSYBOX, from: new URL("https://127.0.0.1:1") },
       /: curl or GNU wget is needed: busybox's wget follows/,
     ],
   ])("%s", async (_, call, pattern) => {
-    const { text, exitCode } = await tryInstall(call);
+    const { text, exitCode } = await install(call);
     expect(text).toMatch(pattern);
     expect(text).not.toContain("would:");
     expect(exitCode).toBe(1);

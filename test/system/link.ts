@@ -2,10 +2,10 @@ import { connect, type Socket } from "node:net";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 
 /**
- * What becomes of what is sent: all comes through; what the agent sends is lost; the end of the next
- * connection is lost, not its data, and then everything; everything is lost.
+ * What becomes of what is sent: all comes through; the end of the next connection is lost, not its
+ * data, and then everything; everything is lost.
  */
-export type Treatment = "pass" | "deaf" | "endless" | "cut";
+type Treatment = "pass" | "endless" | "cut";
 
 /** A link to an agent that may lose what it carries: `using link = startLink(agent)`. */
 export function startLink({ hostname: host, port }: AgentProcess) {
@@ -28,9 +28,10 @@ export function startLink({ hostname: host, port }: AgentProcess) {
         });
         // With its end, as the agent sends it: HAProxy resets a connection whose end comes later.
         agent.on("end", () => {
-          if (treatment === "pass" || treatment === "endless") haproxy.write(reply);
+          if (!passes()) return;
+          haproxy.write(reply);
           if (treatment === "pass") haproxy.shutdown();
-          if (treatment === "endless") treatment = "cut";
+          else treatment = "cut";
         });
       },
       data: ({ data: agent }, chunk) => void (passes() && agent?.write(chunk)),

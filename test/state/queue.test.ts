@@ -1,15 +1,16 @@
 // Those who ask for a shared job before it has begun get the same one; those who ask while it runs
 // get the next one: it may have passed what they want it to see.
 import { expect, test } from "bun:test";
-import { Shared } from "../../src/agent/queue.ts";
+import { Queue } from "../../src/state/queue.ts";
 import { turn } from "../contract/here.ts";
 
 test("a shared job runs once for all who wait, and once more for those who come while it runs", async () => {
   const runs: ((run: number) => void)[] = [];
-  const shared = new Shared(() => new Promise<number>((resolve) => runs.push(resolve)));
-  const first = [shared.run(), shared.run()];
+  const queue = new Queue<number>();
+  const run = () => queue.share(() => new Promise((resolve) => runs.push(resolve)));
+  const first = [run(), run()];
   while (runs.length === 0) await turn();
-  const second = [shared.run(), shared.run()];
+  const second = [run(), run()];
   runs[0]?.(1);
   expect(await Promise.all(first)).toEqual([1, 1]);
   while (runs.length === 1) await turn();
