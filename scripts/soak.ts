@@ -3,7 +3,6 @@
 // about pollers, or a fifth of CHECKS. It must hold at the end what it held after the first of its rounds;
 // the last line is the verdict.
 import { writeFileSync } from "node:fs";
-import { TUNED } from "../src/agent/tuning.ts";
 import { formatState } from "../src/state/state.ts";
 import { type AgentProcess, startAgent } from "./lib/agent.ts";
 import { Load } from "./lib/load.ts";
@@ -47,7 +46,6 @@ await using agent = await startAgent({
   state,
   socket: true,
   env: {
-    ...TUNED,
     HAPGENT_SERVICES: services,
     HAPGENT_WATCH: "on",
     HAPGENT_STOP_STATUS: "DOWN",

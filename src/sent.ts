@@ -25,3 +25,23 @@ export function nameIn(sent: string): string {
   const end = line.indexOf(" ");
   return end > 0 ? line.slice(0, end) : line;
 }
+
+/** How much of what a client sends counts, in bytes: a service's name, and a mark before it. */
+const SENT_LIMIT = 64 + PROBE_MARK.length;
+
+/** What a client sent so far: up to the first CR or LF, at most 73 bytes. */
+export class Sent {
+  text = "";
+  /** Whether that is all that counts. */
+  isWhole: boolean = false;
+
+  /** Adds what came. */
+  add(chunk: Buffer): this {
+    if (this.isWhole) return this;
+    const text = this.text + chunk.toString("latin1", 0, SENT_LIMIT);
+    const end = text.search(/[\r\n]/);
+    this.text = text.slice(0, end < 0 ? SENT_LIMIT : Math.min(end, SENT_LIMIT));
+    this.isWhole = end >= 0 || this.text.length === SENT_LIMIT;
+    return this;
+  }
+}

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { TUNED } from "../../src/agent/tuning.ts";
 import type { State } from "../../src/state/state.ts";
 import { ask, type Question } from "./check.ts";
 import { EXECUTABLE } from "./executable.ts";
@@ -18,6 +19,8 @@ export interface AgentOptions {
   state?: object | string;
   /** Path of the state file, when not a new one in a directory of its own. */
   stateFile?: string;
+  /** Whether it starts without the tuned variables, which every launcher sets. */
+  isBare?: boolean;
   /** Further environment variables. */
   env?: Record<string, string>;
   /** Whether it opens a control socket, in the directory of its own. */
@@ -132,6 +135,7 @@ export async function startAgent(options: AgentOptions = {}): Promise<AgentProce
     const process = Bun.spawn([...launcher, executable], {
       env: {
         PATH: Bun.env["PATH"] ?? "",
+        ...(!options.isBare && TUNED),
         HAPGENT_IP: hostname,
         HAPGENT_PORT: String(port),
         HAPGENT_STATE_FILE: stateFile,

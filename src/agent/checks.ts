@@ -1,34 +1,22 @@
 import type { Socket, SocketHandler } from "bun";
-import { nameIn, PROBE_MARK } from "../sent.ts";
-import { CROWD_LIMIT, Crowd } from "./crowd.ts";
+import { nameIn, Sent } from "../sent.ts";
+import { Crowd } from "./crowd.ts";
 import { Delay } from "./delay.ts";
 import type { Files } from "./files.ts";
 import type { Host, Reply } from "./host.ts";
 import type { Pollers } from "./pollers.ts";
 import { Telling } from "./telling.ts";
 
-/**
- * The most checks that are open, so that some files are left to read and save states. The kernel
- * hands over 512 at a time; as many again may come before those are read.
- */
-const OPEN_LIMIT = 1536;
-
-/**
- * While more are open, none may be held up. Those beyond CROWD_LIMIT give way within some turns, so
- * only a flood of thousands a second comes to this; in a slower one it is known who has heard what.
- */
-const BUSY_LIMIT = 2 * CROWD_LIMIT;
-
 /** A client that does not close is closed at a sweep, every 4 s, once it is this old. */
 const LINGER_MS = 1000;
-
-/** How much of what a client sends counts, in bytes: a service's name, and a mark before it. */
-const SENT_LIMIT = 64 + PROBE_MARK.length;
 
 /** How long a client has to name a service, in milliseconds. */
 const NAMING_MS = 250;
 
-/** Time to read what has come already, in milliseconds: one turn of the event loop is enough. */
+/**
+ * Time to read what came while this process was busy, in milliseconds: a timer comes before it. One
+ * turn of the event loop is enough.
+ */
 const READ_MS = 1;
 
 /**
@@ -44,8 +32,6 @@ export interface ChecksOptions {
   readonly host: Host;
   /** The files to look at before a reply, if they are watched. */
   readonly watched: Files | undefined;
-  /** Whether a check names a service: then it is read before the reply. */
-  readonly areNamed: boolean;
   /** Who has been told what, if anybody wants to know. */
   readonly pollers: Pollers | undefined;
   /** Milliseconds of a monotonic clock. */
@@ -59,253 +45,202 @@ export interface ChecksOptions {
  */
 type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
 
-/** A check: a connection from its opening to its close. */
-export interface Check {
-  phase: Phase;
-  /** Since when it waits for its client (ms); Infinity: its client waits for the agent. */
-  since: number;
-  /** Undefined where nobody wants to know. */
-  readonly address: string | undefined;
-  /** What the client sent so far: up to the first CR or LF, at most 73 bytes. */
-  sent: string;
-  /** Whether that is all that counts. */
-  isSent: boolean;
-  /** Whether the client has closed its side: before its reply is whole, it is no load balancer. */
-  hasEnded: boolean;
-  /** Whether the agent has given it up. */
-  isExpired: boolean;
-  naming: Timer | undefined;
-  reply: Reply | undefined;
-  /** Whether the kernel took all of it that was written so far. */
-  isWhole: boolean;
-  /** Who may have heard it; undefined: nobody, or nobody wants to know. */
-  telling: Telling | undefined;
-}
-
-type Client = Socket<Check>;
-
 const NEWLINE = new TextEncoder().encode("\n");
 
 /**
+ * A check: a connection from its opening to its close. Once it has its reply it is only half
+ * closed, and what arrives is discarded until the client closes: closing with unread bytes would
+ * make the kernel send a reset, which can destroy the reply on its way.
+ */
+export class Check {
+  #phase: Phase = "naming";
+  readonly #socket: Socket<Check>;
+  readonly #checks: Checks;
+  /** Undefined where nobody wants to know it, or the client has gone already. */
+  readonly #address: string | undefined;
+  readonly #sent = new Sent();
+  /** Whether the client has closed its side: before its reply is whole, it is no load balancer. */
+  #hasEnded: boolean = false;
+  #naming: Timer | undefined;
+  #reply: Reply | undefined;
+  #repliedAt = 0;
+  /** Who may have heard it; undefined: nobody, or nobody wants to know. */
+  #telling: Telling | undefined;
+
+  constructor(socket: Socket<Check>, checks: Checks) {
+    this.#socket = socket;
+    this.#checks = checks;
+    // Read now: a connection that is shut down has no address any more.
+    this.#address = checks.options.pollers && unmap(socket.remoteAddress);
+  }
+
+  /** Whether it has sent nothing, and was given no time to. */
+  get isSilent(): boolean {
+    return this.#sent.text === "" && !this.#checks.options.host.hasServices;
+  }
+
+  /** Waits for the name of a service where there are some, or replies. */
+  open(): void {
+    const { options, crowd } = this.#checks;
+    if (!options.host.hasServices) {
+      this.#look();
+      return;
+    }
+    const readFirst = () => {
+      this.#naming = setTimeout(() => this.#look(), READ_MS);
+    };
+    this.#naming = setTimeout(readFirst, NAMING_MS);
+    crowd.await(this);
+  }
+
+  /** Takes what the client sends. */
+  read(chunk: Buffer): void {
+    const { text, isWhole } = this.#sent.add(chunk);
+    if (this.#phase !== "naming") return;
+    if (isWhole || this.#checks.options.host.service(nameIn(text))) this.#look();
+  }
+
+  /** Does what is due, whatever the client may still send. */
+  proceed(): void {
+    if (this.#phase === "naming") this.#look();
+    else if (this.#phase === "finishing") this.#finish(NEWLINE);
+  }
+
+  /** The client has closed its side, perhaps before its reply is whole. */
+  end(): void {
+    this.#hasEnded = true;
+    if (this.#phase === "lingering") this.#socket.end();
+    else this.proceed();
+  }
+
+  /** Closes the connection of a client that has its reply; one that named no service gets none. */
+  giveWay(): void {
+    // No reply changes nothing at HAProxy.
+    this.#giveUp(this.#phase === "lingering" ? "end" : "terminate");
+  }
+
+  /** Closes the connection of a client that does not. */
+  sweep(): void {
+    const isRecent = this.#checks.options.now() - this.#repliedAt < LINGER_MS;
+    if (isRecent) this.#socket.timeout(1);
+    else this.#giveUp("terminate");
+  }
+
+  /** The connection is closed. */
+  close(error: Error | undefined): void {
+    this.#phase = "closed";
+    clearTimeout(this.#naming);
+    this.#checks.crowd.delete(this);
+    // A reset says nothing: it may be that of a check that timed out.
+    this.#telling?.end(this.#sent.text, error === undefined, this.#checks.options.now());
+  }
+
+  /** Looks at the files, if they are watched, and replies. */
+  #look(): void {
+    const { options, crowd } = this.#checks;
+    const { host, watched } = options;
+    this.#phase = "looking";
+    clearTimeout(this.#naming);
+    crowd.add(this);
+    const name = host.nameIn(this.#sent.text);
+    const look = watched?.look(name);
+    // While there are too many, a look holds none up: the next one sees what it found.
+    const waits = !crowd.isBusy || host.find(name) === undefined;
+    if (look && waits) void look.then(() => this.#answer());
+    else this.#answer();
+  }
+
+  #answer(): void {
+    if (this.#phase === "closed") return;
+    const { options, crowd, finishing } = this.#checks;
+    const reply = options.host.replyTo(this.#sent.text);
+    this.#reply = reply;
+    // While there are too many, it is not worth the time to know who has heard it.
+    if (this.#address === undefined || this.#hasEnded || crowd.isBusy) {
+      this.#finish(reply.bytes);
+      return;
+    }
+    this.#phase = "finishing";
+    // Where the round trip is longer, both parts leave as one segment.
+    this.#socket.setNoDelay(false);
+    // Half a line with a newline would be another line.
+    if (this.#socket.write(reply.body) < reply.body.length) this.#socket.terminate();
+    else finishing.add(this);
+  }
+
+  /** Writes what is left of a reply: it may be heard from now on. */
+  #finish(rest: Uint8Array): void {
+    const { options, crowd } = this.#checks;
+    this.#phase = "lingering";
+    this.#repliedAt = options.now();
+    crowd.await(this);
+    const isWhole = this.#socket.write(rest) === rest.length;
+    this.#socket.timeout(1);
+    this.#socket.shutdown();
+    // Who has closed before did not wait for the reply: HAProxy always does.
+    if (this.#hasEnded) this.#socket.end();
+    else if (isWhole && options.pollers && this.#reply && this.#address !== undefined) {
+      const { pollers } = options;
+      const sent = this.isSilent ? undefined : this.#sent.text;
+      const { text } = this.#reply;
+      this.#telling = new Telling(pollers, this.#address, sent, text, this.#repliedAt);
+    }
+  }
+
+  /** Closes the connection: that says nothing of what its client has heard. */
+  #giveUp(how: "end" | "terminate"): void {
+    this.#telling?.giveUp();
+    this.#telling = undefined;
+    this.#socket[how]();
+  }
+}
+
+/**
  * Answers every connection with the present reply. What the client sends is ignored, but for the
- * name of a service; with `pollers` it tells server lines apart.
- *
- * The connection is then only half closed, and what arrives is discarded until the client closes:
- * closing with unread bytes would make the kernel send a reset, which can destroy the reply on its
- * way. A client that never closes is closed after 1 to 5 s, and earlier where there are too many.
+ * name of a service; with `pollers` it tells server lines apart. A client that never closes is
+ * closed after 1 to 5 s, and earlier where there are too many.
  */
 export class Checks {
-  readonly #options: ChecksOptions;
-  /** How many are open. */
-  #count = 0;
-  /** Those that have not given way. */
-  readonly #crowd = new Crowd<Client>((client) => this.#dismiss(client));
+  readonly options: ChecksOptions;
+  /** Those that are open. */
+  readonly crowd = new Crowd();
   /** Those whose reply lacks its end. */
-  readonly #finishing: Delay<Client>;
-  #resolveClosed: (() => void) | undefined;
+  readonly finishing: Delay<Check>;
 
   constructor(options: ChecksOptions) {
-    this.#options = options;
-    const { areNamed, now } = options;
-    const finish = (client: Client) => {
-      if (client.data.phase === "finishing") this.#finish(client);
-    };
-    const late = new Delay(READ_MS, now, finish);
-    this.#finishing = new Delay(FINISH_MS, now, (client) => {
-      // What came while this process was busy is read first: the timer comes before it.
-      if (client.data.sent === "" && !areNamed) late.add(client);
-      else finish(client);
-    });
-  }
-
-  /** Whether the agent has something to do between the opening of a check and its reply's end. */
-  get isHalfOpen(): boolean {
-    const { watched, areNamed, pollers } = this.#options;
-    return areNamed || watched !== undefined || pollers !== undefined;
-  }
-
-  /** Whether there are so many that none may be held up. */
-  get #isBusy(): boolean {
-    return this.#count > BUSY_LIMIT;
+    this.options = options;
+    const readFirst = new Delay<Check>(READ_MS, options.now, (check) => check.proceed());
+    this.finishing = new Delay(FINISH_MS, options.now, (check) =>
+      check.isSilent ? readFirst.add(check) : check.proceed(),
+    );
   }
 
   /** What a listening socket calls. */
   handler(): SocketHandler<Check> {
-    const { areNamed, pollers } = this.#options;
+    const { host, pollers } = this.options;
     return {
-      open: (client) => this.#accept(client),
-      end: (client) => this.#end(client),
-      close: (client, error) => this.#close(client, error),
-      timeout: (client) => this.#sweep(client),
+      open: (socket) => {
+        socket.data = new Check(socket, this);
+        if (this.crowd.makeRoom()) socket.data.open();
+        else socket.terminate();
+      },
+      end: ({ data: check }) => check.end(),
+      close: ({ data: check }, error) => check.close(error),
+      timeout: ({ data: check }) => check.sweep(),
       // Without `data` what arrives is discarded without a copy. One of the two must be there.
-      ...(areNamed || pollers ? { data: (client, chunk) => this.#read(client, chunk) } : {}),
+      ...((host.hasServices || pollers) && { data: ({ data: check }, chunk) => check.read(chunk) }),
       drain() {},
       error() {},
     };
   }
 
-  /** Resolves when all clients have closed or the time is over. */
-  closed(milliseconds: number): Promise<void> {
-    if (this.#count === 0) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#resolveClosed = resolve;
-      setTimeout(resolve, milliseconds);
-    });
-  }
-
-  #accept(client: Client): void {
-    const { areNamed, pollers } = this.#options;
-    client.data = {
-      phase: areNamed ? "naming" : "looking",
-      since: Infinity,
-      // Read now: a connection that is shut down has no address any more.
-      address: pollers && unmap(client.remoteAddress),
-      sent: "",
-      isSent: false,
-      hasEnded: false,
-      isExpired: false,
-      naming: undefined,
-      reply: undefined,
-      isWhole: true,
-      telling: undefined,
-    };
-    this.#count += 1;
-    if (this.#count > OPEN_LIMIT && !this.#crowd.dismissOldest()) {
-      client.terminate();
-      return;
-    }
-    client.timeout(1);
-    if (!areNamed) {
-      this.#look(client);
-      return;
-    }
-    client.data.naming = setTimeout(() => this.#lookOnce(client), NAMING_MS);
-    this.#await(client, "naming");
-  }
-
-  /** From now on it is the client's turn. */
-  #await(client: Client, phase: "naming" | "lingering"): void {
-    client.data.phase = phase;
-    client.data.since = this.#options.now();
-    this.#crowd.await(client);
-  }
-
-  /** Closes a client that has its reply; one that named no service yet gets none. */
-  #dismiss(client: Client): void {
-    client.data.isExpired = true;
-    // No reply changes nothing at HAProxy.
-    if (client.data.phase === "lingering") client.end();
-    else client.terminate();
-  }
-
-  /**
-   * The time to name a service is over. What came while this process stood still is not read yet:
-   * the timer comes before it.
-   */
-  #lookOnce(client: Client): void {
-    client.data.naming = setTimeout(() => this.#look(client), READ_MS);
-  }
-
-  #read(client: Client, chunk: Buffer): void {
-    const check = client.data;
-    if (check.isSent) return;
-    const text = check.sent + chunk.toString("latin1", 0, SENT_LIMIT);
-    const end = text.search(/[\r\n]/);
-    check.sent = text.slice(0, end < 0 ? SENT_LIMIT : Math.min(end, SENT_LIMIT));
-    check.isSent = end >= 0 || check.sent.length === SENT_LIMIT;
-    if (check.phase !== "naming") return;
-    if (check.isSent || this.#options.host.service(nameIn(check.sent))) this.#look(client);
-  }
-
-  /** Looks at the files, if they are watched, and replies. */
-  #look(client: Client): void {
-    const check = client.data;
-    const { host, watched } = this.#options;
-    check.phase = "looking";
-    check.since = Infinity;
-    clearTimeout(check.naming);
-    this.#crowd.add(client);
-    const name = host.nameIn(check.sent);
-    const look = watched?.look(name);
-    // While there are too many, a look holds none up: the next one sees what it found.
-    const waits = !this.#isBusy || host.find(name) === undefined;
-    if (look && waits) void look.then(() => this.#reply(client));
-    else this.#reply(client);
-  }
-
-  #reply(client: Client): void {
-    const check = client.data;
-    if (check.phase === "closed") return;
-    const { host, pollers } = this.#options;
-    const reply = host.replyTo(check.sent);
-    check.reply = reply;
-    // While there are too many, it is not worth the time to know who has heard it.
-    if (pollers === undefined || check.hasEnded || this.#isBusy) {
-      this.#finish(client, reply.bytes);
-      return;
-    }
-    check.phase = "finishing";
-    // Where the round trip is longer, both parts leave as one segment.
-    client.setNoDelay(false);
-    check.isWhole = client.write(reply.body) === reply.body.length;
-    this.#finishing.add(client);
-  }
-
-  /** Writes what is left of a reply: it may be heard from now on. */
-  #finish(client: Client, rest: Uint8Array = NEWLINE): void {
-    const check = client.data;
-    this.#await(client, "lingering");
-    const isWritten = client.write(rest) === rest.length;
-    check.isWhole &&= isWritten;
-    client.shutdown();
-    // Who has closed before did not wait for the reply: HAProxy always does.
-    if (check.hasEnded) client.end();
-    else check.telling = this.#tell(check);
-  }
-
-  #tell({ address = "", sent, reply }: Check): Telling | undefined {
-    const { pollers, areNamed, now } = this.#options;
-    if (!pollers || !reply) return undefined;
-    // Who had the time to name a service and did not has sent nothing.
-    const known = sent === "" && !areNamed ? undefined : sent;
-    return new Telling(pollers, address, known, reply.text, now());
-  }
-
-  /** Closes a connection whose client does not; one that waits for the agent has its time yet. */
-  #sweep(client: Client): void {
-    const { since } = client.data;
-    // The first sweep may come at once; the next one is 4 s later.
-    if (this.#options.now() - since < LINGER_MS) client.timeout(1);
-    else {
-      client.data.isExpired = true;
-      client.terminate();
-    }
-  }
-
-  /** The client has closed its side, perhaps before its reply is whole. */
-  #end(client: Client): void {
-    const check = client.data;
-    check.hasEnded = true;
-    if (check.phase === "naming") this.#look(client);
-    else if (check.phase === "finishing") this.#finish(client);
-    else if (check.phase === "lingering") client.end();
-  }
-
-  #close(client: Client, error: Error | undefined): void {
-    const check = client.data;
-    check.phase = "closed";
-    clearTimeout(check.naming);
-    this.#crowd.delete(client);
-    // A reset says nothing: it may be that of a check that timed out.
-    const isServed = check.isWhole && error === undefined;
-    if (check.isExpired) check.telling?.giveUp();
-    else check.telling?.end(check.sent, isServed, this.#options.now());
-    this.#count -= 1;
-    if (this.#count === 0) this.#resolveClosed?.();
+  /** Resolves when no check is open. */
+  async closed(): Promise<void> {
+    while (this.crowd.size > 0) await Bun.sleep(READ_MS);
   }
 }
 
 /** An IPv4 address as people write it, also on a socket for both IPv4 and IPv6. */
-function unmap(address: string): string {
-  return address.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
+function unmap(address: string | undefined): string | undefined {
+  return address?.startsWith("::ffff:") ? address.slice("::ffff:".length) : address;
 }

@@ -1,5 +1,3 @@
-import type { LogFields } from "../log.ts";
-import type { ReplyMode } from "../state/reply.ts";
 import type { ControlClient } from "./control-client.ts";
 import type { Files } from "./files.ts";
 import type { Entry, Host } from "./host.ts";
@@ -11,11 +9,9 @@ export interface ControlContext {
   readonly host: Host;
   readonly files: Files;
   readonly pollers: Pollers;
-  readonly mode: ReplyMode;
   /** Whether the state files are watched: then a command looks at the file first. */
   readonly watch: boolean;
   readonly now: () => number;
-  readonly log: (message: string, fields: LogFields) => void;
 }
 
 /** The words of a command, and what comes after them. */
@@ -35,7 +31,7 @@ export interface Call extends ControlContext {
   readonly holds: Holds;
 }
 
-/** Runs a command; undefined when it does not take what came after its name. */
+/** Runs a command, or throws a StateError; undefined: it does not take what came after its name. */
 export type Run = (call: Call) => Promise<string | undefined> | string | undefined;
 
 /** Makes a change, and tells how it ended. */

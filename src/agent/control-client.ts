@@ -1,4 +1,5 @@
 import type { Socket } from "bun";
+import { StateError } from "../state/state.ts";
 
 /** Maximum number of concurrent clients that ask. */
 const ASKING_LIMIT = 16;
@@ -59,12 +60,13 @@ export class ControlClient {
     return this.#gone.promise;
   }
 
-  /** Takes a client that waits out of the few that may ask; tells why it may not stay. */
-  stay(): string | undefined {
-    if (this.#clients.staying.size >= STAYING_LIMIT) return `${STAYING_LIMIT} clients wait already`;
-    this.#clients.asking.delete(this);
-    this.#clients.staying.add(this);
-    return undefined;
+  /** Takes a client that waits out of the few that may ask; throws a StateError if it may not. */
+  stay(): void {
+    const { asking, staying } = this.#clients;
+    if (staying.size >= STAYING_LIMIT)
+      throw new StateError([`${STAYING_LIMIT} clients wait already`]);
+    asking.delete(this);
+    staying.add(this);
   }
 
   /** Keeps the connection open after the answer, until the client goes. */

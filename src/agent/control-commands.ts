@@ -4,6 +4,7 @@ import {
   refuseControl,
   WAIT_LIMIT,
 } from "../controls.ts";
+import { log } from "../log.ts";
 import { Queue } from "../state/queue.ts";
 import { isReasonShown } from "../state/reply.ts";
 import { parseField, parseState, type State, StateError, withStatus } from "../state/state.ts";
@@ -100,9 +101,9 @@ async function showServices(call: Call): Promise<string> {
 }
 
 function describeEntry({ host, now }: Call, name: string | undefined) {
-  const entry = host.find(name);
-  const { state, by } = entry ?? host.own;
-  return { state, reply: host.reply(name).text, since: toDate(entry ?? host.own, now), by };
+  const entry = host.find(name) ?? host.own;
+  const { state, by } = entry;
+  return { state, reply: host.reply(name).text, since: toDate(entry, now), by };
 }
 
 async function setStatus(call: Call): Promise<string> {
@@ -110,7 +111,7 @@ async function setStatus(call: Call): Promise<string> {
   const reason = parseField("reason", text || null);
   const status = parseField("status", word);
   const answer = await setNoted(call, (old) => withStatus(old, status, reason));
-  const isShown = !reason || isReasonShown({ status }, call.mode);
+  const isShown = !reason || isReasonShown({ status }, call.host.mode);
   return isShown ? answer : `${answer} (HAProxy shows no reason with ${status})`;
 }
 
@@ -124,7 +125,7 @@ async function setNoted(call: Call, made: (old: State) => State): Promise<string
     if (status === "READY" && health !== "UP") note = ` (HAProxy keeps the ${health} until UP)`;
     return next;
   });
-  return call.mode === "exact" ? answer + note : answer;
+  return call.host.mode === "exact" ? answer + note : answer;
 }
 
 function setNumber(field: "weight" | "maxconn", call: Call): Promise<string> | undefined {
@@ -152,8 +153,7 @@ async function wait(call: Call): Promise<string | undefined> {
     return `error: wait: expected seconds from 0 to ${WAIT_LIMIT}, got ${quote(seconds)}`;
   if (count !== undefined && (toInteger(count) ?? Infinity) > POLLER_LIMIT)
     return `error: wait: expected a number of pollers from 0 to ${POLLER_LIMIT}, got ${quote(count)}`;
-  const problem = client.stay();
-  if (problem) return `error: ${problem}`;
+  client.stay();
   if (watch) await (name === undefined ? files.lookAtAll() : files.look(name));
   const options = { seconds: Number(seconds), count: toInteger(count ?? ""), now: now() };
   const wait = new Wait({ ...scopeOf(call), ...options });
@@ -163,7 +163,7 @@ async function wait(call: Call): Promise<string | undefined> {
     const end = wait.look(now());
     if (end || client.isGone) {
       const answer = end ? describeWait(wait, end, now()) : "nobody waits any more";
-      call.log("wait", { cause: "socket", service: name, answer });
+      log("wait", { cause: "socket", service: name, answer });
       return answer;
     }
     await Bun.sleep(LOOK_MS);
@@ -182,7 +182,7 @@ function forgetAllSilent(call: Call): string | undefined {
   return logged(call, forgetSilent(scopeOf(call), seconds, call.now()));
 }
 
-function logged({ name, log }: Call, answer: string): string {
+function logged({ name }: Call, answer: string): string {
   log("forget", { cause: "socket", service: name, answer });
   return answer;
 }

@@ -28,7 +28,7 @@ export async function follow(call: Call): Promise<string> {
     // The steps of a deploy are a person's, too.
     const held = describeHold(call);
     if (held) throw new StateError([`not followed: ${held}`]);
-    const state = followState(entry.state, wanted, call.mode);
+    const state = followState(entry.state, wanted, call.host.mode);
     if (state === undefined) throw refuse("followed", entry, call);
     return Bun.deepEquals(state, entry.state) ? undefined : state;
   });
@@ -39,9 +39,8 @@ export function hold(call: Call): string | undefined {
   const { text: who, name, client, holds, now } = call;
   if (who === "") return undefined;
   const held = describeHold(call);
-  if (held) return `error: ${held}`;
-  const problem = client.stay();
-  if (problem) return `error: ${problem}`;
+  if (held) throw new StateError([held]);
+  client.stay();
   holds.set(name, { who, at: now() });
   void client.gone.then(() => holds.delete(name));
   client.hold();

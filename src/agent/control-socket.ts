@@ -1,5 +1,5 @@
 import { chmod, chown, rename, stat, unlink } from "node:fs/promises";
-import type { SocketHandler } from "bun";
+import type { SocketHandler, UnixSocketListener } from "bun";
 import { codeOf, describeError } from "../errors.ts";
 import type { ControlContext } from "./control-call.ts";
 import { type Clients, ControlClient, type Execute } from "./control-client.ts";
@@ -25,30 +25,32 @@ export async function openControlSocket(
   mode: 0o600 | 0o660,
   context: ControlContext,
 ): Promise<() => Promise<void>> {
-  await refuseTaken(path);
   const directory = path.slice(0, path.lastIndexOf("/") + 1);
   const temporary = `${directory}.${process.pid}`;
-  if (Buffer.byteLength(temporary) > PATH_LIMIT) throw refusal(path, "its path is too long");
-  await unlink(temporary).catch(() => undefined);
-  const server = bind(path, temporary, makeHandler(createExecute(context)));
+  let server: UnixSocketListener<ControlClient> | undefined;
   try {
+    await refuseTaken(path);
+    if (Buffer.byteLength(temporary) > PATH_LIMIT) throw new Error("its path is too long");
+    await unlink(temporary).catch(() => undefined);
+    server = bind(temporary, createExecute(context));
     if (mode === 0o660) await openToGroup(temporary, directory);
     const { ino } = await stat(temporary);
     await rename(temporary, path);
     return async () => {
       const there = await stat(path).catch(() => undefined);
       if (there?.ino === ino) await unlink(path).catch(() => undefined);
-      server.stop(true);
+      server?.stop(true);
     };
   } catch (error) {
-    server.stop(true);
-    throw refusal(path, describeError(error));
+    server?.stop(true);
+    throw new ControlSocketError(`cannot open the control socket ${path}: ${describeError(error)}`);
   }
 }
 
-function makeHandler(execute: Execute): SocketHandler<ControlClient> {
+/** Listens on a socket that only the agent's user may open. */
+function bind(unix: string, execute: Execute): UnixSocketListener<ControlClient> {
   const clients: Clients = { asking: new Set(), staying: new Set() };
-  return {
+  const socket: SocketHandler<ControlClient> = {
     open(socket) {
       socket.data = new ControlClient(socket, clients, execute);
     },
@@ -58,14 +60,9 @@ function makeHandler(execute: Execute): SocketHandler<ControlClient> {
     close: ({ data: client }) => client.close(),
     error() {},
   };
-}
-
-function bind(path: string, temporary: string, socket: SocketHandler<ControlClient>) {
   const umask = process.umask(0o177);
   try {
-    return Bun.listen<ControlClient>({ unix: temporary, allowHalfOpen: true, socket });
-  } catch (error) {
-    throw refusal(path, describeError(error));
+    return Bun.listen<ControlClient>({ unix, allowHalfOpen: true, socket });
   } finally {
     process.umask(umask);
   }
@@ -87,15 +84,11 @@ async function openToGroup(path: string, directory: string): Promise<void> {
 async function refuseTaken(path: string): Promise<void> {
   const there = await stat(path).catch(() => undefined);
   if (!there) return;
-  if (!there.isSocket()) throw refusal(path, "it is not a socket");
+  if (!there.isSocket()) throw new Error("it is not a socket");
   const error = await Bun.connect({ unix: path, socket: { data() {} } }).then(
     (socket) => void socket.end(),
     (problem: unknown) => problem,
   );
-  if (error === undefined) throw refusal(path, "another agent serves it");
-  if (codeOf(error) !== "ECONNREFUSED") throw refusal(path, describeError(error));
-}
-
-function refusal(path: string, why: string): ControlSocketError {
-  return new ControlSocketError(`cannot open the control socket ${path}: ${why}`);
+  if (error === undefined) throw new Error("another agent serves it");
+  if (codeOf(error) !== "ECONNREFUSED") throw error;
 }

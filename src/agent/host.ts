@@ -32,9 +32,9 @@ const UNKNOWN: Reply = makeReply(`${NO_SERVICE}\n`);
 export class Host {
   /** Grows whenever a reply may have changed. */
   version = 0;
-  readonly #mode: ReplyMode;
+  readonly mode: ReplyMode;
   /** Whether there are services: then a check names one. */
-  readonly #hasServices: boolean;
+  readonly hasServices: boolean;
   #own: Entry;
   readonly #services = new Map<string, Entry>();
   /** When any reply changed last; and when one changed that all have in common. */
@@ -47,8 +47,8 @@ export class Host {
 
   /** A host that is FAIL, until it is known better. */
   constructor(mode: ReplyMode, hasServices: boolean, now: number) {
-    this.#mode = mode;
-    this.#hasServices = hasServices;
+    this.mode = mode;
+    this.hasServices = hasServices;
     this.#own = { state: FAILED, since: now, by: "start", health: "FAIL", admin: "READY" };
     this.#changedAt = now;
     this.#commonAt = now;
@@ -106,7 +106,7 @@ export class Host {
    * @returns a name that may be that of no service.
    */
   nameIn(sent: string): string | undefined {
-    return (this.#hasServices && nameIn(sent)) || undefined;
+    return (this.hasServices && nameIn(sent)) || undefined;
   }
 
   /** The reply to a check by what it sent. */
@@ -122,7 +122,7 @@ export class Host {
     if (known) return known;
     const before = name === undefined ? [] : [this.#own.state];
     if (this.#stop) before.push(this.#stop);
-    const reply = makeReply(formatReply([entry.state, ...before], this.#mode));
+    const reply = makeReply(formatReply([entry.state, ...before], this.mode));
     this.#replies.set(name, reply);
     return reply;
   }

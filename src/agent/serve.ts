@@ -8,7 +8,7 @@ import { within } from "../state/disk.ts";
 import { Checks } from "./checks.ts";
 import { Files } from "./files.ts";
 import { Host } from "./host.ts";
-import { type Listener, listen } from "./listen.ts";
+import { listen } from "./listen.ts";
 import type { Pollers } from "./pollers.ts";
 import { receiveSignals, type SignalSource } from "./signals.ts";
 
@@ -62,9 +62,9 @@ export class Agent {
   readonly #files: Files;
   #pollers: Pollers | undefined;
   #checks: Checks | undefined;
-  #listeners: Listener[] = [];
+  #listeners: ReturnType<typeof listen>[] = [];
   /** Gives what closes the control socket, once it is open. */
-  #control: Promise<() => Promise<void>> | undefined;
+  #control: Promise<() => unknown> = Promise.resolve(() => undefined);
   /** How many signals to stop have come. */
   #stops = 0;
 
@@ -88,16 +88,22 @@ export class Agent {
    * @throws {ListenError} {ControlSocketError} when an address or the socket is not to be had.
    */
   async start(): Promise<void> {
-    const { listen: addresses, socket, stateFile, services, stop } = this.#config;
+    const { listen: addresses, socket, stateFile, services, stop, watch } = this.#config;
+    const { pollers: named, forget } = this.#config;
+    const { signals, now } = this.#process;
     const deadline = setTimeout(() => this.#giveUp(), START_MS);
     // First, so that what signals ask for is done to the file's state, not in its place.
     const started = this.#files.start(() => clearTimeout(deadline));
-    receiveSignals(this.#process.signals, this.#files, (cause) => void this.#stop(cause));
+    receiveSignals(signals, this.#files, (cause) => void this.#stop(cause));
     await started;
     // Only the control socket and a stop status need to know who asks.
-    if (socket || stop) await this.#rememberPollers();
+    if (socket || stop) {
+      const { Pollers } = await import("./pollers.ts");
+      this.#pollers = new Pollers({ named, forget, now: now(), log });
+    }
     if (this.#stops > 0) return;
-    this.#checks = this.#answerChecks();
+    const watched = watch ? this.#files : undefined;
+    this.#checks = new Checks({ host: this.#host, watched, pollers: this.#pollers, now });
     for (const address of addresses) this.#listeners.push(listen(address, this.#checks));
     if (socket && this.#pollers) this.#control = this.#openControl(socket, this.#pollers);
     await this.#control;
@@ -119,28 +125,11 @@ export class Agent {
     this.#process.exit(EXIT.failure);
   }
 
-  async #rememberPollers(): Promise<void> {
-    const { Pollers } = await import("./pollers.ts");
-    const { pollers: named, forget } = this.#config;
-    this.#pollers = new Pollers({ named, forget, now: this.#process.now(), log });
-  }
-
-  #answerChecks(): Checks {
-    const { watch, services } = this.#config;
-    return new Checks({
-      host: this.#host,
-      watched: watch ? this.#files : undefined,
-      areNamed: services !== undefined,
-      pollers: this.#pollers,
-      now: this.#process.now,
-    });
-  }
-
   async #openControl(path: string, pollers: Pollers): Promise<() => Promise<void>> {
-    const { socketMode, watch, reply: mode } = this.#config;
+    const { socketMode, watch } = this.#config;
     const { openControlSocket } = await import("./control-socket.ts");
     const { now } = this.#process;
-    const context = { host: this.#host, files: this.#files, pollers, mode, watch, now, log };
+    const context = { host: this.#host, files: this.#files, pollers, watch, now };
     return await openControlSocket(path, socketMode, context);
   }
 
@@ -154,10 +143,11 @@ export class Agent {
     if (this.#stops === 1 && this.#listeners.length > 0) await this.#tellAll();
     const settled = this.#files.settled().then(() => true);
     for (const listener of this.#listeners) listener.stop();
-    await this.#checks?.closed(STOP_MS);
+    await within(STOP_MS, Promise.resolve(this.#checks?.closed()));
     const isSettled = await within(SAVE_MS, settled);
     // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
-    await within(STOP_MS, this.#closeControl());
+    const closed = this.#control.then((close) => close()).catch(() => undefined);
+    await within(STOP_MS, closed);
     const { unsaved } = this.#files;
     const isLost = !isSettled || unsaved !== undefined;
     if (isLost) log("stopped, changes may be lost", unsaved);
@@ -165,18 +155,12 @@ export class Agent {
     this.#process.exit(isLost ? EXIT.failure : EXIT.ok);
   }
 
-  async #closeControl(): Promise<void> {
-    const close = await this.#control?.catch(() => undefined);
-    await close?.();
-  }
-
   /** Answers the stop status until every poller that counts was served it, or its time is over. */
   async #tellAll(): Promise<void> {
     const { stop } = this.#config;
-    const pollers = this.#pollers;
-    if (stop === undefined || pollers === undefined) return;
+    if (!stop || !this.#pollers) return;
+    const parts = { host: this.#host, pollers: this.#pollers, now: this.#process.now };
     const { tellStop } = await import("./stop-status.ts");
-    const isOver = () => this.#stops > 1;
-    await tellStop({ host: this.#host, pollers, stop, now: this.#process.now, isOver });
+    await tellStop(stop, parts, () => this.#stops > 1);
   }
 }

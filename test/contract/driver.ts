@@ -44,7 +44,7 @@ export async function start(options: Options = {}): Promise<Started> {
   const all = { hostname: HOST, ...options, ...(state && { state }) };
   const given = { ...served, ...env };
   const agent = isExecutable
-    ? await startAgent({ ...all, env: { ...TUNED, ...given } })
+    ? await startAgent({ ...all, env: given })
     : await startHere({ ...all, env: given });
   return Object.assign(agent, { services: directory ?? "" });
 }
@@ -77,8 +77,11 @@ export async function show(agent: { socket: string }, what: string) {
 }
 
 /** Asks as HAProxy does, from an address; it closes after the reply. */
-export async function ask(agent: AgentProcess, sent = "", address = "127.0.0.1"): Promise<string> {
-  const { hostname: host, port } = agent;
+export async function ask(
+  { hostname: host, port }: Pick<AgentProcess, "hostname" | "port">,
+  sent = "",
+  address = "127.0.0.1",
+): Promise<string> {
   const isIpv6 = host.includes(":");
   const from = isIpv6 ? {} : { localAddress: address };
   return await converse({ host, port, ...from }, sent, (client) => client.rest());

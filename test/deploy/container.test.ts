@@ -11,7 +11,6 @@ import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { licenseExpression } from "../../scripts/lib/third-party.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { baseRoot, bootMachine, type Machine } from "./machine.ts";
 import { baseRelease, baseTree } from "./release.ts";
 
@@ -162,7 +161,6 @@ test.each([
       launcher: architecture === ARCHITECTURE ? [] : [emulator, "-L", root],
       state: { status: "READY", weight: 75 },
       // Untuned it would execute itself, which the kernel cannot.
-      env: TUNED,
     });
     expect(await agent.ask()).toBe("READY 75%\n");
     agent.signal("SIGUSR2");

@@ -7,7 +7,6 @@ import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { command } from "../contract/driver.ts";
 import {
@@ -62,7 +61,7 @@ test.each(FAULTS)("%s: answers on, logs it once, leaves one whole state", async 
 });
 
 test("saves beside an editor that replaces the file by deleting it: none is refused", async () => {
-  await using agent = await startAgent({ state: OLD, socket: true, env: TUNED });
+  await using agent = await startAgent({ state: OLD, socket: true });
   const editor = new AbortController();
   const edits = (async () => {
     while (!editor.signal.aborted) {
@@ -86,7 +85,7 @@ test("an executable and a working directory that were deleted do not keep it fro
   const executable = `${directory.path}/hapgent`;
   Bun.spawnSync(["cp", "--reflink=auto", EXECUTABLE, executable]);
   const launcher = inShell(`mkdir ${directory.path}/cwd; cd ${directory.path}/cwd`);
-  await using agent = await startAgent({ state: OLD, executable, launcher, env: TUNED });
+  await using agent = await startAgent({ state: OLD, executable, launcher });
   rmSync(directory.path, { recursive: true });
   agent.signal("SIGUSR2");
   await until("saved", () => agent.file() === NEW);

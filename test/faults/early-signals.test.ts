@@ -27,7 +27,6 @@ test.each<[NodeJS.Signals, string]>([
     await using agent = await startAgent({
       stateFile,
       launcher: [...SIGNALS_BLOCKED, ...inShell(`echo > ${stateFile}.blocked`)],
-      env: TUNED,
       onSpawn(pid) {
         sent = sendEarly(pid, name, stateFile);
       },

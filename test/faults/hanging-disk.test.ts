@@ -5,7 +5,6 @@ import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { Connection } from "../contract/connection.ts";
 import { calm } from "./calm.ts";
@@ -17,7 +16,7 @@ const DOWN = formatState({ ...STATE, status: "DOWN" });
 
 describe.concurrent("a disk that does not answer", () => {
   test("keeps no core busy where it says EAGAIN for ever", async () => {
-    await using agent = await startAgent({ state: STATE, env: TUNED });
+    await using agent = await startAgent({ state: STATE });
     {
       const again = ["-o", "/dev/null", "-e", "inject=read,pread64:error=EAGAIN"];
       await using _ = await trace(agent.pid, again, [agent.stateFile]);
@@ -47,7 +46,7 @@ describe.concurrent("a disk that does not answer", () => {
       await using agent = await startAgent({
         state: STATE,
         socket: true,
-        env: { ...TUNED, ...env },
+        env,
       });
       const ask = (name: string) => agent.ask({ payload: `${name}\n` });
 

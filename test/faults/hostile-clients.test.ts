@@ -7,7 +7,6 @@ import { Load } from "../../scripts/lib/load.ts";
 import { output } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { Connection } from "../contract/connection.ts";
 import { holdsNoMore } from "./memory.ts";
 import { times } from "./scale.ts";
@@ -24,8 +23,8 @@ const ALL_ON = {
 };
 
 const AGENTS: [string, AgentOptions][] = [
-  ["by default", { state: STATE, env: TUNED }],
-  ["with all that is optional", { state: STATE, env: { ...TUNED, ...ALL_ON }, socket: true }],
+  ["by default", { state: STATE }],
+  ["with all that is optional", { state: STATE, env: ALL_ON, socket: true }],
 ];
 
 /** Who comes at the same time: a flood beyond what may wait, of which the oldest give way. */
@@ -53,7 +52,7 @@ test.each(
 
 test("1,600 open files are enough: with all clients held, a state is read and saved", async () => {
   const launcher = ["prlimit", "--nofile=1600:1600"];
-  await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
+  await using agent = await startAgent({ state: { status: "UP" }, launcher });
   const open = () => Connection.open({ host: "127.0.0.1", port: agent.port }).catch(() => {});
   const clients = Promise.all(Array.from({ length: 2000 }, open));
   agent.signal("SIGUSR2");

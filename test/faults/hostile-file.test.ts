@@ -3,7 +3,6 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { holdsNoMore } from "./memory.ts";
 
 const FILES: Record<string, string | Uint8Array | ((path: string) => void)> = {
@@ -26,7 +25,7 @@ const FILES: Record<string, string | Uint8Array | ((path: string) => void)> = {
 };
 
 test("hostile state files are FAIL, at the start too, and nothing is kept of them", async () => {
-  await using agent = await startAgent({ state: { status: "UP" }, env: TUNED });
+  await using agent = await startAgent({ state: { status: "UP" } });
   let hasStarted = false;
   await holdsNoMore(agent, async () => {
     for (const [name, content] of Object.entries(FILES)) {
@@ -38,7 +37,7 @@ test("hostile state files are FAIL, at the start too, and nothing is kept of the
       await agent.logs(/state file refused cause=SIGHUP/);
       expect([name, await agent.ask()]).toEqual([name, "FAIL\n"]);
       if (hasStarted) continue;
-      await using second = await startAgent({ stateFile: agent.stateFile, env: TUNED });
+      await using second = await startAgent({ stateFile: agent.stateFile });
       expect([name, await second.ask()]).toEqual([name, "FAIL\n"]);
     }
     hasStarted = true;

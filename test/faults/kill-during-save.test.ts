@@ -5,7 +5,6 @@ import { chmodSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { parseState, type State } from "../../src/state/state.ts";
 import { command } from "../contract/driver.ts";
 import { BOUND_BY_PERMISSIONS, trace } from "./launchers.ts";
@@ -37,7 +36,7 @@ test.each<Place>([
       expect({ call, ...kept, status: "UP" }).toEqual({ call, ...STATE });
       if (isKilled) found.add(`${status}, ${readdirSync(directory).length - 1} left`);
       const { stateFile } = agent;
-      await using next = await startAgent({ stateFile, launcher, env: TUNED });
+      await using next = await startAgent({ stateFile, launcher });
       next.signal("SIGUSR1");
       await next.answers("UP 42% maxconn:7\n");
       await until("tidy", () => String(readdirSync(directory)) === "state.json");
@@ -54,7 +53,7 @@ async function beginSave([, mode, launcher]: Place, options: readonly string[]) 
   const stateFile = `${directory}/state.json`;
   writeFileSync(stateFile, TEXT);
   chmodSync(directory, mode);
-  const agent = stack.use(await startAgent({ stateFile, launcher, socket: true, env: TUNED }));
+  const agent = stack.use(await startAgent({ stateFile, launcher, socket: true }));
   const paths = [stateFile, `${directory}/.state.json.hapgent-new`, directory];
   stack.use(await trace(agent.pid, options, paths));
   const rest = stack.move();

@@ -3,7 +3,6 @@ import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { readThreads } from "../proc.ts";
 
 let copy: string | undefined;
@@ -50,7 +49,6 @@ export function startIn(path: string, launcher: string[], socket = false): Promi
     executable: executableForAll(),
     launcher: ["env", `--chdir=${path}`, ...launcher],
     socket,
-    env: TUNED,
   });
 }
 

@@ -9,7 +9,6 @@ import { Load } from "../../scripts/lib/load.ts";
 import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { MemoryGroup } from "../cgroup.ts";
 import { inMounts, inside } from "./launchers.ts";
 
@@ -55,7 +54,6 @@ test.each([
     state: { status: "UP" },
     executable,
     launcher: [...(isOnDisk ? inMounts(onDisk(directory.path, readAhead)) : []), ...group.launcher],
-    env: TUNED,
     deadline: DEADLINE,
   });
   if (isOnDisk) {

@@ -5,7 +5,6 @@ import { statSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { capture } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { inShell, startIn, UNPRIVILEGED } from "./launchers.ts";
 
@@ -21,7 +20,7 @@ test.each([
     /mask::r--/,
   ],
 ])("an access control list %s", async (_, script, rights) => {
-  await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
+  await using agent = await startAgent({ state: { status: "UP" }, socket: true });
   expect(Bun.spawnSync(["sh", "-c", script, agent.stateFile]).exitCode).toBe(0);
   expect((await agent.ctl("set", "status", "DOWN")).stdout).toBe("ok saved: DOWN\n");
   const list = capture(["getfacl", "--absolute-names", "--numeric", agent.stateFile]);

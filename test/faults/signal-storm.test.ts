@@ -4,7 +4,6 @@ import { expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { Load } from "../../scripts/lib/load.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { holdsNoMore } from "./memory.ts";
 import { times } from "./scale.ts";
@@ -16,8 +15,7 @@ test.each(["off", "on"])(
   "10,000 mixed signals while 32 connections check: none is missed, no memory is kept (watch %s)",
   async (watch) => {
     const state = { status: "UP", weight: 42 } as const;
-    const env = { ...TUNED, HAPGENT_WATCH: watch };
-    await using agent = await startAgent({ state, env });
+    await using agent = await startAgent({ state, env: { HAPGENT_WATCH: watch } });
     await holdsNoMore(agent, async () => {
       using load = new Load(agent.port, { reply: /^(UP|DOWN) 42%\n$/ });
       for (let i = 0; i < SIGNALS; i += 1) {

@@ -6,7 +6,6 @@ import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { Load } from "../../scripts/lib/load.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { formatState } from "../../src/state/state.ts";
 import { calm } from "./calm.ts";
 import { HangingDisk } from "./hanging.ts";
@@ -71,7 +70,7 @@ test("stderr on a disk that hangs: the agent works on, and says later what it dr
 });
 
 function startWith(stderr: number, launcher: string[] = []): Promise<AgentProcess> {
-  return startAgent({ state: STATE, launcher, stderr, env: TUNED });
+  return startAgent({ state: STATE, launcher, stderr });
 }
 
 /** Events that all log, beside checks: all answered, the last one saved, and no memory kept. */

@@ -10,7 +10,7 @@ import { TUNED } from "../../src/agent/tuning.ts";
 test("each of the sockets that systemd passes is served, and the address is unused", async () => {
   const hosts = ["127.0.0.1", "::1", "127.0.0.1"];
   const launcher = ["bun", `${import.meta.dir}/activation-fixture.ts`, hosts.join(",")];
-  await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
+  await using agent = await startAgent({ state: { status: "UP" }, launcher });
   const [ports = "", ...lines] = agent.log;
   expect(lines).toEqual([expect.stringMatching(/^hapgent: listening .* address=fd:3,fd:4,fd:5 /)]);
   for (const [i, port] of ports.split(" ").entries()) {

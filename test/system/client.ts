@@ -1,25 +1,7 @@
-import { connect } from "node:net";
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { converse } from "../../src/commands/conversation.ts";
 import { PATIENCE_MS } from "../haproxy.ts";
-
-/** Checks as HAProxy does, from this address: it reads to the end, and then closes. */
-export async function checkFrom(
-  localAddress: string,
-  { hostname, port }: { hostname: string; port: number },
-  sent = "",
-): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  const socket = connect({ host: hostname, port, localAddress });
-  let text = "";
-  socket.on("data", (chunk) => {
-    text += chunk;
-  });
-  socket.on("close", () => resolve(text)).on("error", reject);
-  socket.write(sent);
-  return await promise;
-}
 
 /** Sends a command to the control socket, as `hapgent ctl` does, and returns the answer. */
 export async function tell({ socket }: AgentProcess, command: string): Promise<string> {
@@ -29,7 +11,7 @@ export async function tell({ socket }: AgentProcess, command: string): Promise<s
 }
 
 /** A row of `show pollers`. */
-export interface PollerRow {
+interface PollerRow {
   readonly address: string;
   readonly sent: string | null;
   readonly interval: number | null;
@@ -43,15 +25,17 @@ export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
 }
 
 /**
- * Waits until so many at least were served the present reply, and asked twice: no other line is
- * expected. One of a test that has ended may ask yet, on a port that this agent was given after it.
+ * Waits until so many at least were served the present reply, and ask in less than so many seconds:
+ * no other line is expected. One of a test that has ended may ask yet, on a port that this agent was
+ * given after it.
  */
-export async function settled(agent: AgentProcess, count: number): Promise<void> {
+export async function settled(agent: AgentProcess, count: number, limit = Infinity): Promise<void> {
   let rows: PollerRow[] = [];
   const what = () => `${count} pollers; the last were ${JSON.stringify(rows)}`;
+  const isSettled = ({ isServed, interval }: PollerRow) => isServed && (interval ?? limit) < limit;
   const areThere = async () => {
     rows = await listPollers(agent);
-    return rows.filter((row) => row.isServed && row.interval !== null).length >= count;
+    return rows.filter(isSettled).length >= count;
   };
   await until(what, areThere, PATIENCE_MS);
 }

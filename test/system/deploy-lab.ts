@@ -2,10 +2,9 @@ import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { collectLines } from "../../scripts/lib/lines.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { HOST } from "../contract/driver.ts";
 import { startHaproxy } from "../haproxy.ts";
-import { listPollers, type PollerRow } from "./client.ts";
+import { settled } from "./client.ts";
 import { startService } from "./traffic.ts";
 
 /** How many labs there were: each has addresses of its own, and with them ports. */
@@ -53,7 +52,7 @@ async function openLab(options: LabOptions, stack: AsyncDisposableStack) {
   labs += 1;
   /** The addresses that they ask from. */
   const addresses = [`127.7.${labs}.1`, `127.7.${labs}.2`];
-  const env = { ...TUNED, HAPGENT_POLLERS: addresses.join(" "), ...options.env };
+  const env = { HAPGENT_POLLERS: addresses.join(" "), ...options.env };
   const hosts = await Promise.all(names.map((name) => startHost(name, env, options, stack)));
   const [host] = hosts;
   if (!host) throw new Error("no host");
@@ -73,20 +72,9 @@ listen be
   const balancers = await Promise.all(
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
-  await Promise.all(hosts.map(settle));
+  // Both know, and none is taken for one that asks seldom.
+  await Promise.all(hosts.map(({ agent }) => settled(agent, 2, 4)));
   return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
-}
-
-/** Waits until both load balancers know, and none is taken for one that asks seldom. */
-async function settle({ agent }: Host): Promise<void> {
-  const isSettled = ({ isServed, interval }: PollerRow) =>
-    isServed && interval !== null && interval < 4;
-  let rows: PollerRow[] = [];
-  const what = () => `all know, and ask often; the last were ${JSON.stringify(rows)}`;
-  await until(what, async () => {
-    rows = await listPollers(agent);
-    return rows.length >= 2 && rows.every(isSettled);
-  });
 }
 
 /** An agent, and a web server that somebody may restart with a command. */

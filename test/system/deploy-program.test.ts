@@ -147,7 +147,7 @@ describe.concurrent("a signal", () => {
   });
 
   test("for the agent does not end a control command that waits", async () => {
-    await using agent = await startAgent({ state: { status: "UP" }, socket: true, env: TUNED });
+    await using agent = await startAgent({ state: { status: "UP" }, socket: true });
     const waits = Bun.spawn([EXECUTABLE, "ctl", "wait", "5"], {
       env: { HAPGENT_SOCKET: agent.socket },
       stdio: ["ignore", "ignore", "pipe"],

@@ -20,7 +20,7 @@ export function useFollower(...names: string[]) {
     symlinkSync(EXECUTABLE, `${path}/hapgent`);
     symlinkSync(`${SCRIPTS}/hapgent-follow`, `${path}/hapgent-follow`);
     writeServices(services.path, Object.fromEntries(names.map((name) => [name, UP])));
-    const env = { ...TUNED, HAPGENT_SERVICES: services.path };
+    const env = { HAPGENT_SERVICES: services.path };
     agent = stack.use(await startAgent({ state: { status: "UP" }, socket: true, env }));
   });
   afterAll(() => stack.disposeAsync());

@@ -8,7 +8,6 @@ import { LAUNCH } from "../../scripts/lib/launchers.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 
 const SCRIPT = LAUNCH.join("\n");
 
@@ -75,7 +74,7 @@ describe.each(["dash", "bash", "busybox sh"])("with %s as sh", (shell) => {
       await using agent = await startAgent({
         state: { status: "UP" },
         launcher: [Bun.which(program) ?? program, ...rest, "-c", SCRIPT],
-        env: { ...TUNED, PATH: `${machines.path}/${env}` },
+        env: { PATH: `${machines.path}/${env}` },
         onSpawn(pid) {
           sent = signalEarly(pid, masks, programs);
         },

@@ -4,7 +4,6 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { ROOT } from "../../scripts/lib/shell.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import { STATUSES, type State, type Status } from "../../src/state/state.ts";
 import { proxy, startHaproxy } from "../haproxy.ts";
 import { settled, tell } from "./client.ts";
@@ -28,7 +27,7 @@ const IN_FORCE: Record<number, string> = { 1: "MAINT", 8: "DRAIN" };
 /** Plays each status after each to a HAProxy. */
 async function play(mode: string): Promise<Transition[]> {
   const rows = STATUSES.map(async (from) => {
-    const env = { ...TUNED, HAPGENT_REPLY: mode, HAPGENT_POLLERS: "127.0.0.1" };
+    const env = { HAPGENT_REPLY: mode, HAPGENT_POLLERS: "127.0.0.1" };
     await using agent = await startAgent({ state: { status: "UP" }, env, socket: true });
     await using haproxy = await startHaproxy(proxy(agent.port, 'agent-send "be/s\\n"'));
     const row: Transition[] = [];

@@ -3,8 +3,9 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { connect } from "node:net";
+import { ask } from "../contract/driver.ts";
 import { type HaproxyProcess, startHaproxy } from "../haproxy.ts";
-import { checkFrom, listPollers, settled, tell } from "./client.ts";
+import { listPollers, settled, tell } from "./client.ts";
 import { startLink } from "./link.ts";
 import { configure, startLearning, startTold, statuses } from "./told.ts";
 
@@ -46,7 +47,7 @@ describe.concurrent("when wait is ok", () => {
     const { port, hostname: host } = agent;
     await using haproxy = await startHaproxy(configure(port, ["web\n"], "1s", BALANCER));
     const monitor = setInterval(
-      () => void checkFrom(STRANGER, agent, "monitor\n").catch(() => undefined),
+      () => void ask(agent, "monitor\n", STRANGER).catch(() => undefined),
       500,
     );
     try {

@@ -1,5 +1,4 @@
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
-import { TUNED } from "../../src/agent/tuning.ts";
 import type { HaproxyProcess } from "../haproxy.ts";
 
 /** An address that only these agents have: nobody else asks them. */
@@ -31,7 +30,7 @@ export function statuses(haproxy: HaproxyProcess, count: number): Promise<string
 
 /** An agent that learns who its load balancers are. */
 export async function startLearning(more: Record<string, string> = {}): Promise<AgentProcess> {
-  const env = { ...TUNED, HAPGENT_REPLY: "full", ...more };
+  const env = { HAPGENT_REPLY: "full", ...more };
   return await startAgent({ state: { status: "UP" }, socket: true, hostname: HOST, env });
 }
 

@@ -15,7 +15,12 @@ describe.concurrent("an agent that is started", () => {
     const executable = `${directory.path}/${name}`;
     copyFileSync(EXECUTABLE, executable);
     const env = { HAPGENT_REPLY: "full", SOMETHING: "else\nthan that" };
-    await using agent = await startAgent({ state: { status: "UP" }, env, executable });
+    await using agent = await startAgent({
+      state: { status: "UP" },
+      isBare: true,
+      env,
+      executable,
+    });
     const environment = readFileSync(`/proc/${agent.pid}/environ`, "utf8").split("\0");
     const expected = Object.entries({ ...TUNED, ...env, HAPGENT_TUNE: "off" });
     for (const [variable, value] of expected) expect(environment).toContain(`${variable}=${value}`);
@@ -26,7 +31,11 @@ describe.concurrent("an agent that is started", () => {
 
   test("through a loader cannot become tuned, says so and answers", async () => {
     const [loader = ""] = new Bun.Glob("/lib*/ld-linux-*.so.*").scanSync({ followSymlinks: true });
-    await using agent = await startAgent({ state: { status: "UP" }, launcher: [loader] });
+    await using agent = await startAgent({
+      state: { status: "UP" },
+      isBare: true,
+      launcher: [loader],
+    });
     expect(await agent.logs(/not tuned/)).toMatch(
       /^hapgent: not tuned, it needs more memory and threads: started through \/\S+\/ld-linux-\S+$/,
     );
@@ -35,7 +44,7 @@ describe.concurrent("an agent that is started", () => {
 
   test("with 330 MiB of address space (ulimit -v) answers", async () => {
     const launcher = ["prlimit", `--as=${330 * 2 ** 20}`];
-    await using agent = await startAgent({ state: { status: "UP" }, launcher, env: TUNED });
+    await using agent = await startAgent({ state: { status: "UP" }, launcher });
     agent.signal("SIGUSR2");
     await agent.answers("DOWN\n");
   });

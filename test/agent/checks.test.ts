@@ -1,0 +1,68 @@
+// What the kernel is told of a check, in which order, and who is a poller then: what no client on the
+// same machine can see.
+import { expect, test } from "bun:test";
+import type { Socket } from "bun";
+import { until } from "../../scripts/lib/until.ts";
+import { type Check, Checks } from "../../src/agent/checks.ts";
+import { Host } from "../../src/agent/host.ts";
+import { Pollers } from "../../src/agent/pollers.ts";
+
+/** What comes after the reply: the client's end, or a sweep after so many seconds. */
+type Event = "end" | number;
+
+/**
+ * Plays a check where it matters who has got the reply; `room` is what the kernel takes of its reply.
+ *
+ * @returns what is done to its socket, and how many pollers are known once it is closed.
+ */
+async function play(remoteAddress: string | undefined, room: number, events: Event[]) {
+  let ahead = 0;
+  let left = room;
+  const now = () => performance.now() + ahead;
+  const host = new Host("exact", false, now());
+  const pollers = new Pollers({ named: undefined, forget: undefined, now: now() });
+  const handler = new Checks({ host, watched: undefined, pollers, now }).handler();
+  const done: string[] = [];
+  const note = (what: string) => [what, (value = "") => void done.push(`${what}(${value})`)];
+  const write = (bytes: Uint8Array) => {
+    done.push(`write(${JSON.stringify(new TextDecoder().decode(bytes))})`);
+    const taken = Math.min(bytes.length, left);
+    left -= taken;
+    return taken;
+  };
+  const others = ["setNoDelay", "timeout", "shutdown", "end", "terminate"].map(note);
+  const socket: Socket<Check> = { remoteAddress, write, ...Object.fromEntries(others) };
+  handler.open?.(socket);
+  await until("its reply", () => /shutdown|terminate/.test(done.join()));
+  for (const event of events) {
+    if (event === "end") handler.end?.(socket);
+    else {
+      ahead += event * 1000;
+      handler.timeout?.(socket);
+    }
+  }
+  handler.close?.(socket);
+  return [done.join(" "), [...pollers.memory].length];
+}
+
+const BODY = 'setNoDelay(false) write("FAIL")';
+const END = "timeout(1) shutdown()";
+
+test.each<[string, string | undefined, number, Event[], string, number]>([
+  // Nagle's algorithm: over a long way both parts leave as one segment.
+  ["in two parts", "192.0.2.1", 9, ["end"], `${BODY} write("\\n") ${END} end()`, 1],
+  ["of which the kernel takes a part", "192.0.2.1", 3, [], `${BODY} terminate()`, 0],
+  ["but for its end", "192.0.2.1", 4, ["end"], `${BODY} write("\\n") ${END} end()`, 0],
+  // It was reset before it was accepted.
+  ["to a client that has gone", undefined, 9, ["end"], `write("FAIL\\n") ${END} end()`, 0],
+  [
+    "to one that does not close",
+    "192.0.2.1",
+    9,
+    [0.5, 1],
+    `${BODY} write("\\n") ${END} timeout(1) terminate()`,
+    0,
+  ],
+])("a reply %s", async (_, address, room, events, done, pollers) => {
+  expect(await play(address, room, events)).toEqual([done, pollers]);
+});
