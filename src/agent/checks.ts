@@ -179,12 +179,14 @@ export class Check {
     this.#socket.shutdown();
     // Who has closed before did not wait for the reply: HAProxy always does.
     if (this.#hasEnded) this.#socket.end();
-    else if (isWhole && options.pollers && this.#reply && this.#address !== undefined) {
+    else if (options.pollers && this.#reply && this.#address !== undefined) {
       const { pollers } = options;
       const sent = this.isSilent ? undefined : this.#sent.text;
       const { text } = this.#reply;
       this.#telling = new Telling(pollers, this.#address, sent, text, this.#repliedAt);
     }
+    // Whatever was heard of it.
+    if (!isWhole) this.#giveUp("terminate");
   }
 
   /** Closes the connection: that says nothing of what its client has heard. */

@@ -52,7 +52,7 @@ test.each<[string, string | undefined, number, Event[], string, number]>([
   // Nagle's algorithm: over a long way both parts leave as one segment.
   ["in two parts", "192.0.2.1", 9, ["end"], `${BODY} write("\\n") ${END} end()`, 1],
   ["of which the kernel takes a part", "192.0.2.1", 3, [], `${BODY} terminate()`, 0],
-  ["but for its end", "192.0.2.1", 4, ["end"], `${BODY} write("\\n") ${END} end()`, 0],
+  ["but for its end", "192.0.2.1", 4, [], `${BODY} write("\\n") ${END} terminate()`, 0],
   // It was reset before it was accepted.
   ["to a client that has gone", undefined, 9, ["end"], `write("FAIL\\n") ${END} end()`, 0],
   [
