@@ -79,4 +79,6 @@ test("where there is no agent, or no socket is set, it says so", async () => {
   const { out } = await run("ctl --json help", env);
   expect(JSON.parse(out)).toEqual({ ok: false, problems: [gone] });
   expect((await run("ctl help")).err).toContain("set HAPGENT_SOCKET");
+  using silent = serve([]);
+  expect((await run("ctl help", silent.env)).err).toEndWith(": closed without an answer");
 });

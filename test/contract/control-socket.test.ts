@@ -138,8 +138,10 @@ describe("a client of the control socket", () => {
     });
   });
 
-  test("takes no room while it waits or holds, as one of 256", async () => {
+  test("takes no room while it waits or holds, as one of 256, and none once it has gone", async () => {
     await using agent = await start({ socket: true });
+    const isFull = async () =>
+      (await command(agent, "wait 0")) === "error: 256 clients wait already";
     using clients = new DisposableStack();
     using holder = await Connection.open(agent.socket, "hold anna\n");
     expect(await holder.lines()).toEqual(["ok held"]);
@@ -147,11 +149,12 @@ describe("a client of the control socket", () => {
       for (let i = 0; i < 8; i += 1) {
         clients.use(await Connection.open(agent.socket, "wait 86400\n"));
       }
-      return (await command(agent, "wait 0")) === "error: 256 clients wait already";
+      return await isFull();
     });
     expect(await command(agent, "set weight 5")).toBe("ok saved: UP 5%");
     clients.dispose();
     await agent.logs(/wait cause=socket answer="nobody waits any more"/);
+    await until("there is room", async () => !(await isFull()));
     holder[Symbol.dispose]();
   });
 
