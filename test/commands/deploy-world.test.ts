@@ -34,6 +34,12 @@ test.each([
   expect(await start({ script }).world.run()).toBe(failure);
 });
 
+test("a command that there is none of is known before it runs", () => {
+  expect(start({}).world.findObstacle()).toBeUndefined();
+  const { world } = start({ command: ["no-such-command", "web"] });
+  expect(world.findObstacle()).toStartWith('no such command: "no-such-command"');
+});
+
 // An IPv4 client of a socket for both is no IPv6 one.
 test.each([
   ["127.0.0.1", ["127.0.0.1"]],
