@@ -74,6 +74,9 @@ describe("with names, a load balancer is", () => {
     expect(bench.standings(600)).toEqual({ ...lines, "10.0.0.1 by hand": "named" });
     expect(bench.standings(700)).toEqual(lines);
     expect(new Bench({ named: "10.0.0.1" }).check([0], "10.0.0.1").show(700)).toHaveLength(1);
+    const one = new Bench({ named: "10.0.0.1" }).check([0, 2, 4], "10.0.0.1", "web");
+    expect(one.check([0], "10.0.0.1", "by hand").show(700)).toHaveLength(1);
+    expect(one.forget(700, "10.0.0.1")).toBe("ok forgotten: 1 poller of 10.0.0.1");
   });
 
   test("logged once where it asks and is not named: perhaps an address was mistyped", () => {
