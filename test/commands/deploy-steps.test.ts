@@ -35,6 +35,19 @@ const HAPPENINGS: Record<string, (agent: ScriptedAgent, line: string) => unknown
     agent.restart();
     agent.onLine = () => silent();
   },
+  // It is there again after 25 s.
+  away(agent) {
+    const { onLine } = agent;
+    let tries = 100;
+    agent.restart();
+    agent.onLine = (line) => {
+      tries -= 1;
+      if (tries > 0) silent();
+      agent.onLine = onLine;
+      return onLine(line);
+    };
+    silent();
+  },
   mute: silent,
   // It is there again each time, only to take hold of.
   flap(agent) {
@@ -162,6 +175,8 @@ test("a deploy takes the server out, runs the command and puts it back, step by 
   const { agent, said, ending, line } = await play("");
   const known = "every load balancer knows that the server is back";
   expect([ending, line]).toEqual(["0 UP", `done in 5.0 s; the agent says UP; ${known}`]);
+  // That which holds the service.
+  expect(agent.connections.size).toBe(1);
   const waits = "waiting for every load balancer, for up to 30 s";
   const served = "served to all of 2 pollers after 2.6 s";
   expect(said).toEqual([
@@ -236,6 +251,8 @@ test.each<[string, Happens, RegExp]>([
   ["--wait 10", { show: ["-", OTHERS, "-"] }, /is back$/],
   // It sees that a change whose answer was lost has been made.
   ["", { change: ["lost", "-"] }, /is back$/],
+  // Each time it has 30 s.
+  ["", { change: ["away", "-"], wait: ["-", "away", "-"] }, /is back$/],
 ])("with %j it finishes in spite of %j", async (options, happens, text) => {
   const { said, line, ending, agent } = await play(options, happens);
   expect([...said, line].join("\n")).toMatch(text);

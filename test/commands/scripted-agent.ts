@@ -6,6 +6,8 @@ import type { Status } from "../../src/state/state.ts";
 /** What an agent says to a deploy, without an agent: its states, its hold, and waits that are ok. */
 export class ScriptedAgent {
   readonly heard: string[] = [];
+  /** Those that are open: what closes each. */
+  readonly connections = new Set<() => void>();
   /** What happens when a line is heard; it may answer in place of the agent. */
   onLine: (line: string) => string | undefined = () => undefined;
   #host!: Host;
@@ -48,10 +50,13 @@ export class ScriptedAgent {
     this.heard.push(line);
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     const close = () => {
+      this.connections.delete(close);
       if (this.#held === close) this.#held = undefined;
       resolve();
     };
-    return { answer: this.onLine(line) ?? this.#answer(line, close), closed, close };
+    const answer = this.onLine(line) ?? this.#answer(line, close);
+    this.connections.add(close);
+    return { answer, closed, close };
   }
 
   #answer(line: string, close: () => void): string {

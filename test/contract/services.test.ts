@@ -22,7 +22,6 @@ import {
   ask,
   command,
   HOST,
-  logOf,
   type Options,
   type Started,
   show,
@@ -205,7 +204,7 @@ describe("the set of services", () => {
   });
 
   test("that is watched takes in a file that appears, and none outside of its directory", async () => {
-    await using agent = await serve({ services: {}, env: { HAPGENT_WATCH: "on" } });
+    await using agent = await serve({ services: {}, env: { HAPGENT_WATCH: "on" }, socket: true });
     const names = ["web", ".hidden", "inner/secret", `../${basename(agent.services)}/web`];
     for (const name of names) expect(await ask(agent, `${name}\n`)).toBe(NONE);
     mkdirSync(`${agent.services}/inner`);
@@ -214,11 +213,16 @@ describe("the set of services", () => {
     expect(await ask(agent, "web 2\n")).toBe("ready up 5%\n");
     writeFileSync(pathOf(agent, "web"), '{"status":"UP","weight":6}');
     expect(await ask(agent, "web\n")).toBe("ready up 6%\n");
+    // Who waits for all of them looks at all.
+    writeFileSync(pathOf(agent, "web"), '{"status":"UP","weight":7}');
+    await command(agent, "wait 0");
     rmSync(pathOf(agent, "web"));
-    expect(await ask(agent, "web\n")).toBe("ready up 6%\n");
-    expect((await logOf(agent, 2)).slice(0, 2)).toEqual([
+    expect(await ask(agent, "web\n")).toBe("ready up 7%\n");
+    await agent.logs(/new="ready up 7%"/);
+    expect(agent.log.filter((line) => line.includes("service=web")).slice(0, 3)).toEqual([
       'hapgent: service cause=file service=web reply="ready up 5%"',
       'hapgent: state cause=file service=web old="ready up 5%" new="ready up 6%"',
+      'hapgent: state cause=file service=web old="ready up 6%" new="ready up 7%"',
     ]);
   });
 });
