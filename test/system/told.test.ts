@@ -45,7 +45,7 @@ describe.concurrent("when wait is ok", () => {
   test("load balancers know, and people, monitors and port scans hold up nobody", async () => {
     await using agent = await startTold({ HAPGENT_POLLERS: BALANCER });
     const { port, hostname: host } = agent;
-    await using haproxy = await startHaproxy(configure(port, ["web\n"], "1s", BALANCER));
+    await using haproxy = await startHaproxy(configure(port, ["web\\n"], "1s", BALANCER));
     const monitor = setInterval(
       () => void ask(agent, "monitor\n", STRANGER).catch(() => undefined),
       500,
