@@ -29,7 +29,12 @@ export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
  * no other line is expected. One of a test that has ended may ask yet, on a port that this agent was
  * given after it.
  */
-export async function settled(agent: AgentProcess, count: number, limit = Infinity): Promise<void> {
+export async function settled(
+  agent: AgentProcess,
+  count: number,
+  limit = Infinity,
+  patience = PATIENCE_MS,
+): Promise<void> {
   let rows: PollerRow[] = [];
   const what = () => `${count} pollers; the last were ${JSON.stringify(rows)}`;
   const isSettled = ({ isServed, interval }: PollerRow) => isServed && (interval ?? limit) < limit;
@@ -37,5 +42,5 @@ export async function settled(agent: AgentProcess, count: number, limit = Infini
     rows = await listPollers(agent);
     return rows.filter(isSettled).length >= count;
   };
-  await until(what, areThere, PATIENCE_MS);
+  await until(what, areThere, patience);
 }

@@ -7,6 +7,10 @@ import { startHaproxy } from "../haproxy.ts";
 import { settled } from "./client.ts";
 import { startService } from "./traffic.ts";
 
+/** How long (ms) HAProxy may take to ask twice, and how many may stand still for so long. */
+const CHECKS_MS = 30_000;
+const ATTEMPTS = 5;
+
 /** How many labs there were: each has addresses of its own, and with them ports. */
 let labs = 0;
 
@@ -42,7 +46,7 @@ export async function startLab(options: LabOptions = {}): Promise<Lab> {
       return await openLab(options, stack);
     } catch (error) {
       await stack.disposeAsync();
-      if (attempt === 3) throw error;
+      if (attempt === ATTEMPTS) throw error;
     }
   }
 }
@@ -73,7 +77,7 @@ listen be
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
   // Both know, and none is taken for one that asks seldom.
-  await Promise.all(hosts.map(({ agent }) => settled(agent, 2, 4)));
+  await Promise.all(hosts.map(({ agent }) => settled(agent, 2, 4, CHECKS_MS)));
   return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
