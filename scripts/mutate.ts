@@ -52,7 +52,9 @@ const random = createRandom(seed);
 // What the tests make goes with the rest: after the first failure nothing of theirs cleans up. It is
 // outside of the copies, where some tests look at every file.
 const { path: TMPDIR } = temporaryDirectory();
-const copies = Array.from({ length: Number(options.jobs) }, copyRepository);
+const jobs = Number(options.jobs);
+if (!(jobs >= 1)) throw new Error(`expected --jobs of 1 or more, got ${options.jobs}`);
+const copies = Array.from({ length: jobs }, copyRepository);
 const files = [...new Bun.Glob("src/**/*.ts").scanSync(ROOT)]
   .filter((file) => !LEFT_OUT.includes(file))
   .toSorted();

@@ -19,8 +19,8 @@ export const YOUNG_MS = 60_000;
 /** How much of a line an error shows, in characters. */
 const SHOWN = 60;
 
-/** What comes after a name, what the command does, and whether its connection stays open. */
-type Row = readonly [operands: string, meaning: string, staysOpen?: "stays open"];
+/** What comes after a name, what the command does, and whether it ends with its connection. */
+type Row = readonly [operands: string, meaning: string, staysOpen?: true];
 
 const TABLE = {
   "show state": ["", "state, reply, since when and by what, as JSON"],
@@ -35,7 +35,7 @@ const TABLE = {
     "set the second status and reason, but only over the first",
   ],
   follow: ["JSON", "set state, but only over UP, READY or an earlier follow"],
-  hold: ["WHO", "keep other deploys out while the connection is open", "stays open"],
+  hold: ["WHO", "keep other deploys out while the connection is open", true],
   reload: ["", "read the state file again, as SIGHUP does"],
   wait: ["SECONDS [COUNT]", "answer once every poller has the reply"],
   forget: ["ADDRESS", "no longer wait for this load balancer"],
@@ -48,8 +48,8 @@ export type ControlCommandName = keyof typeof TABLE;
 
 /** The commands of the control socket; src/agent/control-commands.ts has a function for each. */
 export function listControls(): ControlCommand[] {
-  return Object.entries<Row>(TABLE).map(([name, [operands, meaning, staysOpen]]) => {
-    return { name, term: `${name} ${operands}`.trimEnd(), meaning, staysOpen: Boolean(staysOpen) };
+  return Object.entries<Row>(TABLE).map(([name, [operands, meaning, staysOpen = false]]) => {
+    return { name, term: `${name} ${operands}`.trimEnd(), meaning, staysOpen };
   });
 }
 

@@ -1,7 +1,8 @@
 // The man page, from the tables of src.
 import { version } from "../../package.json";
-import { CTL_COMMANDS, listEnvironment } from "../../src/commands/help.ts";
+import { listEnvironment } from "../../src/commands/help.ts";
 import { findInstallation } from "../../src/commands/installation.ts";
+import { listControls } from "../../src/controls.ts";
 import * as spec from "../../src/spec.ts";
 
 const DESCRIPTION =
@@ -54,7 +55,7 @@ export function formatManPage(changelog: string): string {
     roff(SETTINGS),
     section("STATE FILE", STATE_FIELDS),
     section("SIGNALS", SIGNALS),
-    section("CONTROL SOCKET", CTL_COMMANDS),
+    section("CONTROL SOCKET", listControls()),
     section("FILES", listFiles()),
     section("EXIT STATUS", EXIT_CODES),
     section("EXAMPLES", spec.toEntries(EXAMPLES)),

@@ -51,10 +51,10 @@ function readOption(command: Command, arg: string, rest: string[]) {
   const [, word = "", given] = /^([^=]+)(?:=(.*))?$/s.exec(arg === "-h" ? "--help" : arg) ?? [];
   const option = [...options, HELP].find((each) => word === `--${each.name}`);
   if (!option) {
-    const names = options.map((each) => `--${each.name}`);
-    throw new UsageError(
-      `${name}: unknown option ${quote(word)}${suggest(findNearest(word, names))}`,
-    );
+    const names = options.map((each) => each.name);
+    const nearest = findNearest(word.replace(/^-+/, ""), names);
+    const hint = suggest(nearest && `--${nearest}`);
+    throw new UsageError(`${name}: unknown option ${quote(word)}${hint}`);
   }
   const takesNext = option.value !== undefined && given === undefined && isValue(rest[0]);
   const value = takesNext ? rest.shift() : given;

@@ -7,9 +7,11 @@ import type { World } from "./deploy-world.ts";
 /** Seconds that an answer may take, beyond those that a `wait` asks for. */
 export const PATIENCE = 10;
 
-/** Milliseconds between two tries to reach an agent that restarts; seconds that it may take. */
-const PAUSE_MS = 250;
+/** Seconds that a restart of the agent may take. */
 const RESTART = 30;
+
+/** Milliseconds between two tries to reach it. */
+const PAUSE_MS = 250;
 
 /** What a deploy sets, compares and puts back. */
 export interface Setting {
@@ -37,8 +39,8 @@ export class DeployAgent {
   readonly #name: string;
   /** Resolves when the agent lets go of the service; undefined: it has, or never held it. */
   #held: Promise<void> | undefined;
-  /** Until when an agent that has restarted may answer; undefined: it has answered since. */
-  #end: number | undefined;
+  /** How long (ms) it has not been there since its last answer. */
+  #absent = 0;
 
   constructor(
     readonly plan: Plan,
@@ -83,24 +85,28 @@ export class DeployAgent {
 
   /**
    * Sends a command about the service, or the host, and returns the answer. Where the agent has
-   * restarted, it first takes hold of the service again; until it answers it has its time once.
+   * restarted, it first takes hold of the service again; until it answers, it may be away for the
+   * time of one restart.
    */
   async ask(command: string, seconds = PATIENCE, isHost = false): Promise<string> {
     for (;;) {
+      const from = this.world.now();
+      let isThere = false;
       try {
         if (this.#held === undefined) await this.hold();
+        isThere = true;
         const line = isHost ? command : this.#name + command;
         const { answer, close } = await this.world.send(line, seconds);
         close();
-        this.#end = undefined;
+        this.#absent = 0;
         return answer;
       } catch (error) {
         if (!(error instanceof NoAnswerError)) throw error;
         // An agent that ends closes what it has held.
         await this.world.sleep(PAUSE_MS);
         if (this.#held !== undefined) throw error;
-        this.#end ??= this.world.now() + Math.max(this.plan.wait, RESTART) * 1000;
-        if (this.world.now() > this.#end) throw error;
+        this.#absent += isThere ? PAUSE_MS : this.world.now() - from;
+        if (this.#absent > Math.max(this.plan.wait, RESTART) * 1000) throw error;
       }
     }
   }

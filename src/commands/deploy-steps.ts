@@ -38,11 +38,13 @@ export interface End {
 /** Deploys by a plan. */
 export async function deploy(plan: Plan, world: World): Promise<End> {
   const agent = new DeployAgent(plan, world);
+  let start: Start;
   try {
-    return await new Deploy(agent, await prepare(agent)).carryOut();
+    start = await prepare(agent);
   } catch (error) {
     return refuse(error);
   }
+  return await new Deploy(agent, start).carryOut();
 }
 
 /** The end of a deploy that has changed nothing. @throws what is no reason to refuse one. */
@@ -73,7 +75,8 @@ class Deploy {
     const { plan, world } = agent;
     this.#states = makeStates(plan, world.pid, start.from);
     this.#startedAt = world.now();
-    this.#last = { ...start.from, isSaved: true, known: NOT_ALL };
+    const { status, reason } = start.from;
+    this.#last = { status, reason, isSaved: true, known: NOT_ALL };
   }
 
   async carryOut(): Promise<End> {
@@ -147,8 +150,9 @@ class Deploy {
 
   async #change(now: Setting, to: Setting): Promise<void> {
     const problem = await attempt(() => this.agent.change(now, to));
-    const { known } = this.#last;
-    if (!(problem instanceof Taken)) this.#last = { ...to, isSaved: !problem, known };
+    const { status, reason } = to;
+    if (!(problem instanceof Taken))
+      this.#last = { ...this.#last, status, reason, isSaved: !problem };
     if (problem) throw problem;
     this.agent.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }

@@ -42,7 +42,7 @@ export function isInRotation({ status }: Setting): boolean {
 type Known = Setting & Partial<Shown>;
 
 /** The state that a deploy has set last. */
-export interface LastSet extends Known {
+export interface LastSet extends Setting {
   /** False: it could not be saved, or that is not known. */
   readonly isSaved: boolean;
   /** Who knows where the server is, in words. */
@@ -53,7 +53,7 @@ export interface LastSet extends Known {
 export const ALL = "every load balancer knows";
 export const NOT_ALL = "not every load balancer is known to know";
 
-/** Whether replies are full, in lower case; an agent that has restarted may have other states. */
+/** Whether replies are full, in lower case; an agent that has restarted may have other settings. */
 function isFull({ reply = "" }: Known): boolean {
   return /^[a-z]/.test(reply);
 }
@@ -73,8 +73,8 @@ function listLeft(now: Known, last: LastSet, states: States): Setting[] {
   const way = listWayBack(now, states);
   if (!isSame(now, to)) return way;
   if (isSame(last, to)) return last.isSaved ? [] : [to];
-  // Somebody else has set it: what is a single step away leaves nothing in force in HAProxy.
-  return way.length === 1 ? [] : way;
+  // Somebody else has set it: a full reply leaves nothing in force in HAProxy.
+  return states.back && !isFull(now) ? way : [];
 }
 
 /**

@@ -22,13 +22,13 @@ export const CTL_COMMANDS = listControls().filter(({ staysOpen }) => !staysOpen)
 export async function runHelp({ operands }: Arguments): Promise<number> {
   const name = operands.join(" ");
   const command = COMMANDS.find((each) => each.name === name);
-  const controls = findControls(name, CTL_COMMANDS).map(({ term, meaning }) => {
-    return `hapgent ctl [@SERVICE] ${term}\n\n  ${meaning}`;
+  const controls = findControls(name).map(({ term, meaning, staysOpen }) => {
+    return `${staysOpen ? "" : "hapgent ctl "}[@SERVICE] ${term}\n\n  ${meaning}`;
   });
   if (command) console.log(formatCommandHelp(command));
   else if (name === "") console.log(formatHelp());
   else if (controls.length > 0) console.log(controls.join("\n\n"));
-  else throw refuseCommand(name, [...COMMANDS, ...CTL_COMMANDS]);
+  else throw refuseCommand(name, [...COMMANDS, ...listControls()]);
   return EXIT.ok;
 }
 
@@ -62,7 +62,7 @@ export function formatHelp(): string {
     formatWide("Environment", listEnvironment()),
     formatSection("State file, JSON", STATE_FIELDS),
     formatSection("Signals", SIGNALS),
-    formatWide("Commands of ctl and the control socket", CTL_COMMANDS),
+    formatWide("Commands of ctl and the control socket", listControls()),
     formatSection("Exit codes", EXIT_CODES),
   ].join("\n\n");
 }

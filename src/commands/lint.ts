@@ -20,6 +20,8 @@ interface Source {
   readonly isIgnored?: boolean;
   /** What keeps the agent from saving it. */
   readonly limit?: string | undefined;
+  /** Why it cannot be read, if that is known. */
+  readonly problem?: string;
 }
 
 /** The result for one file. */
@@ -80,9 +82,9 @@ async function listSources(settings: Settings): Promise<Source[]> {
     origin: settings.explain("HAPGENT_SERVICES"),
     limit: await findLimit(`${directory}/`),
   };
-  // Checked as a file, a directory that cannot be read shows what is wrong with it.
-  const names = await readdir(directory).catch(() => undefined);
-  if (names === undefined) return [...sources, { file: directory, ...shared }];
+  const names = await readdir(directory).catch(describeError);
+  if (typeof names === "string")
+    return [...sources, { file: directory, problem: names, ...shared }];
   const files = names.toSorted().flatMap((name) => {
     // Hidden files the agent does not see.
     const [, service] = /^([^.].*)\.json$/s.exec(name) ?? [];
@@ -93,7 +95,8 @@ async function listSources(settings: Settings): Promise<Source[]> {
 }
 
 async function lintSource(source: Source, mode: ReplyMode): Promise<Finding> {
-  const { file, isIgnored, limit } = source;
+  const { file, isIgnored, limit, problem } = source;
+  if (problem !== undefined) return { warnings: [], problems: [problem] };
   if (isIgnored) {
     return { warnings: [`the agent ignores it: expected a name of ${NAME_RULE}`], problems: [] };
   }

@@ -39,15 +39,15 @@ const HAPPENINGS: Record<string, (agent: ScriptedAgent, line: string) => unknown
   away(agent) {
     const { onLine } = agent;
     let tries = 100;
-    agent.restart();
     agent.onLine = (line) => {
       tries -= 1;
       if (tries > 0) silent();
       agent.onLine = onLine;
       return onLine(line);
     };
-    silent();
+    lose(agent);
   },
+  late: lose,
   mute: silent,
   // It is there again each time, only to take hold of.
   flap(agent) {
@@ -60,14 +60,18 @@ const HAPPENINGS: Record<string, (agent: ScriptedAgent, line: string) => unknown
   unsaved,
   lost(agent, line) {
     unsaved(agent, line);
-    agent.restart();
-    silent();
+    lose(agent);
   },
 };
 
 function unsaved(agent: ScriptedAgent, line: string): string {
   agent.set(line.replace(/^change .* to /, ""), "socket");
   return UNSAVED;
+}
+
+function lose(agent: ScriptedAgent): never {
+  agent.restart();
+  return silent();
 }
 
 function silent(): never {
@@ -90,6 +94,8 @@ async function play(options: string, happens: Happens = {}) {
     const items = left.get(word) ?? ["-"];
     const [item = "-"] = items.length > 1 ? items.splice(0, 1) : items;
     isInterrupted ||= item === "interrupt";
+    // It was there for so long.
+    if (item === "late") time += 20_000;
     const happen = HAPPENINGS[isInterrupted ? "-" : item];
     const isState = /^[A-Z]+\b/.test(item) && !item.startsWith("HTTP");
     if (isState) agent.set(item, "SIGUSR");
@@ -253,6 +259,7 @@ test.each<[string, Happens, RegExp]>([
   ["", { change: ["lost", "-"] }, /is back$/],
   // Each time it has 30 s.
   ["", { change: ["away", "-"], wait: ["-", "away", "-"] }, /is back$/],
+  ["", { wait: ["-", "away", "late", "-"] }, /is back$/],
 ])("with %j it finishes in spite of %j", async (options, happens, text) => {
   const { said, line, ending, agent } = await play(options, happens);
   expect([...said, line].join("\n")).toMatch(text);

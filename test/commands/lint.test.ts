@@ -87,11 +87,16 @@ test("without a file the agent's own is checked, and those of its services", asy
     ].join("\n"),
     err: "",
   });
-  expect(await run("check", { ...env, HAPGENT_SERVICES: "/nowhere" })).toEqual({
-    code: 1,
-    out: `${file}: ready down 100%`,
-    err: "/nowhere: no such file or directory (ENOENT)",
-  });
+  for (const [directory, why] of [
+    ["/nowhere", "no such file or directory (ENOENT)"],
+    [file, "not a directory (ENOTDIR)"],
+  ]) {
+    expect(await run("check", { ...env, HAPGENT_SERVICES: `${directory}` })).toEqual({
+      code: 1,
+      out: `${file}: ready down 100%`,
+      err: `${directory}: ${why}`,
+    });
+  }
 });
 
 test.each([

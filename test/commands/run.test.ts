@@ -26,6 +26,8 @@ test("help of a control command, or of its first word, explains what ctl sends",
   expect((await run("help set status")).out).toStartWith(
     "hapgent ctl [@SERVICE] set status STATUS [REASON]\n",
   );
+  // It is none that ctl sends.
+  expect((await run("help hold")).out).toStartWith("[@SERVICE] hold WHO\n");
   const { out } = await run("help show");
   expect(out.match(/^hapgent ctl \[@SERVICE\] show \w+$/gm)).toHaveLength(3);
 });
@@ -38,8 +40,6 @@ test.each([
   ["chekc a", "", `${EXPECTED}, got "chekc a" (did you mean check?)`],
   ["wait 30", "", `${EXPECTED}, got "wait 30" (did you mean ctl wait?)`],
   ["help relaod", "", `${EXPECTED}, got "relaod" (did you mean reload?)`],
-  // It is no command of ctl.
-  ["help hold", "", `${EXPECTED}, got "hold"`],
   ["hold anna", "", `${EXPECTED}, got "hold anna"`],
   // That command's.
   ["check --config a", "check", "check: expected neither a FILE nor --json with --config"],
@@ -49,6 +49,7 @@ test.each([
     "ctl",
     'ctl: options go before the command, got "--json" in it (after -- it is a word)',
   ],
+  ["status --last 5", "status", 'status: unknown option "--last"'],
   ["status a b", "status", 'status: expected one HOST[:PORT], got "a b"'],
   ["status nowhere:", "status", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"'],
   ["status --wait -5", "status", 'status: --wait: expected seconds from 0 to 99999, got "-5"'],
