@@ -12,33 +12,45 @@ const ROOM_LOOKS = 8;
 
 /** The pollers that are remembered. */
 export class PollerMemory {
-  /** By address and what was sent; those that are no load balancers in the order of their checks. */
-  readonly #pollers = new Map<string, Poller>();
+  /** By address and what was sent. */
+  readonly #balancers = new Map<string, Poller>();
+  /** In the order of their last check, the oldest first. */
+  readonly #others = new Map<string, Poller>();
   readonly #byAddress = new Map<string, Poller[]>();
   #fullAt = Number.NEGATIVE_INFINITY;
 
   get size(): number {
-    return this.#pollers.size;
+    return this.#balancers.size + this.#others.size;
   }
 
-  [Symbol.iterator](): IterableIterator<Poller> {
-    return this.#pollers.values();
+  /** The load balancers come first. */
+  *[Symbol.iterator](): Generator<Poller, undefined> {
+    yield* this.#balancers.values();
+    yield* this.#others.values();
   }
 
   /** One that asks now. */
   get(asker: Asker): Poller | undefined {
     const key = keyOf(asker);
-    const poller = this.#pollers.get(key);
-    if (poller && !poller.isBalancer) {
-      this.#pollers.delete(key);
-      this.#pollers.set(key, poller);
-    }
-    return poller;
+    const other = this.#others.get(key);
+    if (!other) return this.#balancers.get(key);
+    this.place(other);
+    return other;
   }
 
   /** Whether it is remembered, and was not forgotten. */
   has(poller: Poller): boolean {
-    return this.#pollers.get(keyOf(poller)) === poller;
+    const key = keyOf(poller);
+    return (this.#others.get(key) ?? this.#balancers.get(key)) === poller;
+  }
+
+  /** Notes that one has asked, or has become a load balancer, which makes room for nobody. */
+  place(poller: Poller): void {
+    const key = keyOf(poller);
+    // It may have been forgotten, and be another one by now.
+    if (this.#others.get(key) !== poller) return;
+    this.#others.delete(key);
+    (poller.isBalancer ? this.#balancers : this.#others).set(key, poller);
   }
 
   /** All lines of an address. */
@@ -59,15 +71,15 @@ export class PollerMemory {
   /** Remembers a new one, in place of the oldest stranger if need be; or says that it is full. */
   add(poller: Poller, isStranger: (poller: Poller) => boolean, now: number): boolean {
     if (this.size >= POLLER_LIMIT) {
-      const others = this.#pollers.values().filter(({ isBalancer }) => !isBalancer);
-      const stranger = others.take(ROOM_LOOKS).find(isStranger);
+      const stranger = this.#others.values().take(ROOM_LOOKS).find(isStranger);
       if (!stranger) {
         this.#fullAt = now;
         return false;
       }
       this.remove(stranger);
     }
-    this.#pollers.set(keyOf(poller), poller);
+    this.#others.set(keyOf(poller), poller);
+    this.place(poller);
     const beside = this.#byAddress.get(poller.address);
     if (beside) beside.push(poller);
     else this.#byAddress.set(poller.address, [poller]);
@@ -76,7 +88,8 @@ export class PollerMemory {
 
   /** Forgets one. */
   remove(poller: Poller): void {
-    if (!this.#pollers.delete(keyOf(poller))) return;
+    const key = keyOf(poller);
+    if (!this.#others.delete(key) && !this.#balancers.delete(key)) return;
     const left = this.at(poller.address).filter((each) => each !== poller);
     if (left.length > 0) this.#byAddress.set(poller.address, left);
     else this.#byAddress.delete(poller.address);

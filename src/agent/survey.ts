@@ -39,11 +39,11 @@ export interface Survey {
 
 /** Looks at all pollers. */
 export function survey(scope: Scope, now: number): Survey {
-  const { pollers, host, name } = scope;
+  const { pollers } = scope;
   const counted = [...pollers.memory].filter((poller) => counts(scope, poller, now));
   const intervals = counted.map((poller) => poller.interval);
   const longest = intervals.reduce((one, other) => Math.max(one, other), 0);
-  const changedAt = host.changedAt(name);
+  const changedAt = findChange(scope);
   const passedAt = changedAt + Math.max(ALIKE_MS, longest);
   const resumed = counted.filter(({ rhythm }) => rhythm.settledAt(changedAt) > passedAt);
   return {
@@ -70,10 +70,15 @@ export function counts(scope: Scope, poller: Poller, now: number): boolean {
 }
 
 /** Whether a poller has the present reply, and all that look like it, or are lines beside it. */
-export function knows({ host, name }: Scope, poller: Poller, now: number): boolean {
+export function knows(scope: Scope, poller: Poller, now: number): boolean {
   if (poller.isNamed && poller.asks < NAMED_ASKS) return false;
-  if (!poller.isTold(host.replyTo(poller.sent).text)) return false;
-  return !poller.rhythm.brokeOff(poller.askedAt, host.changedAt(name), now);
+  if (!poller.isTold(scope.host.replyTo(poller.sent).text)) return false;
+  return !poller.rhythm.brokeOff(poller.askedAt, findChange(scope), now);
+}
+
+/** When what is asked about changed last (ms): nobody could be told before the agent listened. */
+function findChange({ host, pollers, name }: Scope): number {
+  return Math.max(host.changedAt(name), pollers.options.now);
 }
 
 /** Whether a named load balancer has to ask yet: it never has, or it may yet for this service. */

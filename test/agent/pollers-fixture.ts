@@ -15,6 +15,8 @@ interface BenchOptions {
   readonly services?: readonly string[];
   /** The age at which the agent plays (s): young ones are careful. */
   readonly age?: number;
+  /** How long it read its files before it listened (s). */
+  readonly reading?: number;
 }
 
 /** What a command is about; how long a wait has lasted (s), and how many it is told that there are. */
@@ -31,10 +33,11 @@ export class Bench {
   readonly log: string[] = [];
   #now = 0;
 
-  constructor({ named, forget, services = [], age = 1000 }: BenchOptions = {}) {
+  constructor({ named, forget, services = [], age = 1000, reading = 0 }: BenchOptions = {}) {
     const now = -age * 1000;
-    this.host = new Host("exact", services.length > 0, now);
-    for (const name of [undefined, ...services]) this.host.put(name, { status: "UP" }, "", now);
+    const readAt = now - reading * 1000;
+    this.host = new Host("exact", services.length > 0, readAt);
+    for (const name of [undefined, ...services]) this.host.put(name, { status: "UP" }, "", readAt);
     this.pollers = new Pollers({
       named: named === undefined ? undefined : parseNamedPollers(named),
       forget,

@@ -28,6 +28,15 @@ describe("a wait is ok", () => {
     expect(hosted.wait(2.4, { name: "web" })).toStartWith(early);
   });
 
+  test("as long after the agent listened, whenever it had read its files", () => {
+    const bench = new Bench({ named: "10.0.0.1", age: 0, reading: 5 });
+    bench.check([0.1, 1.2, 2.3], "10.0.0.1");
+    expect(bench.wait(2.4)).toEndWith(
+      "less than one check interval (2.5 s) has passed since the change",
+    );
+    expect(bench.wait(2.5)).toStartWith("ok ");
+  });
+
   test("without those that ask for what never was a service", () => {
     const bench = startBench({ services: ["web"] }).check([-9, -7, -5], "10.0.0.9", "wbe");
     expect(bench.wait(3)).toEndWith(': UP; 10.0.0.1 "web"');
@@ -73,6 +82,15 @@ describe("a wait is ok", () => {
 });
 
 describe("an error says", () => {
+  test("load balancers before those that may be some", () => {
+    const bench = new Bench({ age: 0 });
+    for (let i = 0; i < 9; i += 1) bench.check([0.3], `10.0.9.${i}`);
+    bench.check(every(1, 1, 7), "10.0.0.1").set("DRAIN");
+    expect(bench.wait(12, { seconds: 5 })).toStartWith(
+      "error: after 5 s: 10 of 10 load balancers do not know: 10.0.0.1 was told UP ",
+    );
+  });
+
   test.each([
     [[0], "If it is gone: hapgent ctl forget 10.0.1.0"],
     [[0, 1], "If they are gone: hapgent ctl forget 10.0.1.0; hapgent ctl forget 10.0.1.1"],
