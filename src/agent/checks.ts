@@ -185,7 +185,7 @@ export class Check {
       const { text } = this.#reply;
       this.#telling = new Telling(pollers, this.#address, sent, text, this.#repliedAt);
     }
-    // Whatever was heard of it.
+    // A part of it may have been heard.
     if (!isWhole) this.#giveUp("terminate");
   }
 

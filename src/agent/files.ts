@@ -118,7 +118,7 @@ export class Files {
     for (const [name, keeper] of this.#services) {
       if (!(await keeper.refresh()).isGood) bad.push(name);
     }
-    if (problem ?? bad.length === 0) return problem;
+    if (problem !== undefined || bad.length === 0) return problem;
     return `refused: ${bad.sort().slice(0, 8).join(", ")}${bad.length > 8 ? " ..." : ""}`;
   }
 

@@ -155,7 +155,8 @@ export class Keeper {
     if (entry === undefined) throw new StateError(["no such service any more"]);
     const state = change(entry);
     if (state === undefined) return {};
-    this.#logState(state, cause, this.#put(state, cause));
+    const old = this.#put(state, cause);
+    this.#logState(state, cause, old);
     return { written: this.file.write(state) };
   }
 

@@ -23,19 +23,24 @@ export class Disk extends Queue {
     return this.#since !== undefined && performance.now() - this.#since >= PATIENCE_MS;
   }
 
-  /**
-   * Asks, once what was asked before is answered.
-   *
-   * @returns undefined: no answer in time; while it is silent at once. It may still come.
-   */
-  async ask<T>(question: () => Promise<T>): Promise<T | undefined> {
-    const answer = this.run(() => {
+  /** Asks, once what was asked before is answered. The answer may never come: see `wait`. */
+  override run<T>(question: () => Promise<T>): Promise<T> {
+    return super.run(() => {
       this.#since = performance.now();
       return question().finally(() => {
         this.#since = undefined;
       });
     });
+  }
+
+  /** Waits for an answer; undefined: there was none in time, and while it is silent at once. */
+  async wait<T>(answer: Promise<T>): Promise<T | undefined> {
     return this.isSilent ? undefined : await within(PATIENCE_MS, answer);
+  }
+
+  /** Asks and waits. While it is silent it is not asked: questions would pile up. */
+  async ask<T>(question: () => Promise<T>): Promise<T | undefined> {
+    return this.isSilent ? undefined : await this.wait(this.run(question));
   }
 }
 

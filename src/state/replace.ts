@@ -81,8 +81,10 @@ async function replace(target: string, text: string, how: Replacement): Promise<
   const temporary = nameTemporary(target);
   // A killed save may have left one.
   await fs.unlink(temporary).catch(ignore);
+  // Exclusive: in a directory that others can write, nobody's symlink is followed.
+  const file = await fs.open(temporary, "wx", 0o600);
   try {
-    const saved = await create(temporary, text, how);
+    const saved = await fill(file, text, how);
     if (aside) await fs.rename(target, aside).catch(ignoreMissing);
     try {
       await fs.rename(temporary, target);
@@ -97,9 +99,7 @@ async function replace(target: string, text: string, how: Replacement): Promise<
   }
 }
 
-async function create(path: string, text: string, how: Replacement): Promise<Saved> {
-  // Exclusive: in a directory that others can write, nobody's symlink is followed.
-  const file = await fs.open(path, "wx", 0o600);
+async function fill(file: fs.FileHandle, text: string, how: Replacement): Promise<Saved> {
   try {
     await writeAll(file, Buffer.from(text), 0);
     return { replaced: await takeRights(file, how), undurable: await sync(file) };
@@ -110,7 +110,7 @@ async function create(path: string, text: string, how: Replacement): Promise<Sav
 
 /**
  * Asks the system before a new file is made: a directory that only grows (`chattr +a`) would take
- * one, and keep it for ever. fs.rmdir(2) looks at the rights first, and removes no file.
+ * one, and keep it for ever. rmdir(2) looks at the rights first, and removes no file.
  *
  * @throws the system's refusal.
  */

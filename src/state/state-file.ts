@@ -25,7 +25,7 @@ export class StateFile {
   #identity: Identity = {};
   /** The state to write next, and the write that will take it. */
   #next: State | undefined;
-  #nextWrite: Promise<Written | undefined> | undefined;
+  #nextWrite: Promise<Written> | undefined;
   /** How it stands with the last state that was to be written; undefined: it is in the file. */
   #save: "under way" | "failed" | undefined;
 
@@ -86,8 +86,8 @@ export class StateFile {
   async write(state: State): Promise<Written> {
     this.#save = "under way";
     this.#next = state;
-    this.#nextWrite ??= this.#disk.ask(() => this.#writeNext(this.#next ?? state));
-    return (await this.#nextWrite) ?? { problem: SILENCE };
+    this.#nextWrite ??= this.#disk.run(() => this.#writeNext(this.#next ?? state));
+    return (await this.#disk.wait(this.#nextWrite)) ?? { problem: SILENCE };
   }
 
   async #writeNext(state: State): Promise<Written> {

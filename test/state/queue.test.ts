@@ -18,3 +18,17 @@ test("a shared job runs once for all who wait, and once more for those who come 
   expect(await Promise.all(second)).toEqual([2, 2]);
   expect(runs).toHaveLength(2);
 });
+
+test("who asks for a shared job after another job sees what that has done", async () => {
+  const queue = new Queue<number>();
+  const job = Promise.withResolvers<void>();
+  let done = 0;
+  void queue.run(() => job.promise);
+  const before = queue.share(async () => done);
+  void queue.run(() => {
+    done += 1;
+  });
+  const after = [queue.share(async () => done), queue.share(async () => done + 10)];
+  job.resolve();
+  expect(await Promise.all([before, ...after])).toEqual([0, 1, 1]);
+});

@@ -3,6 +3,7 @@
 import { expect, spyOn, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import * as disks from "../../src/state/disk.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { StateFile } from "../../src/state/state-file.ts";
@@ -34,4 +35,47 @@ test("a state file is written twice for many changes at once: the first, and the
   expect([file.isUnsaved, saves.length]).toEqual([false, 2]);
   expect(await reading).toEqual({ state: { status: "UP", weight: 100 } });
   expect(readFileSync(file.path, "utf8")).toBe(formatState({ status: "UP", weight: 100 }));
+});
+
+test("who comes to a save that others have given up has a time of its own", async () => {
+  using directory = temporaryDirectory();
+  const file = new StateFile(`${directory.path}/state.json`);
+  const held = Promise.withResolvers<void>();
+  const { replaceFile } = replacing;
+  using _ = spyOn(replacing, "replaceFile").mockImplementation(async (path, text) => {
+    await held.promise;
+    return await replaceFile(path, text);
+  });
+  const first = file.write({ status: "UP" });
+  await turn();
+  {
+    using _ = spyOn(disks, "within").mockResolvedValue(undefined);
+    expect(await file.write({ status: "DOWN" })).toEqual({ problem: disks.SILENCE });
+  }
+  const late = file.write({ status: "DRAIN" });
+  held.resolve();
+  expect(await Promise.all([first, late])).toEqual([{ saved: {} }, { saved: {} }]);
+  expect(file.isUnsaved).toBe(false);
+});
+
+test("a disk that is silent is asked nothing more: questions would pile up", async () => {
+  const disk = new disks.Disk();
+  const held = Promise.withResolvers<void>();
+  const first = disk.ask(() => held.promise);
+  await turn();
+  let asked = 0;
+  const now = performance.now() + 5000;
+  {
+    using _ = spyOn(performance, "now").mockReturnValue(now);
+    for (let i = 0; i < 3; i += 1) {
+      expect(
+        await disk.ask(async () => {
+          asked += 1;
+        }),
+      ).toBeUndefined();
+    }
+  }
+  held.resolve();
+  await first;
+  expect(await disk.ask(async () => asked)).toBe(0);
 });
