@@ -141,9 +141,11 @@ export class Agent {
     this.#stops += 1;
     log("stopping", { cause });
     if (this.#stops === 1 && this.#listeners.length > 0) await this.#tellAll();
+    // Signals that came with this one may be handled after it.
+    await Bun.sleep(1);
     const settled = this.#files.settled().then(() => true);
     for (const listener of this.#listeners) listener.stop();
-    await within(STOP_MS, Promise.resolve(this.#checks?.closed()));
+    if (this.#checks) await within(STOP_MS, this.#checks.closed());
     const isSettled = await within(SAVE_MS, settled);
     // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
     const closed = this.#control.then((close) => close()).catch(() => undefined);

@@ -32,6 +32,15 @@ describe("a stop", () => {
   );
 });
 
+test("saves what a signal has set that came with it", async () => {
+  for (let i = 0; i < 5; i += 1) {
+    await using agent = await start();
+    agent.signal("SIGUSR2");
+    expect(await agent.stop()).toBe(0);
+    expect(agent.file()).toBe(formatState({ status: "DOWN" }));
+  }
+});
+
 describe("the stop status", () => {
   testInTime("is answered until every poller has been served it", STOP, async (agent) => {
     for (let i = 0; i < 2; i += 1) {
