@@ -50,7 +50,7 @@ describe.concurrent("a disk that does not answer", () => {
       });
       const ask = (name: string) => agent.ask({ payload: `${name}\n` });
 
-      disk.hang();
+      await disk.hang();
       for (const weight of [2, 3, 4]) {
         edit(weight);
         agent.signal("SIGHUP");
@@ -70,7 +70,7 @@ describe.concurrent("a disk that does not answer", () => {
       agent.signal("SIGHUP");
       await until("read again", async () => (await ask("web")) === "UP 9%\n");
 
-      disk.hang();
+      await disk.hang();
       using _ = await Connection.open(agent.socket, "@web set status DRAIN\n");
       await until("set", async () => (await ask("web")).startsWith("DRAIN"));
       expect(await agent.stop()).toBe(1);

@@ -1,6 +1,7 @@
 import { mkdirSync, statSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { readThreads } from "../proc.ts";
 
 /**
  * A disk that can hang: a directory that bindfs shows once more, through FUSE. While bindfs is
@@ -28,8 +29,11 @@ export class HangingDisk implements AsyncDisposable {
     this.#bindfs = Bun.spawn(["bindfs", ...options, this.source, this.path]);
   }
 
-  hang(): void {
+  /** From then on it takes no request: for one that it has taken even who is killed would wait. */
+  async hang(): Promise<void> {
     this.#bindfs.kill("SIGSTOP");
+    const isStopped = (thread: string) => /^State:\s+T/m.test(thread);
+    await until("it hangs", () => readThreads(this.#bindfs.pid).every(isStopped));
   }
 
   answer(): void {

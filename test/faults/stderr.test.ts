@@ -57,7 +57,7 @@ test("stderr on a disk that hangs: the agent works on, and says later what it dr
   const disk = stack.use(await HangingDisk.mount());
   const text = () => readFileSync(`${disk.source}/log`, "utf8");
   await using agent = await startWith(openFile(stack, `${disk.path}/log`, "a"));
-  disk.hang();
+  await disk.hang();
   await worksOn(agent);
   disk.answer();
   await until("dropped lines are told", () => {
