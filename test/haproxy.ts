@@ -5,9 +5,8 @@ import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 import { until } from "../scripts/lib/until.ts";
 
 /**
- * How long (ms) HAProxy may take to show or tell something. Where the machine is so busy that it is
- * kept from running while it starts, its clock may stand still, and it checks nobody: 2.6.12 was
- * seen to wait for more than 3 s, idle, with an agent-inter of 10 ms.
+ * How long (ms) HAProxy may take to show or tell something. The clock of 2.6.12 may stand still from
+ * its start on, for up to a minute (2 of 100 starts on a busy machine): it checks nobody then.
  */
 export const PATIENCE_MS = 120_000;
 

@@ -218,11 +218,14 @@ const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>>
   },
 };
 
-/** Asks the agent on a machine again and again; `stop` returns all that came, each once. */
+/**
+ * Asks the agent on a machine again and again, as a load balancer does, which ends its side last;
+ * `stop` returns all that came, each once.
+ */
 export function startPoller(machine: Machine, port = 9777): { stop: () => Promise<string[]> } {
   const end = `/run/poller-${port}.end`;
   const script = `while
-      reply=$(socat -t60 -T60 - TCP:127.0.0.1:${port} 2>/dev/null) || reply="exit code $?"
+      reply=$(socat -u -T60 TCP:127.0.0.1:${port} - 2>/dev/null) || reply="exit code $?"
       echo "\${reply:-nothing}"
       ! [ -e ${end} ]
     do :; done | sort -u; rm ${end}`;
