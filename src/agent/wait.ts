@@ -9,16 +9,14 @@ import {
   knows,
   LEARNING_MS,
   type Problem,
-  type Scope,
+  type Question,
   type Survey,
   survey,
 } from "./survey.ts";
 
 /** What a wait is about. */
-export interface WaitOptions extends Scope {
+export interface WaitOptions extends Question {
   readonly seconds: number;
-  /** How many pollers there are at least; 0: there may be none. */
-  readonly count: number | undefined;
   readonly now: number;
   /** Whether it is that of the stop status, which no change of a state ends. */
   readonly isStop?: boolean;
