@@ -1,9 +1,8 @@
 import type { Socket, SocketHandler } from "bun";
 import { nameIn, Sent } from "../sent.ts";
 import { Crowd } from "./crowd.ts";
-import { Delay } from "./delay.ts";
 import type { Files } from "./files.ts";
-import type { Host, Reply } from "./host.ts";
+import type { Host } from "./host.ts";
 import type { Pollers } from "./pollers.ts";
 import { Telling } from "./telling.ts";
 
@@ -61,8 +60,9 @@ export class Check {
   readonly #sent = new Sent();
   /** Whether the client has closed its side: before its reply is whole, it is no load balancer. */
   #hasEnded: boolean = false;
-  #naming: Timer | undefined;
-  #reply: Reply | undefined;
+  #timer: Timer | undefined;
+  /** What it was replied, and when. */
+  #text = "";
   #repliedAt = 0;
   /** Who may have heard it; undefined: nobody, or nobody wants to know. */
   #telling: Telling | undefined;
@@ -74,11 +74,6 @@ export class Check {
     this.#address = checks.options.pollers && unmap(socket.remoteAddress);
   }
 
-  /** Whether it has sent nothing, and was given no time to. */
-  get isSilent(): boolean {
-    return this.#sent.text === "" && !this.#checks.options.host.hasServices;
-  }
-
   /** Waits for the name of a service where there are some, or replies. */
   open(): void {
     const { options, crowd } = this.#checks;
@@ -86,10 +81,7 @@ export class Check {
       this.#look();
       return;
     }
-    const readFirst = () => {
-      this.#naming = setTimeout(() => this.#look(), READ_MS);
-    };
-    this.#naming = setTimeout(readFirst, NAMING_MS);
+    this.#proceedIn(NAMING_MS);
     crowd.await(this);
   }
 
@@ -97,20 +89,14 @@ export class Check {
   read(chunk: Buffer): void {
     const { text, isWhole } = this.#sent.add(chunk);
     if (this.#phase !== "naming") return;
-    if (isWhole || this.#checks.options.host.service(nameIn(text))) this.#look();
-  }
-
-  /** Does what is due, whatever the client may still send. */
-  proceed(): void {
-    if (this.#phase === "naming") this.#look();
-    else if (this.#phase === "finishing") this.#finish(NEWLINE);
+    if (isWhole || this.#checks.options.host.find(nameIn(text))) this.#look();
   }
 
   /** The client has closed its side, perhaps before its reply is whole. */
   end(): void {
     this.#hasEnded = true;
     if (this.#phase === "lingering") this.#socket.end();
-    else this.proceed();
+    else this.#proceed();
   }
 
   /** Closes the connection of a client that has its reply; one that named no service gets none. */
@@ -129,10 +115,29 @@ export class Check {
   /** The connection is closed. */
   close(error: Error | undefined): void {
     this.#phase = "closed";
-    clearTimeout(this.#naming);
+    clearTimeout(this.#timer);
     this.#checks.crowd.delete(this);
     // A reset says nothing: it may be that of a check that timed out.
     this.#telling?.end(this.#sent.text, error === undefined, this.#checks.options.now());
+  }
+
+  /** Whether it has sent nothing, and was given no time to. */
+  get #isSilent(): boolean {
+    return this.#sent.text === "" && !this.#checks.options.host.hasServices;
+  }
+
+  /** Proceeds after a time, whatever the client may still send. */
+  #proceedIn(milliseconds: number): void {
+    this.#timer = setTimeout(() => {
+      const readsFirst = this.#phase === "naming" || this.#isSilent;
+      if (readsFirst) this.#timer = setTimeout(() => this.#proceed(), READ_MS);
+      else this.#proceed();
+    }, milliseconds);
+  }
+
+  #proceed(): void {
+    if (this.#phase === "naming") this.#look();
+    else if (this.#phase === "finishing") this.#finish(NEWLINE);
   }
 
   /** Looks at the files, if they are watched, and replies. */
@@ -140,7 +145,7 @@ export class Check {
     const { options, crowd } = this.#checks;
     const { host, watched } = options;
     this.#phase = "looking";
-    clearTimeout(this.#naming);
+    clearTimeout(this.#timer);
     crowd.add(this);
     const name = host.nameIn(this.#sent.text);
     const look = watched?.look(name);
@@ -152,9 +157,9 @@ export class Check {
 
   #answer(): void {
     if (this.#phase === "closed") return;
-    const { options, crowd, finishing } = this.#checks;
+    const { options, crowd } = this.#checks;
     const reply = options.host.replyTo(this.#sent.text);
-    this.#reply = reply;
+    this.#text = reply.text;
     // While there are too many, it is not worth the time to know who has heard it.
     if (this.#address === undefined || this.#hasEnded || crowd.isBusy) {
       this.#finish(reply.bytes);
@@ -165,7 +170,7 @@ export class Check {
     this.#socket.setNoDelay(false);
     // Half a line with a newline would be another line.
     if (this.#socket.write(reply.body) < reply.body.length) this.#socket.terminate();
-    else finishing.add(this);
+    else this.#proceedIn(FINISH_MS);
   }
 
   /** Writes what is left of a reply: it may be heard from now on. */
@@ -179,11 +184,10 @@ export class Check {
     this.#socket.shutdown();
     // Who has closed before did not wait for the reply: HAProxy always does.
     if (this.#hasEnded) this.#socket.end();
-    else if (options.pollers && this.#reply && this.#address !== undefined) {
+    else if (options.pollers && this.#address !== undefined) {
       const { pollers } = options;
-      const sent = this.isSilent ? undefined : this.#sent.text;
-      const { text } = this.#reply;
-      this.#telling = new Telling(pollers, this.#address, sent, text, this.#repliedAt);
+      const sent = this.#isSilent ? undefined : this.#sent.text;
+      this.#telling = new Telling(pollers, this.#address, sent, this.#text, this.#repliedAt);
     }
     // A part of it may have been heard.
     if (!isWhole) this.#giveUp("terminate");
@@ -206,15 +210,9 @@ export class Checks {
   readonly options: ChecksOptions;
   /** Those that are open. */
   readonly crowd = new Crowd();
-  /** Those whose reply lacks its end. */
-  readonly finishing: Delay<Check>;
 
   constructor(options: ChecksOptions) {
     this.options = options;
-    const readFirst = new Delay<Check>(READ_MS, options.now, (check) => check.proceed());
-    this.finishing = new Delay(FINISH_MS, options.now, (check) =>
-      check.isSilent ? readFirst.add(check) : check.proceed(),
-    );
   }
 
   /** What a listening socket calls. */

@@ -64,12 +64,7 @@ export class Host {
     return this.#services.keys();
   }
 
-  /** The state of a service; undefined when there is none of this name. */
-  service(name: string): Entry | undefined {
-    return this.#services.get(name);
-  }
-
-  /** The state of a service, of the host without a name. */
+  /** The state of a service, undefined when there is none of this name; of the host without one. */
   find(name: string | undefined): Entry | undefined {
     return name === undefined ? this.#own : this.#services.get(name);
   }
