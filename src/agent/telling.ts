@@ -24,7 +24,7 @@ export class Telling implements Doubt {
     const { memory } = pollers;
     if (sent) this.#poller = pollers.ask({ address, sent }, reply, at);
     if (sent === undefined) this.#doubts = memory.shared(address);
-    else this.#doubts = memory.get({ address, sent })?.written;
+    else this.#doubts = (this.#poller ?? memory.get({ address, sent }))?.written;
     this.#doubts?.add(this);
   }
 
