@@ -207,13 +207,10 @@ export class Check {
  * closed after 1 to 5 s, and earlier where there are too many.
  */
 export class Checks {
-  readonly options: ChecksOptions;
   /** Those that are open. */
   readonly crowd = new Crowd();
 
-  constructor(options: ChecksOptions) {
-    this.options = options;
-  }
+  constructor(readonly options: ChecksOptions) {}
 
   /** What a listening socket calls. */
   handler(): SocketHandler<Check> {

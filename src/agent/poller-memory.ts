@@ -29,11 +29,8 @@ export class PollerMemory {
     yield* this.#others;
   }
 
-  /** One that asks now. */
   get(asker: Asker): Poller | undefined {
-    const poller = this.#all.get(keyOf(asker));
-    if (poller) this.place(poller);
-    return poller;
+    return this.#all.get(keyOf(asker));
   }
 
   /** Whether it is remembered, and was not forgotten. */

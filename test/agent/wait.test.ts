@@ -153,7 +153,10 @@ describe("an error says", () => {
 
   test("that no load balancer has asked, where only a person has", () => {
     const bench = new Bench().check([0], "10.0.0.9");
-    expect(bench.wait(3)).toStartWith("error: after 0 s: no load balancer has asked; with ");
+    const hint = "; with `wait SECONDS 0` that is no error";
+    expect(bench.wait(3)).toBe(`error: after 0 s: no load balancer has asked${hint}`);
+    const young = new Bench({ age: 0 }).wait(1);
+    expect(young).toBe("error: after 0 s: no load balancer has asked");
   });
 
   test("of a named one that it has to ask twice, and perhaps for this service yet", () => {
