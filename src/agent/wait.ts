@@ -14,6 +14,9 @@ import {
   survey,
 } from "./survey.ts";
 
+/** How often a wait looks whether it has ended, in milliseconds. */
+const LOOK_MS = 100;
+
 /** What a wait is about. */
 export interface WaitOptions extends Question {
   readonly seconds: number;
@@ -61,6 +64,15 @@ export class Wait {
       const entry = host.find(each);
       if (entry) this.#statuses.set(each, entry.state.status);
     }
+  }
+
+  /** Looks until it has ended; undefined: nobody waits any more. */
+  async run(now: () => number, isOver: () => boolean): Promise<WaitEnd | undefined> {
+    for (; !isOver(); await Bun.sleep(LOOK_MS)) {
+      const end = this.look(now());
+      if (end) return end;
+    }
+    return undefined;
   }
 
   /** Looks whether it has ended: all know, the status has changed, or its time is over. */
