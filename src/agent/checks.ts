@@ -19,12 +19,12 @@ const NAMING_MS = 250;
 const READ_MS = 1;
 
 /**
- * How long after the rest of a reply its newline and the end of the connection follow (ms). HAProxy
- * then reads both at once and closes cleanly, which tells that it has got them; HAProxy 2.6 resets
- * a connection whose end comes later than the line (959 of 959 checks closed cleanly so, a tenth
- * otherwise).
+ * How long a reply waits where it matters who gets it (ms). HAProxy closes cleanly, which tells that
+ * it has got the reply, only if the end of the connection is there when it reads the line: it has
+ * gone to sleep by then, and mostly takes longer to wake up than that end to follow. The line itself
+ * comes in one piece: HAProxy 2.6 may take the beginning of one for all of it.
  */
-const FINISH_MS = 2;
+const PAUSE_MS = 2;
 
 /** How checks are answered. */
 export interface ChecksOptions {
@@ -39,12 +39,10 @@ export interface ChecksOptions {
 
 /**
  * Where a check stands. It waits for a service's name (`naming`), for a look at the files
- * (`looking`) and for the end of its reply (`finishing`), each only where it must; then for its
- * client to close (`lingering`).
+ * (`looking`) and for HAProxy to sleep (`pausing`), each only where it must; then for its client to
+ * close (`lingering`).
  */
-type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
-
-const NEWLINE = new TextEncoder().encode("\n");
+type Phase = "naming" | "looking" | "pausing" | "lingering" | "closed";
 
 /**
  * A check: a connection from its opening to its close. Once it has its reply it is only half
@@ -58,11 +56,9 @@ export class Check {
   /** Undefined where nobody wants to know it, or the client has gone already. */
   readonly #address: string | undefined;
   readonly #sent = new Sent();
-  /** Whether the client has closed its side: before its reply is whole, it is no load balancer. */
+  /** Whether the client has closed its side: before it has a reply, it is no load balancer. */
   #hasEnded: boolean = false;
   #timer: Timer | undefined;
-  /** What it was replied, and when. */
-  #text = "";
   #repliedAt = 0;
   /** Who may have heard it; undefined: nobody, or nobody wants to know. */
   #telling: Telling | undefined;
@@ -92,7 +88,7 @@ export class Check {
     if (isWhole || this.#checks.options.host.find(nameIn(text))) this.#look();
   }
 
-  /** The client has closed its side, perhaps before its reply is whole. */
+  /** The client has closed its side, perhaps before it has a reply. */
   end(): void {
     this.#hasEnded = true;
     if (this.#phase === "lingering") this.#socket.end();
@@ -137,7 +133,7 @@ export class Check {
 
   #proceed(): void {
     if (this.#phase === "naming") this.#look();
-    else if (this.#phase === "finishing") this.#finish(NEWLINE);
+    else if (this.#phase === "pausing") this.#reply();
   }
 
   /** Looks at the files, if they are watched, and replies. */
@@ -157,40 +153,34 @@ export class Check {
 
   #answer(): void {
     if (this.#phase === "closed") return;
-    const { options, crowd } = this.#checks;
-    const reply = options.host.replyTo(this.#sent.text);
-    this.#text = reply.text;
     // While there are too many, it is not worth the time to know who has heard it.
-    if (this.#address === undefined || this.#hasEnded || crowd.isBusy) {
-      this.#finish(reply.bytes);
+    if (this.#address === undefined || this.#hasEnded || this.#checks.crowd.isBusy) {
+      this.#reply();
       return;
     }
-    this.#phase = "finishing";
-    // Where the round trip is longer, both parts leave as one segment.
-    this.#socket.setNoDelay(false);
-    // Half a line with a newline would be another line.
-    if (this.#socket.write(reply.body) < reply.body.length) this.#socket.terminate();
-    else this.#proceedIn(FINISH_MS);
+    this.#phase = "pausing";
+    this.#proceedIn(PAUSE_MS);
   }
 
-  /** Writes what is left of a reply: it may be heard from now on. */
-  #finish(rest: Uint8Array): void {
+  /** Writes the reply and the end of the connection: it may be heard from now on. */
+  #reply(): void {
     const { options, crowd } = this.#checks;
+    const { host, pollers, now } = options;
+    const { bytes, text } = host.replyTo(this.#sent.text);
     this.#phase = "lingering";
-    this.#repliedAt = options.now();
+    this.#repliedAt = now();
     crowd.await(this);
-    const isWhole = this.#socket.write(rest) === rest.length;
     this.#socket.timeout(1);
+    const length = this.#socket.write(bytes);
     this.#socket.shutdown();
     // Who has closed before did not wait for the reply: HAProxy always does.
     if (this.#hasEnded) this.#socket.end();
-    else if (options.pollers && this.#address !== undefined) {
-      const { pollers } = options;
+    else if (pollers && this.#address !== undefined) {
       const sent = this.#isSilent ? undefined : this.#sent.text;
-      this.#telling = new Telling(pollers, this.#address, sent, this.#text, this.#repliedAt);
+      this.#telling = new Telling(pollers, this.#address, sent, text, this.#repliedAt);
     }
     // A part of it may have been heard.
-    if (!isWhole) this.#giveUp("terminate");
+    if (length < bytes.length) this.#giveUp("terminate");
   }
 
   /** Closes the connection: that says nothing of what its client has heard. */

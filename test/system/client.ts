@@ -1,7 +1,6 @@
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { converse } from "../../src/commands/conversation.ts";
-import { PATIENCE_MS } from "../haproxy.ts";
 
 /** Sends a command to the control socket, as `hapgent ctl` does, and returns the answer. */
 export async function tell({ socket }: AgentProcess, command: string): Promise<string> {
@@ -29,12 +28,7 @@ export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
  * no other line is expected. One of a test that has ended may ask yet, on a port that this agent was
  * given after it.
  */
-export async function settled(
-  agent: AgentProcess,
-  count: number,
-  limit = Infinity,
-  patience = PATIENCE_MS,
-): Promise<void> {
+export async function settled(agent: AgentProcess, count: number, limit = Infinity): Promise<void> {
   let rows: PollerRow[] = [];
   const what = () => `${count} pollers; the last were ${JSON.stringify(rows)}`;
   const isSettled = ({ isServed, interval }: PollerRow) => isServed && (interval ?? limit) < limit;
@@ -42,5 +36,5 @@ export async function settled(
     rows = await listPollers(agent);
     return rows.filter(isSettled).length >= count;
   };
-  await until(what, areThere, patience);
+  await until(what, areThere);
 }
