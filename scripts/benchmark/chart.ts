@@ -1,6 +1,3 @@
-// Draws the chart of a result beside it: bun run charts scripts/benchmark/results/VERSION.json
-import { readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import type { Result } from "./result.ts";
 
 // Nothing is drawn behind the chart: GitHub shows it on white or, to those who want it dark, on
@@ -32,18 +29,6 @@ const TICK = 2;
 const LABEL = 16;
 
 type Point = readonly [x: number, y: number];
-
-if (import.meta.main) {
-  const [file] = process.argv.slice(2);
-  if (file === undefined) throw new Error("expected the path of a result");
-  drawChart(file);
-}
-
-/** Draws the chart of a result into the directory of its file. */
-export function drawChart(file: string): void {
-  const result: Result = JSON.parse(readFileSync(file, "utf8"));
-  writeFileSync(join(dirname(file), "memory.svg"), formatMemory(result));
-}
 
 /** Private memory over checks, as the text of an SVG file. */
 export function formatMemory({ subjects }: Result): string {

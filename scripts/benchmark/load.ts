@@ -53,7 +53,7 @@ export async function measureLoads(
       await using program = await launch(subject);
       const add = measurements.add.bind(measurements, subject.name);
       add("loadedGrowthMB", await runSteps(add, program, STEPS));
-      add("loadedRssAnonMB", readMemory(program.pid).rssAnon);
+      add("loadedRssAnonMB", readMemory(program.pid));
       add("loadedThreads", readUsage(program.pid).threads);
     }
   }
@@ -73,7 +73,7 @@ async function runSteps(
   steps: readonly Step[],
 ): Promise<number> {
   pin(program.pid, SERVER_CPU);
-  const before = readMemory(program.pid).rssAnon;
+  const before = readMemory(program.pid);
   let [checks, failed] = [0, 0];
   add(0, before);
   for (const step of steps) {
@@ -82,16 +82,16 @@ async function runSteps(
     const cpu = readCpu(program.pid) - cpuBefore;
     failed += load.failed;
     checks += step.checks;
-    add(checks, readMemory(program.pid).rssAnon);
+    add(checks, readMemory(program.pid));
     if (!step.isTimed) continue;
     add("cpuMicros32", (cpu / step.checks) * 1e6);
     add("checksPerSecond32", step.checks / load.seconds);
     add("clientBusy32", (load.cpuSeconds / load.seconds) * 100);
   }
-  let least = readMemory(program.pid).rssAnon;
+  let least = readMemory(program.pid);
   for (let reading = 1; reading <= READINGS; reading += 1) {
     failed += (await runClient(program.port, BETWEEN)).failed;
-    least = Math.min(least, readMemory(program.pid).rssAnon);
+    least = Math.min(least, readMemory(program.pid));
   }
   add("failedChecks", failed);
   return least - before;

@@ -43,7 +43,7 @@ export function makeResult(measurements: Measurements, subjects: readonly Subjec
   };
 }
 
-/** Writes a result, and returns the path of its file; its chart belongs beside it. */
+/** Writes a result, and returns the path of its file. */
 export function writeResult(result: Result, isRelease: boolean): string {
   const file = `${RESULTS}${isRelease ? version : "latest/result"}.json`;
   mkdirSync(dirname(file), { recursive: true });

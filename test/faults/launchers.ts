@@ -1,9 +1,9 @@
 import { chmodSync, copyFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { readThreads } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { readThreads } from "../proc.ts";
 
 let copy: string | undefined;
 
