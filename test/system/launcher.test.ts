@@ -8,6 +8,7 @@ import { LAUNCH } from "../../scripts/lib/launchers.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { UNPRIVILEGED } from "../faults/launchers.ts";
 
 const SCRIPT = LAUNCH.join("\n");
 
@@ -86,7 +87,7 @@ describe.each(["dash", "bash", "busybox sh"])("with %s as sh", (shell) => {
 });
 
 test("a shell that cannot fork does not end as with a wrong setting", async () => {
-  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-  const { exitCode } = await outcome([...user, "prlimit", "--nproc=0", "dash", "-c", SCRIPT]);
+  const alone = [...UNPRIVILEGED, "prlimit", "--nproc=0"];
+  const { exitCode } = await outcome([...alone, "dash", "-c", SCRIPT]);
   expect(exitCode).toBe(1);
 });

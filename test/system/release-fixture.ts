@@ -2,19 +2,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { outcome, output } from "../../scripts/lib/shell.ts";
 
-/** What a finished command wrote, both streams together, and how it ended. */
-export interface Ended {
-  readonly text: string;
-  readonly exitCode: number;
-}
-
-/** Runs a command to its end. */
-export async function runToEnd(
-  command: string[],
-  env: Record<string, string> = {},
-  cwd?: string,
-): Promise<Ended> {
-  const { stdout, stderr, exitCode } = await outcome(command, { env, cwd, limit: 300 });
+/** Runs a command to its end; tells what it wrote, both streams together, and how it ended. */
+export async function runToEnd(command: string[], env: Record<string, string> = {}, cwd?: string) {
+  const { stdout, stderr, exitCode } = await outcome(command, { env, cwd });
   return { text: stdout + stderr, exitCode };
 }
 

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { readKeys, SIGNERS } from "../../scripts/verify.ts";
 import { type Key, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
 const NAME = "hapgent-1.2.3-linux-x64";
@@ -68,10 +67,4 @@ describe.concurrent("it is not, and told why", () => {
     const text = `RELEASE: NOT verified: no release key is published: ${signers} has none\n`;
     expect(await verifyAfter(() => undefined, signers)).toEqual({ text, exitCode: 1 });
   });
-});
-
-test("deploy/allowed_signers has comments, and keys that may sign files and nothing else", () => {
-  for (const line of readKeys(SIGNERS)) {
-    expect(line).toMatch(/^hapgent ([a-z-]+="[^"]*",)*namespaces="file"[^ ]* (sk-)?ssh-ed25519/);
-  }
 });
