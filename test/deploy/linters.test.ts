@@ -2,10 +2,9 @@
 // package, of the alerts and of the bill of materials are beside their other tests.
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { git } from "../../scripts/lib/git.ts";
-import { outcome, output, ROOT } from "../../scripts/lib/shell.ts";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { outcome, ROOT } from "../../scripts/lib/shell.ts";
 import { listFiles } from "../repository.ts";
+import { baseTree } from "./release.ts";
 import { runUnpacked, unpackPackages } from "./unpack.ts";
 
 const FILES = listFiles();
@@ -35,10 +34,6 @@ test.each([
 test("reuse: every file says whose it is, and by which license", async () => {
   // That of Debian 12 does not know REUSE.toml.
   const root = await unpackPackages("trixie", "reuse", "?essential");
-  using directory = temporaryDirectory();
-  const files = git("ls-files", "-z", "--cached", "--others", "--exclude-standard");
-  const copy = 'tar --create --null --ignore-failed-read --files-from=- | tar --extract -C "$0"';
-  await output(["sh", "-c", copy, directory.path], { input: files });
   const lint = ["reuse", "--root", "/srv", "lint", "--quiet"];
-  expect(await runUnpacked(root, directory.path, lint)).toEqual(CLEAN);
+  expect(await runUnpacked(root, await baseTree(), lint)).toEqual(CLEAN);
 });
