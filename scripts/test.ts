@@ -98,7 +98,11 @@ const { values: options, positionals: names } = parseArgs({
 });
 // The tests inherit it.
 if (options.full) process.env["HAPGENT_TEST_FULL"] = "1";
-const suites = names.map((name) => [name, findSuite(name)] as const);
+const suites = names.map((name) => {
+  const suite = SUITES[name];
+  if (suite) return [name, suite] as const;
+  throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
+});
 // All that is missing is said before anything runs.
 const tools = Object.assign({}, ...suites.map(([, suite]) => suite.tools ?? {}));
 await needTools(tools, `the tests of ${names.join(", ")}`);
@@ -127,12 +131,6 @@ async function check(): Promise<Result> {
   if (exitCode === 0) return { passed: 1, failed: 0 };
   console.log(stdout + stderr);
   return { passed: 0, failed: 1 };
-}
-
-function findSuite(name: string): Suite {
-  const suite = SUITES[name];
-  if (suite) return suite;
-  throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
 }
 
 async function runSuite(name: string, suite: Suite): Promise<Result> {
