@@ -1,7 +1,7 @@
 // Runs suites of tests: bun scripts/test.ts check unit system faults [--full] [--prepare]
 //
 // Installs what they need and lacks. A file that passes is one line, and the last line sums up all.
-// With --full the fault battery has its full counts, for minutes, and what was measured is shown.
+// With --full the fault battery has its full counts, for minutes.
 // With --prepare it only installs and builds what the suites need.
 import { parseArgs } from "node:util";
 import { outcome, ROOT, run } from "./lib/shell.ts";
@@ -140,6 +140,5 @@ async function runSuite(name: string, suite: Suite): Promise<Result> {
   const { beside = [] } = suite;
   const files = findFiles(suite.directories).filter((file) => !beside.includes(file));
   const lanes = [files, ...beside.map((file) => [file])];
-  const play = (lane: string[]) => runFiles(lane, { ...suite, showsOutput: options.full });
-  return addUp(await Promise.all(lanes.map(play)));
+  return addUp(await Promise.all(lanes.map((lane) => runFiles(lane, suite))));
 }

@@ -19,6 +19,6 @@ test.each([
   using directory = temporaryDirectory();
   const file = `${directory.path}/some.test.ts`;
   writeFileSync(file, text);
-  const result = await runFiles([file], { showsOutput: false, print: () => undefined });
+  const result = await runFiles([file], { print: () => undefined });
   expect(result).toEqual({ passed, failed });
 });
