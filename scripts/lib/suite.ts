@@ -17,8 +17,6 @@ export interface SuiteOptions {
   readonly jobs?: number;
   /** Variables that the tests read. */
   readonly env?: Record<string, string>;
-  /** Takes each line that is shown. */
-  readonly print?: (line: string) => void;
 }
 
 /** Seconds after which a file is killed, whatever its tests do. */
@@ -43,7 +41,7 @@ export async function runFiles(
 }
 
 async function runFile(file: string, options: SuiteOptions): Promise<Result> {
-  const { timeout = 5000, env = {}, print = console.log } = options;
+  const { timeout = 5000, env = {} } = options;
   using directory = temporaryDirectory();
   const report = join(directory.path, "junit.xml");
   const start = performance.now();
@@ -58,8 +56,8 @@ async function runFile(file: string, options: SuiteOptions): Promise<Result> {
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const { passed, failed } = readResult(report, exitCode === 0);
   const sign = failed === 0 ? "ok  " : "FAIL";
-  print(`  ${sign} ${file}: ${passed} passed, ${failed} failed, ${seconds} s`);
-  if (failed > 0) print(stdout + stderr);
+  console.log(`  ${sign} ${file}: ${passed} passed, ${failed} failed, ${seconds} s`);
+  if (failed > 0) console.log(stdout + stderr);
   return { passed, failed };
 }
 
