@@ -7,7 +7,7 @@ import { measureIdle } from "./idle.ts";
 import { launch } from "./launch.ts";
 import { judge } from "./limits.ts";
 import { measureLoads, measureMillion } from "./load.ts";
-import { formatVerdict, makeResult, printFigures, writeResult } from "./result.ts";
+import { makeResult, printFigures, writeResult } from "./result.ts";
 import { measureServices } from "./services.ts";
 import { buildSubjects, listSubjects, measureSizes, type SubjectName } from "./subjects.ts";
 
@@ -56,7 +56,7 @@ const verdicts = judge(measurements);
 console.log(`\nhapgent ${result.version} (${result.commit}), ${result.machine}`);
 console.log(`Medians (least..greatest); rounds of load: ${LOAD_ROUNDS}\n`);
 printFigures(result);
-console.log(["", ...verdicts.map(formatVerdict), "", `written to ${file}`].join("\n"));
+console.log(["", ...verdicts.map(({ line }) => line), "", `written to ${file}`].join("\n"));
 
 if (options.check) {
   const checked = verdicts.filter(({ isShownOnly }) => !isShownOnly);
