@@ -1,10 +1,5 @@
 import { readIfThere } from "../scripts/lib/proc.ts";
 
-/** The name of a process: that of the program that it last became; none once it is gone. */
-export function readName(pid: number): string {
-  return readIfThere(`/proc/${pid}/comm`).trimEnd();
-}
-
 /** The processes that a process has started and that still run. */
 export function readChildren(pid: number): number[] {
   const text = readIfThere(`/proc/${pid}/task/${pid}/children`);

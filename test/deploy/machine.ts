@@ -1,9 +1,10 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { readIfThere } from "../../scripts/lib/proc.ts";
 import { type CommandOptions, type Output, outcome, output } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { readChildren, readName } from "../proc.ts";
+import { readChildren } from "../proc.ts";
 import { makeOnce } from "./once.ts";
 
 /**
@@ -95,7 +96,7 @@ export class Machine implements AsyncDisposable {
     this.leader = await until("the machine's first process", () => {
       const [child] = readChildren(process.pid);
       // Until the last step of the boot script its first process is a shell.
-      const isInit = child !== undefined && /^(systemd|init|sleep)$/.test(readName(child));
+      const isInit = /^(systemd|init|sleep)$/m.test(readIfThere(`/proc/${child}/comm`));
       return isInit ? child : undefined;
     });
     await until(`${this.init} has booted`, () => hasBooted(this), DEADLINE);

@@ -30,13 +30,11 @@ export async function writeRelease(
   key?: Key,
 ): Promise<void> {
   mkdirSync(directory, { recursive: true });
-  const lines: string[] = [];
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(directory, name), content);
-    const sum = new Bun.CryptoHasher("sha256").update(content).digest("hex");
-    lines.push(`${sum}  ${name}\n`);
   }
-  writeFileSync(join(directory, "SHA256SUMS"), lines.join(""));
+  const sums = await output(["sha256sum", ...Object.keys(files)], { cwd: directory });
+  writeFileSync(join(directory, "SHA256SUMS"), `${sums}\n`);
   if (key) await sign(join(directory, "SHA256SUMS"), key);
 }
 
