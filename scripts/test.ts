@@ -10,9 +10,7 @@ import { needTools } from "./lib/tools.ts";
 
 /** The Debian packages that a suite needs, by the commands that they bring. */
 const SYSTEM_TOOLS = {
-  ...byOwnName(
-    "busybox curl dash fish git gzip haproxy mount openssl shellcheck socat wget zsh zstd",
-  ),
+  ...byOwnName("busybox curl dash fish git gzip haproxy mount openssl socat wget zsh zstd"),
   ...{ prlimit: "util-linux", setpriv: "util-linux", unshare: "util-linux" },
   ...{ script: "bsdutils", "ssh-keygen": "openssh-client" },
 };
@@ -27,7 +25,7 @@ const FAULT_TOOLS = {
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
   ...byOwnName("ansible-lint buildah iptables mandoc mmdebstrap patchelf podman podman-compose"),
-  ...byOwnName("rpmlint runc yamllint"),
+  ...byOwnName("rpmlint runc shellcheck yamllint"),
   ...{ nsenter: "util-linux", ip: "iproute2", "ansible-playbook": "ansible-core" },
   ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", rpmbuild: "rpm" },
   ...{ promtool: "prometheus", nft: "nftables", "qemu-aarch64-static": "qemu-user-static" },

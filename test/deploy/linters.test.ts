@@ -22,6 +22,11 @@ function isShell(path: string): boolean {
 
 test.each([
   ["shellcheck", isShell, "deploy/install.sh"],
+  [
+    "shellcheck --shell=sh --exclude=SC2016",
+    (path: string) => /^deploy\/scripts\/follow\/[a-z-]+$/.test(path),
+    "deploy/scripts/follow/load",
+  ],
   ["mandoc -T lint -W warning", (path: string) => /\/man\//.test(path), "deploy/man/hapgent.8"],
   ["yamllint --strict", (path: string) => /\.ya?ml$/.test(path), ".github/workflows/release.yml"],
 ])("%s", async (command, isMeant, one) => {
