@@ -9,18 +9,10 @@ export async function tell({ socket }: AgentProcess, command: string): Promise<s
   return answer;
 }
 
-/** A row of `show pollers`. */
+/** What counts of a row of `show pollers`. */
 interface PollerRow {
-  readonly address: string;
-  readonly sent: string | null;
   readonly interval: number | null;
   readonly isServed: boolean;
-  readonly why: string;
-}
-
-/** Who asks, as the agent knows it. */
-export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
-  return JSON.parse(await tell(agent, "show pollers"));
 }
 
 /**
@@ -33,7 +25,7 @@ export async function settled(agent: AgentProcess, count: number, limit = Infini
   const what = () => `${count} pollers; the last were ${JSON.stringify(rows)}`;
   const isSettled = ({ isServed, interval }: PollerRow) => isServed && (interval ?? limit) < limit;
   const areThere = async () => {
-    rows = await listPollers(agent);
+    rows = JSON.parse(await tell(agent, "show pollers"));
     return rows.filter(isSettled).length >= count;
   };
   await until(what, areThere);
