@@ -25,6 +25,6 @@ export class Delay<T> {
       this.#run(next.item);
       next = this.#items[0];
     }
-    if (next) setTimeout(() => this.#runDue(), Math.max(1, next.due - this.#now()));
+    if (next) setTimeout(() => this.#runDue(), next.due - this.#now());
   }
 }

@@ -131,7 +131,7 @@ describe("an interruption", () => {
       const run = world.run();
       world.interrupt();
       expect(said).toEqual([
-        expect.stringMatching(/ interrupted: ends once .* \(again: at once\)$/),
+        expect.stringMatching(/^(\d\d:){2}\d\d interrupted: ends once .* \(again: at once\)$/),
       ]);
       if (isTwice) world.interrupt();
       else rmSync(file);
