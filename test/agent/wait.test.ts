@@ -202,6 +202,10 @@ describe("forget", () => {
     expect(bench.forget(30, "2001:DB8:0::2")).toBe("ok forgotten: 2 pollers of 2001:DB8:0::2");
     expect(bench.wait(30)).toStartWith("ok served to 1 poller");
     expect(bench.forget(30, "10.0.0.1")).toBe(`ok forgotten: 1 poller of 10.0.0.1; ${asks}`);
+    bench.check([29], "10.0.0.3");
+    expect(bench.forget(30, "10.0.0.3")).toBe(
+      "ok forgotten: 1 poller of 10.0.0.3; it still asks (1 s ago), and counts again when it does",
+    );
     expect(bench.forget(30, "web\n")).toBe('error: no poller has the address "web\\n"');
   });
 
