@@ -1,8 +1,9 @@
 // Breaks src/ in small ways, one at a time, and counts how many of them the unit tests notice:
 //   bun scripts/mutate.ts [COUNT] [SEED] [--jobs N]
 // A condition is negated, a number or a comparison changed, a statement removed. What survives is
-// printed: a rule that no unit test holds. With N jobs, as many as there are processors if not
-// given, so many copies of the repository are broken at a time.
+// printed: a rule that no unit test holds. A number changes by one, a time tenfold: tests assert no
+// milliseconds, so none can know 5001 ms from 5000, but one has to know 50000. With N jobs, as many
+// as there are processors if not given, so many copies of the repository are broken at a time.
 import { cpSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -19,10 +20,11 @@ const MUTATIONS: readonly (readonly [of: RegExp, by: (...groups: string[]) => st
   [/ === /, () => " !== "],
   [/ !== /, () => " === "],
   [/ && /, () => " || "],
-  // A constant is changed.
+  // A constant is changed: by one, a time or what converts one tenfold.
   [
-    /(?<![\w.#"'`-])(\d[\d_]*)(?![\w.:"'`])/,
-    (digits = "") => `${Number(digits.replaceAll("_", "")) + 1}`,
+    /(_MS = )?(?<![\w.#"'`-])(\d[\d_]*)(?![\w.:"'`])/,
+    (_, time = "", digits = "") =>
+      time || digits === "1000" ? `${time}${digits}0` : `${Number(digits.replaceAll("_", "")) + 1}`,
   ],
   [/ < /, () => " <= "],
   [/ > /, () => " >= "],

@@ -49,7 +49,7 @@ export function suggest(nearest: string | undefined): string {
  */
 function measureDistance(one: string, other: string): number {
   const rows = [Array.from({ length: other.length + 1 }, (_, j) => j)];
-  const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Infinity;
   for (let i = 1; i <= one.length; i += 1) {
     rows[i] = [i];
     for (let j = 1; j <= other.length; j += 1) {

@@ -4,7 +4,7 @@ import { formatAddress, parseAddress } from "../src/address.ts";
 
 test.each([
   ["127.0.0.1:80", { ip: "127.0.0.1", port: 80 }],
-  ["[::1]:9777", { ip: "::1", port: 9777 }],
+  ["[::1]:7", { ip: "::1", port: 7 }],
   ["localhost:65536", undefined],
   ["::1:9777", undefined],
   [":9777", undefined],

@@ -39,6 +39,7 @@ test.each([
   ["HAPGENT_SERVICES", "", "the path of a directory"],
   ["HAPGENT_REPLY", "whole", "exact or full"],
   ["HAPGENT_WATCH", "yes", "off or on"],
+  ["HAPGENT_TUNE", "no", "off or on"],
   ["HAPGENT_SOCKET", "x".repeat(108), "the path of a socket, 1 to 107 bytes"],
   ["HAPGENT_STOP_STATUS", "down", "one of UP, DOWN, READY, DRAIN, FAIL, MAINT, STOPPED"],
   ["HAPGENT_STOP_GRACE", "7.5", "an integer from 1 to 3600"],

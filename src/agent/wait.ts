@@ -49,7 +49,8 @@ export interface WaitEnd {
  */
 export class Wait {
   readonly #statuses = new Map<string | undefined, Status>();
-  #version: number;
+  /** That of the replies at the last look. */
+  #version: number | undefined;
   /** Those that stood in the way of the last look at all. */
   #hurdles: Poller[] = [];
   /** When all are looked at next, if no reply changes before (ms). */
@@ -57,7 +58,6 @@ export class Wait {
 
   constructor(readonly options: WaitOptions) {
     const { host, pollers, name, now, isStop } = options;
-    this.#version = host.version;
     pollers.sweep(now);
     if (isStop) return;
     for (const each of [undefined, ...(name === undefined ? host.names() : [name])]) {

@@ -19,7 +19,7 @@ export function findSlowest(answer: string): Balancer | undefined {
     JSON.parse(answer);
   const [slowest] = rows
     .filter(({ counts, why }) => counts && why !== "new")
-    .map(({ address, interval }) => ({ address, interval: Math.round((interval ?? 0) * 10) / 10 }))
+    .map(({ address, interval }) => ({ address, interval: Math.round(Number(interval) * 10) / 10 }))
     .toSorted((one, other) => other.interval - one.interval);
   return slowest?.interval ? slowest : undefined;
 }

@@ -42,16 +42,17 @@ export function handle(name: SignalName, run: () => void): void {
 
 /** The signals that whoever started this process has it ignore. */
 export function listIgnored(): SignalName[] {
-  let mask = 0;
+  const names = Object.keys(NUMBERS) as SignalName[];
   try {
     const text = readFileSync("/proc/self/status", "latin1");
     // The lower half is enough: these are all below 32.
-    mask = Number.parseInt(/^SigIgn:\s*[\da-f]*([\da-f]{8})$/m.exec(text)?.[1] ?? "0", 16);
+    const half = /^SigIgn:\s*[\da-f]*([\da-f]{8})$/m.exec(text)?.[1] ?? "";
+    const mask = Number.parseInt(half, 16);
+    return names.filter((name) => (mask >>> (NUMBERS[name] - 1)) % 2 === 1);
   } catch {
     // Without /proc nothing is known to be ignored.
+    return [];
   }
-  const names = Object.keys(NUMBERS) as SignalName[];
-  return names.filter((name) => (mask >>> (NUMBERS[name] - 1)) % 2 === 1);
 }
 
 function hasTerminal(): boolean {

@@ -56,7 +56,8 @@ class Scanner {
 
   /** The next character that is no white space, which is skipped. */
   #next(): string | undefined {
-    this.#at += this.#peek(/[ \t\r\n]*/y)?.length ?? 0;
+    const space = this.#peek(/[ \t\r\n]*/y) ?? "";
+    this.#at += space.length;
     return this.#text[this.#at];
   }
 

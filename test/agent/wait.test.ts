@@ -178,24 +178,22 @@ describe("an error says", () => {
   });
 });
 
-test("a wait looks at all pollers only when nobody is left that does not know", () => {
+test("a wait looks at all pollers only when nobody is left that does not know, and then rarely", () => {
   const bench = new Bench();
   for (let i = 0; i < 100; i += 1) bench.check([0, 1, 2], `10.0.0.${i}`);
   const { host, pollers } = bench.at(3).set("DRAIN");
-  const wait = new Wait({
-    host,
-    pollers,
-    name: undefined,
-    count: undefined,
-    seconds: 600,
-    now: 3000,
-  });
+  const options = { host, pollers, name: undefined, seconds: 600 };
+  const wait = new Wait({ ...options, count: undefined, now: 3000 });
   using asked = spyOn(host, "replyTo");
   for (let i = 0; i < 100; i += 1) expect(wait.look(3000 + i * 100)).toBeUndefined();
   // All of them once or twice, and one a look.
   expect(asked.mock.calls.length).toBeLessThan(1000);
   for (let i = 0; i < 100; i += 1) bench.check([13], `10.0.0.${i}`);
   expect(wait.look(30_000)).toMatchObject({ problem: undefined });
+  asked.mockClear();
+  const more = new Wait({ ...options, count: 101, now: 30_000 });
+  for (let i = 0; i < 100; i += 1) expect(more.look(30_000 + i * 10)).toBeUndefined();
+  expect(asked.mock.calls.length).toBeLessThan(10_000);
 });
 
 describe("forget", () => {
@@ -207,6 +205,10 @@ describe("forget", () => {
     expect(bench.forget(30, "2001:DB8:0::2")).toBe("ok forgotten: 2 pollers of 2001:DB8:0::2");
     expect(bench.wait(30)).toStartWith("ok served to 1 poller");
     expect(bench.forget(30, "10.0.0.1")).toBe(`ok forgotten: 1 poller of 10.0.0.1; ${asks}`);
+    bench.check([29], "10.0.0.3");
+    expect(bench.forget(30, "10.0.0.3")).toBe(
+      "ok forgotten: 1 poller of 10.0.0.3; it still asks (1 s ago), and counts again when it does",
+    );
     expect(bench.forget(30, "web\n")).toBe('error: no poller has the address "web\\n"');
   });
 

@@ -1,6 +1,7 @@
 // `ctl` sends one line to the control socket and prints the line that answers it: an error on
 // stderr, a list as a table on a terminal, nothing that a terminal obeys.
 import { expect, test } from "bun:test";
+import { stopTimers, turn } from "../contract/here.ts";
 import { run, serve } from "./captured.ts";
 
 test.each([
@@ -70,6 +71,24 @@ test.each([
   using server = serve(["ok\n"]);
   await run(["ctl", ...words], server.env);
   expect(server.seen.got).toEqual([line]);
+});
+
+test.each([
+  ["help", 10],
+  ["wait 30", 40],
+  ["@web wait 30 1", 40],
+])("%s has %i s for its answer", async (line, seconds) => {
+  using silent = serve([], { isClosing: false });
+  using timers = stopTimers();
+  let isOver = false;
+  const ended = run(`ctl ${line}`, silent.env).finally(() => {
+    isOver = true;
+  });
+  while (silent.seen.got.length === 0) await turn();
+  await timers.pass(seconds * 1000 - 1);
+  expect(isOver).toBe(false);
+  await timers.pass(1);
+  expect((await ended).err).toEndWith(`: nothing within ${seconds} s`);
 });
 
 test("where there is no agent, or no socket is set, it says so", async () => {

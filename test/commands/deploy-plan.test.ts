@@ -43,6 +43,7 @@ test.each([
   [["--pollers=all", ...V42], '--pollers: expected a number from 0 to 4096, got "all"'],
   [["--status=DOWN", ...V42], '--status: expected DRAIN or MAINT, got "DOWN"'],
   [["--drain=5", ...V42], "--drain needs --port PORT beside it"],
+  [["--drain=5", "--port=0", ...V42], '--port: expected a port from 1 to 65535, got "0"'],
   [["@../x", ...V42], '@SERVICE: expected the name of a service, got "@../x"'],
   [["fürs neue", "true"], "REASON: expected 1 to 80 printable ASCII characters, got"],
   [["x".repeat(81), "true"], "REASON: expected 1 to 80 printable ASCII characters, got"],

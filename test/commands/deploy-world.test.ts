@@ -81,6 +81,16 @@ test.each<[string, number, Partial<Plan>, RegExp]>([
   expect(`${await start({ url: `${service.url}`, ...plan }).world.probe()}`).toMatch(silence);
 });
 
+test("a connection that the agent has closed is known: what it held is free", async () => {
+  using agent = serve(["ok held\n"]);
+  const { answer, closed } = await start({}, undefined, agent.env.HAPGENT_SOCKET).world.send(
+    "",
+    60,
+  );
+  expect(answer).toBe("ok held");
+  await closed;
+});
+
 test("programs run in the directory by the name that the caller's shell has for it", () => {
   using directory = temporaryDirectory();
   const link = `${directory.path}/current`;
@@ -131,7 +141,7 @@ describe("an interruption", () => {
       const run = world.run();
       world.interrupt();
       expect(said).toEqual([
-        expect.stringMatching(/ interrupted: ends once .* \(again: at once\)$/),
+        expect.stringMatching(/^(\d\d:){2}\d\d interrupted: ends once .* \(again: at once\)$/),
       ]);
       if (isTwice) world.interrupt();
       else rmSync(file);

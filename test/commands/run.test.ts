@@ -11,6 +11,7 @@ test.each(["", "check", "status", "ctl", "deploy", "help"])(
     expect(help).toMatchObject({ code: 0, err: "" });
     expect(help.out).toStartWith(`hapgent ${name}`.trim());
     expect(help.out.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    expect(help.out.includes("\nCommands")).toBe(["", "ctl"].includes(name));
     const commands = COMMANDS.filter((each) => name === "" || each.name === name);
     for (const { options = [] } of commands) {
       for (const { term } of options) expect(help.out).toContain(`  ${term}`);

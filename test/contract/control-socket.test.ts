@@ -2,8 +2,17 @@
 //   stops; one of a dead agent is taken over; nothing else that is there is touched.
 // - One command a connection, one line in answer, then it is closed. What clients send, leave
 //   unread and wait for is bounded, and so are their number and their time.
-import { describe, expect, test } from "bun:test";
-import { chownSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { describe, expect, spyOn, test } from "bun:test";
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import * as promises from "node:fs/promises";
 import { freePort } from "../../scripts/lib/port.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -74,6 +83,13 @@ describe("the control socket", () => {
     const before = statSync(path, { throwIfNoEntry: false });
     expect(await refuseSocket(path)).toBe(reason);
     expect(statSync(path, { throwIfNoEntry: false })).toEqual(before as never);
+  });
+
+  testHere("leaves nothing beside its path when it cannot take it", async () => {
+    using directory = temporaryDirectory();
+    using _ = spyOn(promises, "rename").mockRejectedValue(new Error("no such luck"));
+    expect(await refuseSocket(`${directory.path}/sock`)).toBe("no such luck");
+    expect(readdirSync(directory.path)).toEqual([]);
   });
 });
 

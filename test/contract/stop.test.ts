@@ -6,7 +6,18 @@ import { writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import { formatState } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
-import { ask, command, HOST, logOf, type Options, show, start, testInTime } from "./driver.ts";
+import {
+  ask,
+  command,
+  HOST,
+  logOf,
+  type Options,
+  show,
+  start,
+  testHere,
+  testInTime,
+} from "./driver.ts";
+import { stopTimers } from "./here.ts";
 
 const STOP: Options = {
   state: { status: "UP", weight: 50, reason: "as ever" },
@@ -30,6 +41,14 @@ describe("a stop", () => {
       expect(await logOf(agent, 1)).toEqual([`hapgent: stopping cause=${signal}`]);
     },
   );
+
+  testHere("waits for no client where there is none", async () => {
+    await using agent = await start();
+    using timers = stopTimers();
+    agent.signal("SIGTERM");
+    for (let i = 0; i < 100; i += 1) await timers.pass(1);
+    expect(agent.process.exitCode).toBe(0);
+  });
 });
 
 test("saves what a signal has set that came with it", async () => {

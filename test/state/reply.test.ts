@@ -60,6 +60,13 @@ describe("a reply of a service and the host before it", () => {
       "DOWN maxconn:7 #own",
       "ready down 100% maxconn:7 #own",
     ],
+    // Of two alike the host's.
+    [
+      { status: "DOWN", reason: "own" },
+      { status: "DOWN", reason: "host" },
+      "DOWN #host",
+      "ready down 100% #host",
+    ],
     [
       { status: "DOWN", reason: "own" },
       { status: "MAINT", reason: "host" },

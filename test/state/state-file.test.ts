@@ -1,13 +1,13 @@
 // One read and one write of a file at a time: of the states that come during a write only the last is
 // written.
-import { expect, spyOn, test } from "bun:test";
+import { expect, jest, spyOn, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import * as disks from "../../src/state/disk.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { StateFile } from "../../src/state/state-file.ts";
-import { turn } from "../contract/here.ts";
+import { stopTimers, turn } from "../contract/here.ts";
 
 test("a state file is written twice for many changes at once: the first, and the last", async () => {
   using directory = temporaryDirectory();
@@ -56,6 +56,12 @@ test("who comes to a save that others have given up has a time of its own", asyn
   held.resolve();
   expect(await Promise.all([first, late])).toEqual([{ saved: {} }, { saved: {} }]);
   expect(file.isUnsaved).toBe(false);
+});
+
+test("who was answered in time leaves no timer: an agent at rest never wakes up", async () => {
+  using _ = stopTimers();
+  expect(await disks.within(5000, Promise.resolve("read"))).toBe("read");
+  expect(jest.getTimerCount()).toBe(0);
 });
 
 test("a disk that is silent is asked nothing more: questions would pile up", async () => {
