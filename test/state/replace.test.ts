@@ -62,17 +62,15 @@ describe("a save", () => {
     expect(names).toEqual(["deep", "deep/dangling", "inner", "later", "outer"]);
   });
 
-  test("removes what a killed one has left, and follows no symlink put in its place", async () => {
+  test("removes what is left in the place of its new file, and follows no symlink there", async () => {
     using file = createFile();
-    const left = file.path.replace("state.json", ".state.json.hapgent-new");
-    writeFileSync(left, "half");
+    const precious = `${file.path}.precious`;
+    writeFileSync(precious, "precious");
+    symlinkSync(precious, file.path.replace("state.json", ".state.json.hapgent-new"));
     expect(await file.save()).toEqual({});
-    expect(file.names()).toEqual(["state.json"]);
-    writeFileSync(`${file.path}.precious`, "precious");
-    symlinkSync("state.json.precious", left);
-    expect(await file.save()).toEqual({});
-    expect(readFileSync(`${file.path}.precious`, "utf8")).toBe("precious");
+    expect([file.text(), readFileSync(precious, "utf8")]).toEqual([NEW, "precious"]);
     expect(lstatSync(file.path).isFile()).toBe(true);
+    expect(file.names()).toEqual(["state.json", "state.json.precious"]);
   });
 
   test("takes the longest name, of letters of two bytes, and keeps two apart", async () => {
