@@ -14,12 +14,11 @@ export const NO_SOCKET = "set HAPGENT_SOCKET to the path that the agent was star
 /** There is no answer: no socket, no agent, no right, or an agent that ended before it answered. */
 export class NoAnswerError extends Error {}
 
-/** A connection whose command was answered. */
+/** A command that was answered; then the agent closes the connection, unless that holds a service. */
 export interface Conversation {
   readonly answer: string;
-  /** Resolves when the agent has closed it; one that holds a service stays open. */
+  /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
-  readonly close: () => void;
 }
 
 /** The control socket that a command speaks to. */
@@ -30,7 +29,7 @@ export interface ControlSocket {
 }
 
 /**
- * Sends a command, and keeps the connection open.
+ * Sends a command.
  *
  * @param signal ends the waiting; the promise is then rejected with the signal's reason.
  * @throws {NoAnswerError} whose message says who has not answered, and why.
@@ -71,14 +70,13 @@ export async function converse(
     },
   });
   connection.catch(failWith);
-  const close = () => void connection.then((socket) => socket.end()).catch(() => undefined);
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const timer = setTimeout(() => fail(`nothing within ${seconds} s`), seconds * 1000);
   try {
-    return { answer: await promise, closed, close };
+    return { answer: await promise, closed };
   } catch (error) {
-    close();
+    void connection.then((socket) => socket.end()).catch(() => undefined);
     throw error;
   } finally {
     clearTimeout(timer);

@@ -34,8 +34,7 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
   }
   try {
     const origin = settings.explain("HAPGENT_SOCKET");
-    const { answer, close } = await converse({ path, origin }, command);
-    close();
+    const { answer } = await converse({ path, origin }, command);
     const isError = answer.startsWith("error:");
     const isTable = process.stdout.isTTY && answer.startsWith("[");
     if (flags.has("json")) printJson(answer);

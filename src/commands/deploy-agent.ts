@@ -55,14 +55,13 @@ export class DeployAgent {
   async hold(): Promise<void> {
     const who = `hapgent deploy (pid ${this.world.pid}, ${this.plan.reason})`;
     const command = `${this.#name}hold ${who}`;
-    const { answer, closed, close } = await this.world.send(command);
+    const { answer, closed } = await this.world.send(command);
     if (answer.startsWith("ok")) {
       this.#held = closed.then(() => {
         this.#held = undefined;
       });
       return;
     }
-    close();
     const text = cut(answer);
     if (text.startsWith("held by ")) throw new Taken(`another deploy is under way: ${text}`);
     const isOld = /^(expected|no such command)/.test(text);
@@ -93,8 +92,7 @@ export class DeployAgent {
         if (this.#held === undefined) await this.hold();
         isThere = true;
         const line = isHost ? command : this.#name + command;
-        const { answer, close } = await this.world.send(line);
-        close();
+        const { answer } = await this.world.send(line);
         this.#absent = 0;
         return answer;
       } catch (error) {
