@@ -170,10 +170,8 @@ describe("a disk", () => {
 });
 
 describe("where the directory takes no new file", () => {
-  test.each([
-    ["EACCES", "permission denied (EACCES)"],
-    ["EBUSY", "resource busy or locked (EBUSY)"],
-  ])("the text is written in place (%s): no reader sees half of it", async (code, inPlace) => {
+  test("the text is written in place: no reader sees half of it", async () => {
+    const inPlace = "resource busy or locked (EBUSY)";
     for (const old of ["", OLD, formatState({ status: "UP", reason: "x".repeat(100) })]) {
       using file = createFile(old);
       const { ino } = statSync(file.path);
@@ -184,7 +182,7 @@ describe("where the directory takes no new file", () => {
           return original(...args);
         }),
       );
-      expect(await file.save(refuseRename(file.path, code), ...readers)).toEqual({ inPlace });
+      expect(await file.save(refuseRename(file.path, "EBUSY"), ...readers)).toEqual({ inPlace });
       expect(seen).toEqual(new Set([old.trim(), NEW.trim()]));
       expect([file.text(), statSync(file.path).ino]).toEqual([NEW, ino]);
       expect(file.names()).toEqual(["state.json"]);
