@@ -1,6 +1,7 @@
 // `ctl` sends one line to the control socket and prints the line that answers it: an error on
 // stderr, a list as a table on a terminal, nothing that a terminal obeys.
 import { expect, test } from "bun:test";
+import { stopTimers, turn } from "../contract/here.ts";
 import { run, serve } from "./captured.ts";
 
 test.each([
@@ -81,4 +82,16 @@ test("where there is no agent, or no socket is set, it says so", async () => {
   expect((await run("ctl help")).err).toContain("set HAPGENT_SOCKET");
   using silent = serve([]);
   expect((await run("ctl help", silent.env)).err).toEndWith(": closed without an answer");
+});
+
+test.each([
+  ["reload", 10],
+  ["@web wait 5 2", 15],
+])("%s is given up after %i s", async (command, seconds) => {
+  using silent = serve([], { isClosing: false });
+  using timers = stopTimers();
+  const ended = run(`ctl ${command}`, silent.env);
+  while (silent.seen.got.length === 0) await turn();
+  await timers.pass(seconds * 1000);
+  expect((await ended).err).toEndWith(`: nothing within ${seconds} s`);
 });
