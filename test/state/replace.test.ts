@@ -62,7 +62,7 @@ describe("a save", () => {
     expect(names).toEqual(["deep", "deep/dangling", "inner", "later", "outer"]);
   });
 
-  test("removes what is left in the place of its new file, and follows no symlink there", async () => {
+  test("removes what a killed one has left, and follows no symlink put in its place", async () => {
     using file = createFile();
     const precious = `${file.path}.precious`;
     writeFileSync(precious, "precious");
