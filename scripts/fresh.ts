@@ -1,8 +1,8 @@
 // Runs the README's two commands on a fresh Debian machine: bun scripts/fresh.ts [--release NAME]
-// [--npm VERSION] [--path PATH] [--prepare]
+// [--npm VERSION] [--prepare]
 //
 // The machine is a root directory that has npm and nothing else: Debian's, or the version that is
-// named, with a newer Node.js below /opt. The last commit of this repository is cloned to PATH in it,
+// named, with a newer Node.js below /opt. The last commit of this repository is cloned in it to
 // a directory that only root may enter. With --prepare `test` ends when all is prepared. The last
 // line says how many of the two commands passed.
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
@@ -20,6 +20,9 @@ import { until } from "./lib/until.ts";
 
 /** The major version of Node.js that the newest npm runs on. */
 const NODE = 24;
+
+/** Where the clone is in it. */
+const CLONE = "/root/hapgent";
 
 /** Milliseconds until an agent must answer: two downloads come before it. */
 const START_MS = 300_000;
@@ -40,7 +43,6 @@ const { values: options } = parseArgs({
   options: {
     release: { type: "string", default: "bookworm" },
     npm: { type: "string", default: "debian" },
-    path: { type: "string", default: "/root/hapgent" },
     prepare: { type: "boolean", default: false },
   },
 });
@@ -61,7 +63,7 @@ await makeRoot();
 const versions = await output(enter("echo npm $(npm --version), node $(node --version)"));
 const tried = [await tryStart(), await tryTest()];
 const passed = tried.filter(Boolean).length;
-console.log(`Debian ${options.release}, ${versions}, ${options.path}`);
+console.log(`Debian ${options.release}, ${versions}`);
 console.log(`${passed} passed, ${tried.length - passed} failed`);
 process.exit(passed === tried.length ? 0 : 1);
 
@@ -108,7 +110,7 @@ function enter(command: string, env: Record<string, string> = {}): string[] {
   return [
     ...[...unshare.split(" "), "--propagation=private", "sh", "-euc", ENTER, root],
     ...["env", "-i", ...words.map(([key, value]) => `${key}=${value}`)],
-    ...["sh", "-c", `cd "$0" && ${command}; exit $?`, options.path],
+    ...["sh", "-c", `cd "$0" && ${command}; exit $?`, CLONE],
   ];
 }
 
@@ -131,9 +133,9 @@ async function makeRoot(): Promise<void> {
   // A checkout may belong to another user, in a container of CI.
   const config = join(directory, "gitconfig");
   writeFileSync(config, "[safe]\n\tdirectory = *\n");
-  const clone = ["git", "clone", "--quiet", ROOT, root + options.path];
+  const clone = ["git", "clone", "--quiet", ROOT, root + CLONE];
   await output(clone, { env: { GIT_CONFIG_GLOBAL: config } });
-  chmodSync(root + options.path, 0o700);
+  chmodSync(root + CLONE, 0o700);
   if (npm === "debian") return;
   const packages = [`node-linux-${process.arch}@${NODE}`, `npm@${npm}`];
   await step(`install ${packages.join(" ")}`, async () => {

@@ -1,52 +1,35 @@
 // Runs suites of tests: bun scripts/test.ts check unit system faults [--full] [--prepare]
 //
 // Installs what they need and lacks. A file that passes is one line, and the last line sums up all.
-// With --full the fault battery has its full counts, for minutes, and what was measured is shown.
+// With --full the fault battery has its full counts, for minutes.
 // With --prepare it only installs and builds what the suites need.
 import { parseArgs } from "node:util";
 import { outcome, ROOT, run } from "./lib/shell.ts";
 import { addUp, findFiles, type Result, runFiles, type SuiteOptions } from "./lib/suite.ts";
 import { needTools } from "./lib/tools.ts";
 
-/** A Debian package that a suite needs, by the command that it brings. */
+/** The Debian packages that a suite needs, by the commands that they bring. */
 const SYSTEM_TOOLS = {
-  curl: "curl",
-  haproxy: "haproxy",
-  socat: "socat",
-  prlimit: "util-linux",
-  setpriv: "util-linux",
-  script: "bsdutils",
-  "ssh-keygen": "openssh-client",
-  unshare: "util-linux",
-  ...{ fish: "fish", zsh: "zsh", shellcheck: "shellcheck", wget: "wget" },
-  ...{ gzip: "gzip", zstd: "zstd", busybox: "busybox", openssl: "openssl", mount: "mount" },
-  ...{ dash: "dash", git: "git" },
+  ...byOwnName("busybox curl dash fish git gzip haproxy mount openssl socat wget zsh zstd"),
+  ...{ prlimit: "util-linux", setpriv: "util-linux", unshare: "util-linux" },
+  ...{ script: "bsdutils", "ssh-keygen": "openssh-client" },
 };
 
 const FAULT_TOOLS = {
   ...SYSTEM_TOOLS,
-  setfacl: "acl",
-  fincore: "util-linux-extra",
-  ...{ bindfs: "bindfs", "mkfs.ext4": "e2fsprogs" },
-  strace: "strace",
+  ...byOwnName("bindfs strace"),
+  ...{ setfacl: "acl", fincore: "util-linux-extra", "mkfs.ext4": "e2fsprogs" },
 };
 
-/**
- * What test:deploy builds with, boots, installs into and looks at, beside what is in SYSTEM_TOOLS.
- */
+/** What test:deploy builds with, boots, installs into and looks at, beside that. */
 const DEPLOY_TOOLS = {
   ...SYSTEM_TOOLS,
-  ...{ mmdebstrap: "mmdebstrap", nsenter: "util-linux", ip: "iproute2" },
-  patchelf: "patchelf",
-  ...{ mandoc: "mandoc", yamllint: "yamllint" },
-  ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper" },
-  ...{ rpmbuild: "rpm", rpmlint: "rpmlint" },
-  ...{ "ansible-playbook": "ansible-core", "ansible-lint": "ansible-lint" },
-  ...{ buildah: "buildah", podman: "podman", runc: "runc" },
-  ...{ "podman-compose": "podman-compose", iptables: "iptables" },
-  ...{ promtool: "prometheus", nft: "nftables" },
+  ...byOwnName("ansible-lint buildah iptables mandoc mmdebstrap patchelf podman podman-compose"),
+  ...byOwnName("rpmlint runc shellcheck yamllint"),
+  ...{ nsenter: "util-linux", ip: "iproute2", "ansible-playbook": "ansible-core" },
+  ...{ "dpkg-buildpackage": "dpkg-dev", dh: "debhelper", rpmbuild: "rpm" },
+  ...{ promtool: "prometheus", nft: "nftables", "qemu-aarch64-static": "qemu-user-static" },
   ...{ "/usr/lib/podman/netavark": "netavark", "/usr/lib/podman/aardvark-dns": "aardvark-dns" },
-  ...{ "qemu-aarch64-static": "qemu-user-static" },
   "/usr/aarch64-linux-gnu/lib/libc.so.6": "libc6-arm64-cross",
 };
 
@@ -98,7 +81,11 @@ const { values: options, positionals: names } = parseArgs({
 });
 // The tests inherit it.
 if (options.full) process.env["HAPGENT_TEST_FULL"] = "1";
-const suites = names.map((name) => [name, findSuite(name)] as const);
+const suites = names.map((name) => {
+  const suite = SUITES[name];
+  if (suite) return [name, suite] as const;
+  throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
+});
 // All that is missing is said before anything runs.
 const tools = Object.assign({}, ...suites.map(([, suite]) => suite.tools ?? {}));
 await needTools(tools, `the tests of ${names.join(", ")}`);
@@ -121,18 +108,17 @@ const sum = addUp(results);
 console.log(`${sum.passed} passed, ${sum.failed} failed`);
 process.exit(sum.failed === 0 && sum.passed > 0 ? 0 : 1);
 
+/** Commands whose packages are named as they are. */
+function byOwnName(commands: string): Record<string, string> {
+  return Object.fromEntries(commands.split(" ").map((name) => [name, name]));
+}
+
 /** Checks types, lint and format: one test. */
 async function check(): Promise<Result> {
   const { stdout, stderr, exitCode } = await outcome(["bun", "scripts/check.ts"], { limit: 300 });
   if (exitCode === 0) return { passed: 1, failed: 0 };
   console.log(stdout + stderr);
   return { passed: 0, failed: 1 };
-}
-
-function findSuite(name: string): Suite {
-  const suite = SUITES[name];
-  if (suite) return suite;
-  throw new Error(`expected a suite of ${Object.keys(SUITES).join(", ")}, got ${name}`);
 }
 
 async function runSuite(name: string, suite: Suite): Promise<Result> {
@@ -142,6 +128,5 @@ async function runSuite(name: string, suite: Suite): Promise<Result> {
   const { beside = [] } = suite;
   const files = findFiles(suite.directories).filter((file) => !beside.includes(file));
   const lanes = [files, ...beside.map((file) => [file])];
-  const play = (lane: string[]) => runFiles(lane, { ...suite, showsOutput: options.full });
-  return addUp(await Promise.all(lanes.map(play)));
+  return addUp(await Promise.all(lanes.map((lane) => runFiles(lane, suite))));
 }

@@ -16,6 +16,12 @@ export const WAIT_LIMIT = 86_400;
 /** How long after a start slow load balancers may not be known yet, in milliseconds. */
 export const YOUNG_MS = 60_000;
 
+/**
+ * How many intervals of the slowest load balancer a wait should have: not every check shows that its
+ * reply was read, so that it may take two.
+ */
+export const WAIT_INTERVALS = 2.25;
+
 /** How much of a line an error shows, in characters. */
 const SHOWN = 60;
 

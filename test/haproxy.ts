@@ -4,12 +4,6 @@ import { collectLines } from "../scripts/lib/lines.ts";
 import { temporaryDirectory } from "../scripts/lib/temporary.ts";
 import { until } from "../scripts/lib/until.ts";
 
-/**
- * How long (ms) HAProxy may take to show or tell something. The clock of 2.6.12 may stand still from
- * its start on, for up to a minute (2 of 100 starts on a busy machine): it checks nobody then.
- */
-export const PATIENCE_MS = 120_000;
-
 /** After so long (ms) a signal that has no effect was lost. */
 const SIGNAL_LOST_MS = 1000;
 
@@ -90,7 +84,6 @@ export class HaproxyProcess implements AsyncDisposable {
         row = await this.server(name);
         return Bun.deepMatch(expected, row) ? row : undefined;
       },
-      PATIENCE_MS,
     );
   }
 

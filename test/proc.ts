@@ -1,9 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
-
-/** The name of a process: that of the program that it last became; none once it is gone. */
-export function readName(pid: number): string {
-  return readIfThere(`/proc/${pid}/comm`).trimEnd();
-}
+import { readIfThere } from "../scripts/lib/proc.ts";
 
 /** The processes that a process has started and that still run. */
 export function readChildren(pid: number): number[] {
@@ -14,21 +9,4 @@ export function readChildren(pid: number): number[] {
 /** The signals of a kind (`SigBlk`) in the text of /proc/PID/status; bit 0 is signal 1. */
 export function readMask(status: string, kind: string): bigint {
   return BigInt(`0x${new RegExp(`^${kind}:\\s*(\\w+)`, "m").exec(status)?.[1] ?? "0"}`);
-}
-
-/** What the kernel says of each thread of a process (`status`). */
-export function readThreads(pid: number): string[] {
-  const path = `/proc/${pid}/task`;
-  return readdirSync(path).flatMap((thread) => readIfThere(`${path}/${thread}/status`) || []);
-}
-
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    // It may end between the opening (ENOENT) and the reading (ESRCH).
-    const { code = "" } = error as NodeJS.ErrnoException;
-    if (["ENOENT", "ESRCH"].includes(code)) return "";
-    throw error;
-  }
 }

@@ -1,6 +1,6 @@
 // The runner of tests never takes for good what is not: a skipped test, a file without tests and a
 // file that cannot be loaded have failed.
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { runFiles } from "../scripts/lib/suite.ts";
 import { temporaryDirectory } from "../scripts/lib/temporary.ts";
@@ -19,6 +19,7 @@ test.each([
   using directory = temporaryDirectory();
   const file = `${directory.path}/some.test.ts`;
   writeFileSync(file, text);
-  const result = await runFiles([file], { showsOutput: false, print: () => undefined });
-  expect(result).toEqual({ passed, failed });
+  using silent = spyOn(console, "log").mockImplementation(() => undefined);
+  expect(await runFiles([file])).toEqual({ passed, failed });
+  expect(silent).toHaveBeenCalled();
 });

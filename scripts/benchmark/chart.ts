@@ -1,6 +1,3 @@
-// Draws the chart of a result beside it: bun run charts scripts/benchmark/results/VERSION.json
-import { readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
 import type { Result } from "./result.ts";
 
 // Nothing is drawn behind the chart: GitHub shows it on white or, to those who want it dark, on
@@ -32,18 +29,6 @@ const TICK = 2;
 const LABEL = 16;
 
 type Point = readonly [x: number, y: number];
-
-if (import.meta.main) {
-  const [file] = process.argv.slice(2);
-  if (file === undefined) throw new Error("expected the path of a result");
-  drawChart(file);
-}
-
-/** Draws the chart of a result into the directory of its file. */
-export function drawChart(file: string): void {
-  const result: Result = JSON.parse(readFileSync(file, "utf8"));
-  writeFileSync(join(dirname(file), "memory.svg"), formatMemory(result));
-}
 
 /** Private memory over checks, as the text of an SVG file. */
 export function formatMemory({ subjects }: Result): string {
@@ -80,15 +65,7 @@ export function formatMemory({ subjects }: Result): string {
     `<title>${TITLE}</title>`,
     text(12, 22, TITLE, { size: 16, weight: 600 }),
     text(12, 46, "MB; medians of all rounds"),
-    path(
-      [
-        [LEFT, TOP],
-        [LEFT, BOTTOM],
-        [RIGHT, BOTTOM],
-      ],
-      INK,
-      1,
-    ),
+    path(`M${LEFT} ${TOP}V${BOTTOM}H${RIGHT}`, INK, 1),
     ...Array.from({ length: ticks + 1 }, (_, i) => i * TICK).map((tick) =>
       text(LEFT - 8, y(tick) + 4, String(tick), { anchor: "end" }),
     ),
@@ -96,21 +73,19 @@ export function formatMemory({ subjects }: Result): string {
       text(x(tick), BOTTOM + 20, tick === START ? "start" : tick.toLocaleString("en"), middle),
     ),
     text((LEFT + RIGHT) / 2, BOTTOM + 40, "checks, on a logarithmic scale", middle),
-    ...courses.map(({ color, points }) =>
-      path(
-        points.map(([checks, value]) => [x(checks), y(value)]),
-        color,
-        2,
-      ),
-    ),
+    ...courses.map(({ color, points }) => {
+      const places = points.map(
+        ([checks, value]) => `${x(checks).toFixed(1)} ${y(value).toFixed(1)}`,
+      );
+      return path(`M${places.join("L")}`, color, 2);
+    }),
     ...labels,
     "</svg>",
   ].join("\n")}\n`;
 }
 
-function path(points: readonly Point[], color: string, width: number): string {
-  const line = points.map((point) => point.map((value) => value.toFixed(1)).join(" ")).join("L");
-  return `<path d="M${line}" fill="none" stroke="${color}" stroke-width="${width}"/>`;
+function path(line: string, color: string, width: number): string {
+  return `<path d="${line}" fill="none" stroke="${color}" stroke-width="${width}"/>`;
 }
 
 function text(

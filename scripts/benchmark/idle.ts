@@ -1,4 +1,4 @@
-import { countSwitches, readMemory, readUsage } from "../lib/proc.ts";
+import { countSwitches, readUsage } from "../lib/proc.ts";
 import type { Measurements } from "./figures.ts";
 import { launch, type Program } from "./launch.ts";
 import type { Subject } from "./subjects.ts";
@@ -29,10 +29,10 @@ export async function measureIdle(
   await Bun.sleep(WATCH);
   for (const { subject, program, switches } of running) {
     const add = measurements.add.bind(measurements, subject.name);
-    const { rssAnon, rss } = readMemory(program.pid);
+    const { memory, resident, threads } = readUsage(program.pid);
     add("idleSwitches", countSwitches(program.pid) - switches);
-    add("idleThreads", readUsage(program.pid).threads);
-    add("idleRssAnonMB", rssAnon);
-    add("idleRssMB", rss);
+    add("idleThreads", threads);
+    add("idleRssAnonMB", memory / 1024);
+    add("idleRssMB", resident / 1024);
   }
 }

@@ -47,8 +47,7 @@ export async function launch(subject: Subject): Promise<Program> {
   };
 }
 
-/** Keeps all threads of a program on one CPU, where there are several. */
+/** Keeps all threads of a program on one CPU. */
 export function pin(pid: number, cpu: number): void {
-  if (navigator.hardwareConcurrency < 2) return;
   Bun.spawnSync(["taskset", "--all-tasks", "--cpu-list", "--pid", String(cpu), String(pid)]);
 }

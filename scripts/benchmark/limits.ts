@@ -1,16 +1,6 @@
 import { FIGURES, type FigureName, type Measurements, type Spread } from "./figures.ts";
 import type { SubjectName } from "./subjects.ts";
 
-/** What the agent must keep to, once measured. */
-export interface Verdict {
-  readonly what: string;
-  readonly value: number;
-  readonly limit: number;
-  readonly holds: boolean;
-  /** A time or a speed: it is shown, and fails nothing. */
-  readonly isShownOnly: boolean;
-}
-
 /** The most that a figure of the agent may be. */
 const LIMITS: readonly (readonly [figure: FigureName, limit: number, of?: keyof Spread])[] = [
   // With bytecode, which earns it in memory and start; 64 without.
@@ -38,9 +28,10 @@ const RATIOS: readonly (readonly [figure: FigureName, times: number, of: Subject
 
 /**
  * Compares what was measured with the limits, which are nowhere else; a limit on something that was
- * not measured is left out.
+ * not measured is left out. Tells each in a line, and whether it holds; of a time or a speed that is
+ * shown, and fails nothing.
  */
-export function judge(measurements: Measurements): Verdict[] {
+export function judge(measurements: Measurements) {
   const look = (subject: SubjectName, figure: FigureName, of: keyof Spread = "median") =>
     measurements.result(subject).figures[figure]?.[of] ?? Number.NaN;
   const verdicts = [
@@ -58,5 +49,12 @@ export function judge(measurements: Measurements): Verdict[] {
       return { what, value, limit, holds, isShownOnly: true };
     }),
   ];
-  return verdicts.filter(({ value, limit }) => !Number.isNaN(value + limit));
+  return verdicts
+    .filter(({ value, limit }) => !Number.isNaN(value + limit))
+    .map(({ what, value, limit, holds, isShownOnly }) => {
+      const note = isShownOnly && !holds ? " (fails nothing)" : "";
+      const [shown, most] = [value, limit].map((number) => Number(number.toPrecision(4)));
+      const line = `${holds ? "holds" : "FAILS"}  ${what}: ${shown}, limit ${most}${note}`;
+      return { line, holds, isShownOnly };
+    });
 }

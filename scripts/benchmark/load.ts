@@ -31,7 +31,7 @@ const BETWEEN: Step = { checks: 1000, connections: 32 };
 
 /** Where the server and the client run: each has a core of its own, if there are two. */
 const SERVER_CPU = 0;
-const CLIENT_CPU = 1;
+const CLIENT_CPU = Math.min(1, navigator.hardwareConcurrency - 1);
 
 /** What load.c prints. */
 interface Load {
@@ -53,7 +53,7 @@ export async function measureLoads(
       await using program = await launch(subject);
       const add = measurements.add.bind(measurements, subject.name);
       add("loadedGrowthMB", await runSteps(add, program, STEPS));
-      add("loadedRssAnonMB", readMemory(program.pid).rssAnon);
+      add("loadedRssAnonMB", readMemory(program.pid));
       add("loadedThreads", readUsage(program.pid).threads);
     }
   }
@@ -73,7 +73,7 @@ async function runSteps(
   steps: readonly Step[],
 ): Promise<number> {
   pin(program.pid, SERVER_CPU);
-  const before = readMemory(program.pid).rssAnon;
+  const before = readMemory(program.pid);
   let [checks, failed] = [0, 0];
   add(0, before);
   for (const step of steps) {
@@ -82,16 +82,16 @@ async function runSteps(
     const cpu = readCpu(program.pid) - cpuBefore;
     failed += load.failed;
     checks += step.checks;
-    add(checks, readMemory(program.pid).rssAnon);
+    add(checks, readMemory(program.pid));
     if (!step.isTimed) continue;
     add("cpuMicros32", (cpu / step.checks) * 1e6);
     add("checksPerSecond32", step.checks / load.seconds);
     add("clientBusy32", (load.cpuSeconds / load.seconds) * 100);
   }
-  let least = readMemory(program.pid).rssAnon;
+  let least = readMemory(program.pid);
   for (let reading = 1; reading <= READINGS; reading += 1) {
     failed += (await runClient(program.port, BETWEEN)).failed;
-    least = Math.min(least, readMemory(program.pid).rssAnon);
+    least = Math.min(least, readMemory(program.pid));
   }
   add("failedChecks", failed);
   return least - before;
@@ -99,12 +99,9 @@ async function runSteps(
 
 /** Makes so many checks over so many connections. */
 async function runClient(port: number, { checks, connections }: Step): Promise<Load> {
-  const pinned =
-    navigator.hardwareConcurrency > 1 ? ["taskset", "--cpu-list", String(CLIENT_CPU)] : [];
   const numbers = [port, checks, connections].map(String);
-  const client = Bun.spawn([...pinned, `${WORK}load`, ...numbers], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  const command = ["taskset", "--cpu-list", String(CLIENT_CPU), `${WORK}load`, ...numbers];
+  const client = Bun.spawn(command, { stdio: ["ignore", "pipe", "inherit"] });
   const text = await client.stdout.text();
   if ((await client.exited) !== 0) throw new Error(`the client did not finish ${checks} checks`);
   return JSON.parse(text) as Load;

@@ -2,14 +2,13 @@
 // it.
 import { parseArgs } from "node:util";
 import { say } from "../lib/steps.ts";
-import { drawChart } from "./chart.ts";
 import { Measurements } from "./figures.ts";
 import { measureIdle } from "./idle.ts";
 import { launch } from "./launch.ts";
 import { judge } from "./limits.ts";
 import { measureLoads, measureMillion } from "./load.ts";
-import { formatVerdict, makeResult, printFigures, writeResult } from "./result.ts";
-import { measureProcesses, measureServices } from "./services.ts";
+import { makeResult, printFigures, writeResult } from "./result.ts";
+import { measureServices } from "./services.ts";
 import { buildSubjects, listSubjects, measureSizes, type SubjectName } from "./subjects.ts";
 
 const { values: options } = parseArgs({
@@ -50,21 +49,14 @@ await Promise.all([
   ...(options.short ? [] : [measureMillion(measurements, agent)]),
 ]);
 await measureLoads(measurements, listening, LOAD_ROUNDS);
-if (!options.short) {
-  say("processes");
-  for (const subject of listening.filter(({ name }) => FEW.includes(name))) {
-    await measureProcesses(measurements, subject);
-  }
-}
 
 const result = makeResult(measurements, subjects);
 const file = writeResult(result, options.release);
-if (!options.short) drawChart(file);
 const verdicts = judge(measurements);
 console.log(`\nhapgent ${result.version} (${result.commit}), ${result.machine}`);
 console.log(`Medians (least..greatest); rounds of load: ${LOAD_ROUNDS}\n`);
 printFigures(result);
-console.log(["", ...verdicts.map(formatVerdict), "", `written to ${file}`].join("\n"));
+console.log(["", ...verdicts.map(({ line }) => line), "", `written to ${file}`].join("\n"));
 
 if (options.check) {
   const checked = verdicts.filter(({ isShownOnly }) => !isShownOnly);

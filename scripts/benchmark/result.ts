@@ -11,7 +11,6 @@ import {
   type Spread,
   type SubjectResult,
 } from "./figures.ts";
-import type { Verdict } from "./limits.ts";
 import type { Subject, SubjectName } from "./subjects.ts";
 
 /**
@@ -43,7 +42,7 @@ export function makeResult(measurements: Measurements, subjects: readonly Subjec
   };
 }
 
-/** Writes a result, and returns the path of its file; its chart belongs beside it. */
+/** Writes a result, and returns the path of its file. */
 export function writeResult(result: Result, isRelease: boolean): string {
   const file = `${RESULTS}${isRelease ? version : "latest/result"}.json`;
   mkdirSync(dirname(file), { recursive: true });
@@ -69,11 +68,4 @@ export function printFigures({ subjects }: Result): void {
 function formatSpread({ median, min, max }: Spread, decimals: number): string {
   const [least, middle, most] = [min, median, max].map((value) => value.toFixed(decimals));
   return least === most ? `${middle}` : `${middle} (${least}..${most})`;
-}
-
-/** What the agent keeps to, or not. */
-export function formatVerdict({ what, value, limit, holds, isShownOnly }: Verdict): string {
-  const note = isShownOnly && !holds ? " (fails nothing)" : "";
-  const [shown, most] = [value, limit].map((number) => Number(number.toPrecision(4)));
-  return `${holds ? "holds" : "FAILS"}  ${what}: ${shown}, limit ${most}${note}`;
 }

@@ -18,23 +18,6 @@ export async function measureServices(measurements: Measurements, agent: Subject
     const env = { ...agent.env, HAPGENT_SERVICES: directory };
     await using program = await launch({ ...agent, env });
     await Bun.sleep(SETTLE);
-    measurements.add("agent", `services${services}MB`, readMemory(program.pid).rssAnon);
+    measurements.add("agent", `services${services}MB`, readMemory(program.pid));
   }
-}
-
-/** Measures what 100 services take with a process for each, all at the same time. */
-export async function measureProcesses(
-  measurements: Measurements,
-  subject: Subject,
-): Promise<void> {
-  await using programs = new AsyncDisposableStack();
-  const pids: number[] = [];
-  while (pids.length < 100) pids.push(programs.use(await launch(subject)).pid);
-  await Bun.sleep(SETTLE);
-  const all = pids.map(readMemory);
-  const sum = (key: keyof (typeof all)[number]) =>
-    all.reduce((total, memory) => total + memory[key], 0);
-  measurements.add(subject.name, "processes100MB", sum("rssAnon"));
-  measurements.add(subject.name, "processes100PssMB", sum("pss"));
-  measurements.add(subject.name, "processes100TablesMB", sum("pageTables"));
 }

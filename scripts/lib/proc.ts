@@ -1,9 +1,11 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 
 /** What a process holds, as /proc tells it. */
 export interface Usage {
-  /** Anonymous resident memory, kB. */
+  /** Private memory (RssAnon), kB: all that the kernel cannot take back without swap. */
   memory: number;
+  /** Resident in all, kB, the executable's clean pages included. */
+  resident: number;
   descriptors: number;
   threads: number;
 }
@@ -13,39 +15,21 @@ export function readUsage(pid: number): Usage {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return {
     memory: field(status, "RssAnon"),
+    resident: field(status, "VmRSS"),
     descriptors: readdirSync(`/proc/${pid}/fd`).length,
     threads: field(status, "Threads"),
   };
 }
 
-/** What a process holds, in MB of 1,048,576 bytes. */
-export interface Memory {
-  /** Private memory: all that the kernel cannot take back without swap. */
-  readonly rssAnon: number;
-  /** Resident in all, the executable's clean pages included. */
-  readonly rss: number;
-  /** As `rss`, a page that several processes share counted as a part of each. */
-  readonly pss: number;
-  /** What the kernel needs to map it; no part of the others. */
-  readonly pageTables: number;
-}
-
-/** Reads what a process holds now. */
-export function readMemory(pid: number): Memory {
-  const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, "utf8");
-  return {
-    rssAnon: readUsage(pid).memory / 1024,
-    rss: field(rollup, "Rss") / 1024,
-    pss: field(rollup, "Pss") / 1024,
-    pageTables: field(readFileSync(`/proc/${pid}/status`, "utf8"), "VmPTE") / 1024,
-  };
+/** Private memory of a process, in MB of 1,048,576 bytes. */
+export function readMemory(pid: number): number {
+  return readUsage(pid).memory / 1024;
 }
 
 /** Context switches so far, of all threads. */
 export function countSwitches(pid: number): number {
-  return sumTasks(pid, "status", (text) => {
-    return field(text, "voluntary_ctxt_switches") + field(text, "nonvoluntary_ctxt_switches");
-  });
+  const kinds = ["voluntary_ctxt_switches", "nonvoluntary_ctxt_switches"];
+  return sum(readThreads(pid).flatMap((text) => kinds.map((kind) => field(text, kind))));
 }
 
 /**
@@ -53,7 +37,25 @@ export function countSwitches(pid: number): number {
  * of what /proc/PID/stat gives in hundredths of a second.
  */
 export function readCpu(pid: number): number {
-  return sumTasks(pid, "schedstat", (text) => Number(text.split(" ")[0]) / 1e9);
+  return sum(readThreads(pid, "schedstat").map((text) => Number(text.split(" ")[0]))) / 1e9;
+}
+
+/** What the kernel says of each thread of a process; one may end between the listing and this. */
+export function readThreads(pid: number, file = "status"): string[] {
+  const path = `/proc/${pid}/task`;
+  return readdirSync(path).flatMap((thread) => readIfThere(`${path}/${thread}/${file}`) || []);
+}
+
+/** A file of /proc; nothing once its process is gone. */
+export function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    // It may end between the opening (ENOENT) and the reading (ESRCH).
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (["ENOENT", "ESRCH"].includes(code)) return "";
+    throw error;
+  }
 }
 
 function field(text: string, key: string): number {
@@ -62,16 +64,6 @@ function field(text: string, key: string): number {
   return Number(value);
 }
 
-function sumTasks(pid: number, file: string, read: (text: string) => number): number {
-  const directory = `/proc/${pid}/task`;
-  let sum = 0;
-  for (const task of readdirSync(directory)) {
-    try {
-      sum += read(readFileSync(`${directory}/${task}/${file}`, "utf8"));
-    } catch (error) {
-      // A thread may end between the listing and the reading; anything else is an error.
-      if (!existsSync(directory) || existsSync(`${directory}/${task}`)) throw error;
-    }
-  }
-  return sum;
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }

@@ -29,9 +29,9 @@ export async function readSettings(): Promise<Settings> {
 }
 
 /** Where apt gets Debian from, if that is said. */
-export function findMirror(directory = "/etc/apt"): string | undefined {
-  for (const file of new Bun.Glob("**/*.{list,sources}").scanSync(directory)) {
-    const text = readFileSync(`${directory}/${file}`, "utf8").replaceAll(/^#.*$/gm, "");
+export function findMirror(): string | undefined {
+  for (const file of new Bun.Glob("**/*.{list,sources}").scanSync("/etc/apt")) {
+    const text = readFileSync(`/etc/apt/${file}`, "utf8").replaceAll(/^#.*$/gm, "");
     const [, mirror] = /\s(https?:\/\/\S+\/debian)\/?\s/.exec(text) ?? [];
     if (mirror !== undefined) return mirror;
   }

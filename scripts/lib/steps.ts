@@ -1,5 +1,3 @@
-const start = performance.now();
-
 /** Does one step of a long program, and says when it begins, and when it ends and how long it took. */
 export async function step(name: string, action: () => Promise<unknown>): Promise<void> {
   const begun = performance.now();
@@ -8,8 +6,8 @@ export async function step(name: string, action: () => Promise<unknown>): Promis
   say(`${name}: done in ${((performance.now() - begun) / 1000).toFixed(1)} s`);
 }
 
-/** Prints a line with the time since the program started, in minutes and seconds. */
+/** Prints a line with the time since this program began, in minutes and seconds. */
 export function say(text: string): void {
-  const seconds = Math.floor((performance.now() - start) / 1000);
+  const seconds = Math.floor(performance.now() / 1000);
   console.log(`${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}  ${text}`);
 }

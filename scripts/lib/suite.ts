@@ -17,10 +17,6 @@ export interface SuiteOptions {
   readonly jobs?: number;
   /** Variables that the tests read. */
   readonly env?: Record<string, string>;
-  /** Whether what a file prints is shown when it passes, too: figures that it measured. */
-  readonly showsOutput?: boolean;
-  /** Takes each line that is shown. */
-  readonly print?: (line: string) => void;
 }
 
 /** Seconds after which a file is killed, whatever its tests do. */
@@ -45,7 +41,7 @@ export async function runFiles(
 }
 
 async function runFile(file: string, options: SuiteOptions): Promise<Result> {
-  const { timeout = 5000, env = {}, showsOutput = false, print = console.log } = options;
+  const { timeout = 5000, env = {} } = options;
   using directory = temporaryDirectory();
   const report = join(directory.path, "junit.xml");
   const start = performance.now();
@@ -59,12 +55,9 @@ async function runFile(file: string, options: SuiteOptions): Promise<Result> {
   );
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   const { passed, failed } = readResult(report, exitCode === 0);
-  // The first line is Bun's own name.
-  const lines = stdout.split("\n").slice(1).filter(Boolean);
   const sign = failed === 0 ? "ok  " : "FAIL";
-  print(`  ${sign} ${file}: ${passed} passed, ${failed} failed, ${seconds} s`);
-  if (failed > 0) print([...lines, stderr.trim(), ""].join("\n"));
-  else if (showsOutput) for (const line of lines) print(`       ${line}`);
+  console.log(`  ${sign} ${file}: ${passed} passed, ${failed} failed, ${seconds} s`);
+  if (failed > 0) console.log(stdout + stderr);
   return { passed, failed };
 }
 

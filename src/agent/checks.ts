@@ -1,9 +1,8 @@
 import type { Socket, SocketHandler } from "bun";
 import { nameIn, Sent } from "../sent.ts";
 import { Crowd } from "./crowd.ts";
-import { Delay } from "./delay.ts";
 import type { Files } from "./files.ts";
-import type { Host, Reply } from "./host.ts";
+import type { Host } from "./host.ts";
 import type { Pollers } from "./pollers.ts";
 import { Telling } from "./telling.ts";
 
@@ -20,12 +19,12 @@ const NAMING_MS = 250;
 const READ_MS = 1;
 
 /**
- * How long after the rest of a reply its newline and the end of the connection follow (ms). HAProxy
- * then reads both at once and closes cleanly, which tells that it has got them; HAProxy 2.6 resets
- * a connection whose end comes later than the line (959 of 959 checks closed cleanly so, a tenth
- * otherwise).
+ * How long a reply waits where it matters who gets it (ms). HAProxy closes cleanly, which tells that
+ * it has got the reply, only if the end of the connection is there when it reads the line: it has
+ * gone to sleep by then, and mostly takes longer to wake up than that end to follow. The line itself
+ * comes in one piece: HAProxy 2.6 may take the beginning of one for all of it.
  */
-const FINISH_MS = 2;
+const PAUSE_MS = 2;
 
 /** How checks are answered. */
 export interface ChecksOptions {
@@ -40,12 +39,10 @@ export interface ChecksOptions {
 
 /**
  * Where a check stands. It waits for a service's name (`naming`), for a look at the files
- * (`looking`) and for the end of its reply (`finishing`), each only where it must; then for its
- * client to close (`lingering`).
+ * (`looking`) and for HAProxy to sleep (`pausing`), each only where it must; then for its client to
+ * close (`lingering`).
  */
-type Phase = "naming" | "looking" | "finishing" | "lingering" | "closed";
-
-const NEWLINE = new TextEncoder().encode("\n");
+type Phase = "naming" | "looking" | "pausing" | "lingering" | "closed";
 
 /**
  * A check: a connection from its opening to its close. Once it has its reply it is only half
@@ -59,10 +56,9 @@ export class Check {
   /** Undefined where nobody wants to know it, or the client has gone already. */
   readonly #address: string | undefined;
   readonly #sent = new Sent();
-  /** Whether the client has closed its side: before its reply is whole, it is no load balancer. */
+  /** Whether the client has closed its side: before it has a reply, it is no load balancer. */
   #hasEnded: boolean = false;
-  #naming: Timer | undefined;
-  #reply: Reply | undefined;
+  #timer: Timer | undefined;
   #repliedAt = 0;
   /** Who may have heard it; undefined: nobody, or nobody wants to know. */
   #telling: Telling | undefined;
@@ -74,11 +70,6 @@ export class Check {
     this.#address = checks.options.pollers && unmap(socket.remoteAddress);
   }
 
-  /** Whether it has sent nothing, and was given no time to. */
-  get isSilent(): boolean {
-    return this.#sent.text === "" && !this.#checks.options.host.hasServices;
-  }
-
   /** Waits for the name of a service where there are some, or replies. */
   open(): void {
     const { options, crowd } = this.#checks;
@@ -86,10 +77,7 @@ export class Check {
       this.#look();
       return;
     }
-    const readFirst = () => {
-      this.#naming = setTimeout(() => this.#look(), READ_MS);
-    };
-    this.#naming = setTimeout(readFirst, NAMING_MS);
+    this.#proceedIn(NAMING_MS);
     crowd.await(this);
   }
 
@@ -97,20 +85,14 @@ export class Check {
   read(chunk: Buffer): void {
     const { text, isWhole } = this.#sent.add(chunk);
     if (this.#phase !== "naming") return;
-    if (isWhole || this.#checks.options.host.service(nameIn(text))) this.#look();
+    if (isWhole || this.#checks.options.host.find(nameIn(text))) this.#look();
   }
 
-  /** Does what is due, whatever the client may still send. */
-  proceed(): void {
-    if (this.#phase === "naming") this.#look();
-    else if (this.#phase === "finishing") this.#finish(NEWLINE);
-  }
-
-  /** The client has closed its side, perhaps before its reply is whole. */
+  /** The client has closed its side, perhaps before it has a reply. */
   end(): void {
     this.#hasEnded = true;
     if (this.#phase === "lingering") this.#socket.end();
-    else this.proceed();
+    else this.#proceed();
   }
 
   /** Closes the connection of a client that has its reply; one that named no service gets none. */
@@ -129,10 +111,29 @@ export class Check {
   /** The connection is closed. */
   close(error: Error | undefined): void {
     this.#phase = "closed";
-    clearTimeout(this.#naming);
+    clearTimeout(this.#timer);
     this.#checks.crowd.delete(this);
     // A reset says nothing: it may be that of a check that timed out.
     this.#telling?.end(this.#sent.text, error === undefined, this.#checks.options.now());
+  }
+
+  /** Whether it has sent nothing, and was given no time to. */
+  get #isSilent(): boolean {
+    return this.#sent.text === "" && !this.#checks.options.host.hasServices;
+  }
+
+  /** Proceeds after a time, whatever the client may still send. */
+  #proceedIn(milliseconds: number): void {
+    this.#timer = setTimeout(() => {
+      const readsFirst = this.#phase === "naming" || this.#isSilent;
+      if (readsFirst) this.#timer = setTimeout(() => this.#proceed(), READ_MS);
+      else this.#proceed();
+    }, milliseconds);
+  }
+
+  #proceed(): void {
+    if (this.#phase === "naming") this.#look();
+    else if (this.#phase === "pausing") this.#reply();
   }
 
   /** Looks at the files, if they are watched, and replies. */
@@ -140,7 +141,7 @@ export class Check {
     const { options, crowd } = this.#checks;
     const { host, watched } = options;
     this.#phase = "looking";
-    clearTimeout(this.#naming);
+    clearTimeout(this.#timer);
     crowd.add(this);
     const name = host.nameIn(this.#sent.text);
     const look = watched?.look(name);
@@ -152,41 +153,34 @@ export class Check {
 
   #answer(): void {
     if (this.#phase === "closed") return;
-    const { options, crowd, finishing } = this.#checks;
-    const reply = options.host.replyTo(this.#sent.text);
-    this.#reply = reply;
     // While there are too many, it is not worth the time to know who has heard it.
-    if (this.#address === undefined || this.#hasEnded || crowd.isBusy) {
-      this.#finish(reply.bytes);
+    if (this.#address === undefined || this.#hasEnded || this.#checks.crowd.isBusy) {
+      this.#reply();
       return;
     }
-    this.#phase = "finishing";
-    // Where the round trip is longer, both parts leave as one segment.
-    this.#socket.setNoDelay(false);
-    // Half a line with a newline would be another line.
-    if (this.#socket.write(reply.body) < reply.body.length) this.#socket.terminate();
-    else finishing.add(this);
+    this.#phase = "pausing";
+    this.#proceedIn(PAUSE_MS);
   }
 
-  /** Writes what is left of a reply: it may be heard from now on. */
-  #finish(rest: Uint8Array): void {
+  /** Writes the reply and the end of the connection: it may be heard from now on. */
+  #reply(): void {
     const { options, crowd } = this.#checks;
+    const { host, pollers, now } = options;
+    const { bytes, text } = host.replyTo(this.#sent.text);
     this.#phase = "lingering";
-    this.#repliedAt = options.now();
+    this.#repliedAt = now();
     crowd.await(this);
-    const isWhole = this.#socket.write(rest) === rest.length;
     this.#socket.timeout(1);
+    const length = this.#socket.write(bytes);
     this.#socket.shutdown();
     // Who has closed before did not wait for the reply: HAProxy always does.
     if (this.#hasEnded) this.#socket.end();
-    else if (options.pollers && this.#reply && this.#address !== undefined) {
-      const { pollers } = options;
-      const sent = this.isSilent ? undefined : this.#sent.text;
-      const { text } = this.#reply;
+    else if (pollers && this.#address !== undefined) {
+      const sent = this.#isSilent ? undefined : this.#sent.text;
       this.#telling = new Telling(pollers, this.#address, sent, text, this.#repliedAt);
     }
     // A part of it may have been heard.
-    if (!isWhole) this.#giveUp("terminate");
+    if (length < bytes.length) this.#giveUp("terminate");
   }
 
   /** Closes the connection: that says nothing of what its client has heard. */
@@ -203,19 +197,10 @@ export class Check {
  * closed after 1 to 5 s, and earlier where there are too many.
  */
 export class Checks {
-  readonly options: ChecksOptions;
   /** Those that are open. */
   readonly crowd = new Crowd();
-  /** Those whose reply lacks its end. */
-  readonly finishing: Delay<Check>;
 
-  constructor(options: ChecksOptions) {
-    this.options = options;
-    const readFirst = new Delay<Check>(READ_MS, options.now, (check) => check.proceed());
-    this.finishing = new Delay(FINISH_MS, options.now, (check) =>
-      check.isSilent ? readFirst.add(check) : check.proceed(),
-    );
-  }
+  constructor(readonly options: ChecksOptions) {}
 
   /** What a listening socket calls. */
   handler(): SocketHandler<Check> {

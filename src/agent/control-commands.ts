@@ -28,9 +28,6 @@ import { forgetAddress, forgetSilent, showPollers } from "./poller-words.ts";
 import { Wait } from "./wait.ts";
 import { describeWait } from "./wait-words.ts";
 
-/** How often a wait looks whether it has ended, in milliseconds. */
-const LOOK_MS = 100;
-
 /** Waits that come together begin one after another. */
 const firstLooks = new Queue();
 
@@ -159,15 +156,10 @@ async function wait(call: Call): Promise<string | undefined> {
   const wait = new Wait({ ...scopeOf(call), ...options });
   // The first look is at all pollers: those of waits that come together must not hold up a check.
   await firstLooks.run(() => Bun.sleep(1));
-  for (;;) {
-    const end = wait.look(now());
-    if (end || client.isGone) {
-      const answer = end ? describeWait(wait, end, now()) : "nobody waits any more";
-      log("wait", { cause: "socket", service: name, answer });
-      return answer;
-    }
-    await Bun.sleep(LOOK_MS);
-  }
+  const end = await wait.run(now, () => client.isGone);
+  const answer = end ? describeWait(wait, end, now()) : "nobody waits any more";
+  log("wait", { cause: "socket", service: name, answer });
+  return answer;
 }
 
 function forget(call: Call): string | undefined {

@@ -22,8 +22,7 @@ export class Doubts {
 
   /** Its check is over, and it is known whether it was heard, or by whom. */
   delete(doubt: Doubt): void {
-    const index = this.#open.indexOf(doubt);
-    if (index >= 0) this.#open.splice(index, 1);
+    this.#open = this.#open.filter((each) => each !== doubt);
   }
 
   /** Its check is over, and nothing else is known. */

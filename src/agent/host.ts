@@ -5,8 +5,6 @@ import { FAILED, type State, type Status } from "../state/state.ts";
 /** A reply as bytes for the wire and as text for people, without its newline. */
 export interface Reply {
   readonly bytes: Uint8Array;
-  /** The bytes without the newline. */
-  readonly body: Uint8Array;
   readonly text: string;
 }
 
@@ -64,12 +62,7 @@ export class Host {
     return this.#services.keys();
   }
 
-  /** The state of a service; undefined when there is none of this name. */
-  service(name: string): Entry | undefined {
-    return this.#services.get(name);
-  }
-
-  /** The state of a service, of the host without a name. */
+  /** The state of a service, undefined when there is none of this name; of the host without one. */
   find(name: string | undefined): Entry | undefined {
     return name === undefined ? this.#own : this.#services.get(name);
   }
@@ -147,5 +140,5 @@ export class Host {
 
 function makeReply(line: string): Reply {
   const bytes = new TextEncoder().encode(line);
-  return { bytes, body: bytes.subarray(0, -1), text: line.slice(0, -1) };
+  return { bytes, text: line.slice(0, -1) };
 }

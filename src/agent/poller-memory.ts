@@ -13,44 +13,34 @@ const ROOM_LOOKS = 8;
 /** The pollers that are remembered. */
 export class PollerMemory {
   /** By address and what was sent. */
-  readonly #balancers = new Map<string, Poller>();
-  /** In the order of their last check, the oldest first. */
-  readonly #others = new Map<string, Poller>();
+  readonly #all = new Map<string, Poller>();
+  /** Those that are no load balancers, in the order of their last check, the oldest first. */
+  readonly #others = new Set<Poller>();
   readonly #byAddress = new Map<string, Poller[]>();
   #fullAt = Number.NEGATIVE_INFINITY;
 
   get size(): number {
-    return this.#balancers.size + this.#others.size;
+    return this.#all.size;
   }
 
   /** The load balancers come first. */
   *[Symbol.iterator](): Generator<Poller, undefined> {
-    yield* this.#balancers.values();
-    yield* this.#others.values();
+    for (const poller of this.#all.values()) if (!this.#others.has(poller)) yield poller;
+    yield* this.#others;
   }
 
-  /** One that asks now. */
   get(asker: Asker): Poller | undefined {
-    const key = keyOf(asker);
-    const other = this.#others.get(key);
-    if (!other) return this.#balancers.get(key);
-    this.place(other);
-    return other;
+    return this.#all.get(keyOf(asker));
   }
 
   /** Whether it is remembered, and was not forgotten. */
   has(poller: Poller): boolean {
-    const key = keyOf(poller);
-    return (this.#others.get(key) ?? this.#balancers.get(key)) === poller;
+    return this.#all.get(keyOf(poller)) === poller;
   }
 
   /** Notes that one has asked, or has become a load balancer, which makes room for nobody. */
   place(poller: Poller): void {
-    const key = keyOf(poller);
-    // It may have been forgotten, and be another one by now.
-    if (this.#others.get(key) !== poller) return;
-    this.#others.delete(key);
-    (poller.isBalancer ? this.#balancers : this.#others).set(key, poller);
+    if (this.#others.delete(poller) && !poller.isBalancer) this.#others.add(poller);
   }
 
   /** All lines of an address. */
@@ -78,8 +68,8 @@ export class PollerMemory {
       }
       this.remove(stranger);
     }
-    this.#others.set(keyOf(poller), poller);
-    this.place(poller);
+    this.#all.set(keyOf(poller), poller);
+    if (!poller.isBalancer) this.#others.add(poller);
     const beside = this.#byAddress.get(poller.address);
     if (beside) beside.push(poller);
     else this.#byAddress.set(poller.address, [poller]);
@@ -88,8 +78,9 @@ export class PollerMemory {
 
   /** Forgets one. */
   remove(poller: Poller): void {
-    const key = keyOf(poller);
-    if (!this.#others.delete(key) && !this.#balancers.delete(key)) return;
+    if (!this.has(poller)) return;
+    this.#all.delete(keyOf(poller));
+    this.#others.delete(poller);
     const left = this.at(poller.address).filter((each) => each !== poller);
     if (left.length > 0) this.#byAddress.set(poller.address, left);
     else this.#byAddress.delete(poller.address);

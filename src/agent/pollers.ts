@@ -64,18 +64,17 @@ export class Pollers {
     if (now - this.#sweptAt >= SWEEP_MS) this.sweep(now);
     const poller = this.memory.get(asker) ?? this.#add(asker, reply, now);
     if (!poller) return undefined;
-    const { isBalancer } = poller;
     poller.ask(now);
-    if (poller.isBalancer !== isBalancer) this.memory.place(poller);
+    this.memory.place(poller);
     if (poller.named && this.#excused.size > 0) this.#excused.delete(poller.named);
     return poller;
   }
 
   /** Notes that one closed cleanly after a whole reply. */
   serve(poller: Poller, told: Doubt, now: number): void {
-    const { address, sent, named, serves, isBalancer } = poller;
+    const { address, sent, named, serves } = poller;
     poller.serve(told, now);
-    if (poller.isBalancer !== isBalancer) this.memory.place(poller);
+    if (poller.isBalancer) this.memory.place(poller);
     if (named || serves === poller.serves || poller.serves !== KNOWN_AFTER) return;
     const fields = { address, sent, interval: toSeconds(poller.interval) };
     this.options.log?.("not counted, HAPGENT_POLLERS does not name it", fields);

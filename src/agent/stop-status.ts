@@ -4,9 +4,6 @@ import type { ControlContext } from "./control-call.ts";
 import { describeAsker, list } from "./poller-words.ts";
 import { Wait } from "./wait.ts";
 
-/** How often it looks who has been told, in milliseconds. */
-const LOOK_MS = 100;
-
 /** Answers the stop status until every poller that counts was served it, or its time is over. */
 export async function tellStop(
   { status, seconds }: NonNullable<Config["stop"]>,
@@ -17,18 +14,13 @@ export async function tellStop(
   log("stop status", { reply: host.reply().text, seconds });
   const scope = { host, pollers, name: undefined };
   const wait = new Wait({ ...scope, seconds, count: 0, now: now(), isStop: true });
-  while (!isOver()) {
-    const end = wait.look(now());
-    if (end) {
-      const { counted, missing, absent } = end.survey;
-      const untold = [...missing.map(describeAsker), ...absent.map(({ text }) => text)];
-      log("stop status over", {
-        seconds: end.seconds,
-        told: counted.length - missing.length,
-        untold: untold.length === 0 ? undefined : list(untold),
-      });
-      return;
-    }
-    await Bun.sleep(LOOK_MS);
-  }
+  const end = await wait.run(now, isOver);
+  if (!end) return;
+  const { counted, missing, absent } = end.survey;
+  const untold = [...missing.map(describeAsker), ...absent.map(({ text }) => text)];
+  log("stop status over", {
+    seconds: end.seconds,
+    told: counted.length - missing.length,
+    untold: untold.length === 0 ? undefined : list(untold),
+  });
 }

@@ -20,6 +20,12 @@ export interface Scope {
   readonly name: string | undefined;
 }
 
+/** What is asked about them. */
+export interface Question extends Scope {
+  /** How many pollers there are at least; 0: there may be none. */
+  readonly count: number | undefined;
+}
+
 /** Who counts, and who of them does not know. */
 export interface Survey {
   readonly counted: readonly Poller[];
@@ -103,7 +109,7 @@ export type Problem = "full" | "missing" | "few" | "nobody" | "learning" | "rece
 
 /** Why it cannot be said now that all know; undefined when it can. */
 export function findProblem(
-  { pollers, count }: Pick<Scope, "pollers"> & { readonly count: number | undefined },
+  { pollers, count }: Question,
   found: Survey,
   now: number,
 ): Problem | undefined {

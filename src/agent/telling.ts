@@ -8,7 +8,7 @@ import type { Pollers } from "./pollers.ts";
  * poller only when it closes by itself.
  */
 export class Telling implements Doubt {
-  /** Undefined: it is not known yet, or nobody that is remembered. */
+  /** Undefined: it has sent nothing, or is nobody that is remembered. */
   readonly #poller: Poller | undefined;
   /** Where it is in doubt. */
   readonly #doubts: Doubts | undefined;
@@ -22,10 +22,9 @@ export class Telling implements Doubt {
     readonly at: number,
   ) {
     const { memory } = pollers;
-    this.#poller = sent ? pollers.ask({ address, sent }, reply, at) : undefined;
-    if (sent) this.#doubts = this.#poller?.written;
-    else if (sent === "") this.#doubts = memory.get({ address, sent })?.written;
-    else this.#doubts = memory.shared(address);
+    if (sent) this.#poller = pollers.ask({ address, sent }, reply, at);
+    if (sent === undefined) this.#doubts = memory.shared(address);
+    else this.#doubts = (this.#poller ?? memory.get({ address, sent }))?.written;
     this.#doubts?.add(this);
   }
 
@@ -43,7 +42,7 @@ export class Telling implements Doubt {
       if (poller) pollers.serve(poller, this, now);
     } else {
       this.giveUp();
-      if (!this.sent) poller?.written.keep(this);
+      poller?.written.keep(this);
     }
   }
 

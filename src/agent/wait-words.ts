@@ -1,4 +1,4 @@
-import { YOUNG_MS } from "../controls.ts";
+import { WAIT_INTERVALS, YOUNG_MS } from "../controls.ts";
 import { quote } from "../text.ts";
 import { KNOWN_AFTER } from "./poller.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
@@ -89,7 +89,7 @@ function describeUntold(wait: Wait, end: WaitEnd, now: number): string {
 function suggestTime(wait: Wait, { survey: { slowest } }: WaitEnd): string {
   const interval = (slowest?.interval ?? 0) / 1000;
   if (!slowest || interval <= Math.max(wait.options.seconds, ALIKE_MS / 1000)) return "";
-  const seconds = Math.ceil(interval * 1.25);
+  const seconds = Math.ceil(interval * WAIT_INTERVALS);
   const every = Math.round(interval);
   return `; ${describeAsker(slowest)} asks every ${every} s: use \`wait ${seconds}\``;
 }

@@ -9,16 +9,17 @@ import {
   knows,
   LEARNING_MS,
   type Problem,
-  type Scope,
+  type Question,
   type Survey,
   survey,
 } from "./survey.ts";
 
+/** How often a wait looks whether it has ended, in milliseconds. */
+const LOOK_MS = 100;
+
 /** What a wait is about. */
-export interface WaitOptions extends Scope {
+export interface WaitOptions extends Question {
   readonly seconds: number;
-  /** How many pollers there are at least; 0: there may be none. */
-  readonly count: number | undefined;
   readonly now: number;
   /** Whether it is that of the stop status, which no change of a state ends. */
   readonly isStop?: boolean;
@@ -63,6 +64,15 @@ export class Wait {
       const entry = host.find(each);
       if (entry) this.#statuses.set(each, entry.state.status);
     }
+  }
+
+  /** Looks until it has ended; undefined: nobody waits any more. */
+  async run(now: () => number, isOver: () => boolean): Promise<WaitEnd | undefined> {
+    for (; !isOver(); await Bun.sleep(LOOK_MS)) {
+      const end = this.look(now());
+      if (end) return end;
+    }
+    return undefined;
   }
 
   /** Looks whether it has ended: all know, the status has changed, or its time is over. */

@@ -1,18 +1,13 @@
-import { Host } from "../../src/agent/host.ts";
 import { forgetAddress, forgetSilent, showPollers } from "../../src/agent/poller-words.ts";
-import { Pollers } from "../../src/agent/pollers.ts";
 import { Telling } from "../../src/agent/telling.ts";
 import { Wait } from "../../src/agent/wait.ts";
 import { describeWait } from "../../src/agent/wait-words.ts";
-import { formatLine } from "../../src/log.ts";
-import { parseNamedPollers } from "../../src/named-pollers.ts";
-import type { Status } from "../../src/state/state.ts";
+import type { State, Status } from "../../src/state/state.ts";
+import { Agent } from "../simulator/agent.ts";
+import type { Plan } from "../simulator/plan.ts";
 
 /** How an agent is set up. */
-interface BenchOptions {
-  readonly named?: string;
-  readonly forget?: number;
-  readonly services?: readonly string[];
+interface BenchOptions extends Pick<Plan, "services" | "named" | "forget"> {
   /** The age at which the agent plays (s): young ones are careful. */
   readonly age?: number;
   /** How long it read its files before it listened (s). */
@@ -26,24 +21,14 @@ interface About {
   readonly count?: number;
 }
 
-/** A host that is UP, its pollers and a clock in seconds, which is set by hand. */
-export class Bench {
-  readonly host: Host;
-  readonly pollers: Pollers;
-  readonly log: string[] = [];
+/** An agent that is UP, and a clock in seconds, which is set by hand. */
+export class Bench extends Agent {
   #now = 0;
 
   constructor({ named, forget, services = [], age = 1000, reading = 0 }: BenchOptions = {}) {
-    const now = -age * 1000;
-    const readAt = now - reading * 1000;
-    this.host = new Host("exact", services.length > 0, readAt);
-    for (const name of [undefined, ...services]) this.host.put(name, { status: "UP" }, "", readAt);
-    this.pollers = new Pollers({
-      named: named === undefined ? undefined : parseNamedPollers(named),
-      forget,
-      now,
-      log: (message, fields) => this.log.push(formatLine(message, fields).trimEnd()),
-    });
+    const up: State = { status: "UP" };
+    const files = new Map([undefined, ...services].map((name) => [name, up]));
+    super({ named, forget, services }, files, -age * 1000, (-age - reading) * 1000);
   }
 
   /** Sets the clock. */
@@ -74,23 +59,23 @@ export class Bench {
   /** What a wait answers at a second; undefined: it goes on. */
   wait(second: number, { name, seconds = 0, count }: About = {}): string | undefined {
     const now = second * 1000;
-    const options = { ...this.#scope(name), seconds, count, now: now - seconds * 1000 };
+    const options = { ...this.scope(name), seconds, count, now: now - seconds * 1000 };
     const wait = new Wait(options);
     const end = wait.look(now);
     return end && describeWait(wait, end, now);
   }
 
   forget(second: number, address: string, name?: string): string {
-    return forgetAddress(this.#scope(name), address, second * 1000);
+    return forgetAddress(this.scope(name), address, second * 1000);
   }
 
   forgetSilent(second: number, seconds: number, name?: string): string {
-    return forgetSilent(this.#scope(name), seconds, second * 1000);
+    return forgetSilent(this.scope(name), seconds, second * 1000);
   }
 
   /** What `show pollers` says at a second; the clock on the wall shows that second of 1970. */
   show(second: number, name?: string): Record<string, unknown>[] {
-    return JSON.parse(showPollers(this.#scope(name), second * 1000, second * 1000));
+    return JSON.parse(showPollers(this.scope(name), second * 1000, second * 1000));
   }
 
   /** Who counts, and why. */
@@ -98,10 +83,6 @@ export class Bench {
     return Object.fromEntries(
       this.show(second).map(({ address, sent, why }) => [`${address} ${sent}`.trim(), why]),
     );
-  }
-
-  #scope(name: string | undefined) {
-    return { host: this.host, pollers: this.pollers, name };
   }
 }
 

@@ -2,8 +2,7 @@
 // however long it is silent, until somebody says that it is gone. What it was told is never more
 // than what it can have heard.
 import { describe, expect, test } from "bun:test";
-import { Poller } from "../../src/agent/poller.ts";
-import { POLLER_LIMIT, PollerMemory } from "../../src/agent/poller-memory.ts";
+import { POLLER_LIMIT } from "../../src/agent/poller-memory.ts";
 import type { Status } from "../../src/state/state.ts";
 import { Bench, every } from "./pollers-fixture.ts";
 
@@ -109,22 +108,6 @@ test("of 4,096 pollers strangers make room, the oldest first; load balancers do 
     "error: after 0 s: more than 4096 pollers: not all of them are known (HAPGENT_POLLERS says who counts)",
   );
   expect(bench.wait(110)).toStartWith("ok served to all of 4096 pollers");
-});
-
-test("load balancers are not looked at for room: there may be thousands", () => {
-  const memory = new PollerMemory();
-  let looks = 0;
-  for (let i = 0; i < POLLER_LIMIT; i += 1) {
-    const poller = new Poller("10.0.0.1", `${i}`, undefined, 0);
-    const get = () => {
-      looks += 1;
-      return true;
-    };
-    memory.add(Object.defineProperty(poller, "isBalancer", { get }), () => true, 0);
-  }
-  looks = 0;
-  expect(memory.add(new Poller("10.0.0.2", "", undefined, 0), () => true, 0)).toBe(false);
-  expect(looks).toBe(0);
 });
 
 test("what was written later may have been heard: few of many are told apart, and none is taken for heard", () => {

@@ -17,7 +17,7 @@ describe("a wait is ok", () => {
     expect(bench.wait(2.5)).toBe('ok served to 1 poller after 0 s: DRAIN; 10.0.0.1 "web"');
     const slow = startBench().check([-11, -6, -1], "10.0.0.2").at(0).set("DRAIN");
     slow.check([1], "10.0.0.1", "web").check([4], "10.0.0.2");
-    const hint = "10.0.0.2 asks every 5 s: use `wait 7`";
+    const hint = "10.0.0.2 asks every 5 s: use `wait 12`";
     expect(slow.wait(4.9)).toBe(`${early} (5 s) has passed since the change; ${hint}`);
     expect(slow.wait(5)).toStartWith("ok served to all of 2 pollers");
     // The host's state is in the reply of each of its services.
@@ -153,7 +153,10 @@ describe("an error says", () => {
 
   test("that no load balancer has asked, where only a person has", () => {
     const bench = new Bench().check([0], "10.0.0.9");
-    expect(bench.wait(3)).toStartWith("error: after 0 s: no load balancer has asked; with ");
+    const hint = "; with `wait SECONDS 0` that is no error";
+    expect(bench.wait(3)).toBe(`error: after 0 s: no load balancer has asked${hint}`);
+    const young = new Bench({ age: 0 }).wait(1);
+    expect(young).toBe("error: after 0 s: no load balancer has asked");
   });
 
   test("of a named one that it has to ask twice, and perhaps for this service yet", () => {

@@ -170,7 +170,7 @@ const SLOW = JSON.stringify([
   { address: "10.0.0.1", counts: true, interval: 2 },
   { address: "10.0.0.2", counts: true, interval: 120 },
 ]);
-const FORMS = "error: `wait SECONDS 0`, `wait SECONDS COUNT`, `wait 150`. If";
+const FORMS = "error: `wait SECONDS 0`, `wait SECONDS COUNT`, `wait 270`. If";
 const GONE = "ok forgotten: 1 poller silent for 5 s: 10.0.0.12";
 
 test("a deploy takes the server out, runs the command and puts it back, step by step", async () => {
@@ -264,10 +264,10 @@ test.each<Row>([
   ["@web", {}, "3 UP", /^nothing was changed: no such service: "web"$/],
   ["", { hold: "error: held by carol" }, "3 UP", /another deploy is under way: held by carol$/],
   ["", { hold: "error: expected show state, got" }, "3 UP", /upgrade it first/],
-  ["", { wait: FORMS }, "3 UP", /: `--pollers 0`, `--pollers N`, `--wait 150`\. If$/],
+  ["", { wait: FORMS }, "3 UP", /: `--pollers 0`, `--pollers N`, `--wait 270`\. If$/],
   ["", { wait: YOUNG }, "3 UP", /say how many there are \(--pollers N\), or --young$/],
-  ["", { show: ["-", SLOW] }, "2 UP", /: 10\.0\.0\.2 asks every 120 s; use --wait 150$/],
-  ["--wait 150 --forget-silent 60", { show: ["-", SLOW] }, "2 UP", /; use --forget-silent 150$/],
+  ["", { show: ["-", SLOW] }, "2 UP", /: 10\.0\.0\.2 asks every 120 s; use --wait 270$/],
+  ["--wait 270 --forget-silent 60", { show: ["-", SLOW] }, "2 UP", /; use --forget-silent 270$/],
   ["", { obstacle: "no such command" }, "2 UP", /^nothing was changed: no such command$/],
   ["--drain 1 --port 80", { port: "none" }, "2 UP", /: nothing listens on port 80$/],
   ["", { hold: "interrupt" }, "1 UP", /^interrupted: nothing was changed$/],

@@ -22,6 +22,9 @@ const SERVED: Options = {
   env: { HAPGENT_POLLERS: FIRST, HAPGENT_REPLY: "full" },
 };
 
+/** One that learns them. */
+const UNNAMED: Options = { socket: true, env: { HAPGENT_FORGET: "3600" } };
+
 /** Some checks, one every two seconds. */
 async function poll(agent: AgentHere, count: number, ...addresses: string[]): Promise<void> {
   for (let i = 0; i < count; i += 1) {
@@ -66,39 +69,26 @@ describe("wait", () => {
     );
   });
 
-  testInTime("without names learns who asks, and forgets", { socket: true }, async (agent) => {
-    const wait = () => command(agent, "wait 0");
-    expect(await wait()).toMatch(/^error: after [\d.]+ s: no load balancer has asked$/);
+  testInTime("without names learns who asks, and forgets who is silent", UNNAMED, async (agent) => {
     await poll(agent, 3, FIRST);
-    expect(await wait()).toMatch(
-      /has listened for [\d.]+ s only, and knows its pollers after 10 s$/,
+    const early = /has listened for [\d.]+ s only, and knows its pollers after 10 s$/;
+    expect(await command(agent, "wait 0")).toMatch(early);
+    // By itself, also where nobody looks.
+    for (const seconds of [3590, 60]) {
+      expect(agent.log).toHaveLength(2);
+      await agent.pass(seconds);
+      await ask(agent, "web\n", SECOND);
+    }
+    expect(agent.log[2]).toMatch(
+      /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent=web silent=36\d\d/,
     );
-    // Silent or not, it is a load balancer until somebody says that it is gone.
-    await agent.pass(100_000);
-    expect(await wait()).toMatch(/^ok served to 1 poller after [\d.]+ s: UP; 127\.0\.0\.2 "web"$/);
-    const answer = 'ok forgotten: 1 poller silent for 3600 s: 127.0.0.2 "web"';
-    expect(await command(agent, "forget silent 3600")).toBe(answer);
-    expect(agent.log.at(-1)).toBe(`hapgent: forget cause=socket answer=${JSON.stringify(answer)}`);
-    expect(await wait()).toEndWith("has asked; with `wait SECONDS 0` that is no error");
+    await agent.pass(300);
+    const answer = 'ok forgotten: 1 poller silent for 300 s: 127.0.0.3 "web"';
+    expect(await command(agent, "forget silent 300")).toBe(answer);
+    expect(agent.log[3]).toBe(`hapgent: forget cause=socket answer=${JSON.stringify(answer)}`);
     const allowed = /^ok after [\d.]+ s: UP; no load balancer has asked$/;
     expect(await command(agent, "wait 0 0")).toMatch(allowed);
   });
-
-  testInTime(
-    "forgets by itself those that are silent for HAPGENT_FORGET, also where nobody looks",
-    { socket: true, env: { HAPGENT_FORGET: "3600" } },
-    async (agent) => {
-      await poll(agent, 3, FIRST);
-      for (const seconds of [3590, 60]) {
-        expect(agent.log).toHaveLength(1);
-        await agent.pass(seconds);
-        await ask(agent, "web\n", SECOND);
-      }
-      expect(agent.log[1]).toMatch(
-        /^hapgent: load balancer forgotten address=127\.0\.0\.2 sent=web silent=36\d\d/,
-      );
-    },
-  );
 
   test("goes on, for as long as it is told, where its client has closed its half only", async () => {
     await using agent = await start(NAMED);

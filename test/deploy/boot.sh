@@ -25,8 +25,12 @@ root=$upper.root
 mkdir -p "$root" "$upper.work"
 mount -t overlay -o "lowerdir=$base,upperdir=$upper,workdir=$upper.work" machine "$root"
 printf '%s' "$binds" | while read -r source target; do
-  mkdir -p "$(dirname "$root/$target")"
-  touch "$root/$target"
+  if [ -d "$source" ]; then
+    mkdir -p "$root/$target"
+  else
+    mkdir -p "$(dirname "$root/$target")"
+    touch "$root/$target"
+  fi
   mount --bind "$source" "$root/$target"
   mount -o remount,bind,ro "$root/$target"
 done

@@ -40,15 +40,13 @@ beforeAll(async () => {
   archive = join(await baseRelease(), `hapgent-${version}-image.tar`);
   const haproxy = join(tmpdir(), "haproxy.tar");
   await output(["tar", "-C", await baseRoot(), "--exclude=./usr/share", "-cf", haproxy, "."]);
-  const compose = ["compose.yaml", "demo/haproxy.cfg", "demo/service.cfg"];
-  const files = compose.map((name) => [`/srv/${name}`, join(CONTAINER, name)]);
   machine = await bootMachine({
     init: "none",
     base: "/",
     binds: {
       "/srv/hapgent.tar": archive,
       "/srv/haproxy.tar": haproxy,
-      ...Object.fromEntries(files),
+      "/srv/compose": CONTAINER,
     },
   });
   await machine.write("/etc/containers/containers.conf", SETTINGS);
@@ -173,7 +171,7 @@ test("the compose file's HAProxy follows its agents, and an agent in drain is he
   const command = 'CMD ["haproxy","-f","/usr/local/etc/haproxy/haproxy.cfg"]';
   await machine.sh(`podman import --quiet --change '${command}' /srv/haproxy.tar \
       docker.io/library/haproxy:3.0
-    cd /srv && podman-compose up --detach`);
+    cd /srv/compose && podman-compose up --detach`);
   const get = async () => (await machine.try("curl --silent http://127.0.0.1:8080/")).stdout.trim();
   const names = async () => {
     const all = new Set<string>();
@@ -181,14 +179,15 @@ test("the compose file's HAProxy follows its agents, and an agent in drain is he
     return [...all].toSorted().join(" ");
   };
   const execute = (...command: string[]) =>
-    machine.run(["podman", "exec", "srv_agent-one_1", ...command]);
+    machine.run(["podman", "exec", "compose_agent-one_1", ...command]);
   const areBoth = async () => (await names()) === "one two";
   await until("both answer", areBoth, DEADLINE);
   await execute("hapgent", "ctl", "set", "status", "DRAIN", "deploying v42");
   expect(await execute("hapgent", "ctl", "wait", "30")).toStartWith("ok");
   expect(await names()).toBe("two");
   // podman-compose does not hand it on as it is.
-  const [, check = ""] = /test: \[CMD, (.+)\]/.exec(await machine.read("/srv/compose.yaml")) ?? [];
+  const [, check = ""] =
+    /test: \[CMD, (.+)\]/.exec(await machine.read("/srv/compose/compose.yaml")) ?? [];
   expect(await execute(...check.split(", "))).toBe("up drain 100% #deploying v42");
   await execute("hapgent", "ctl", "set", "status", "READY");
   await until("both answer again", areBoth, DEADLINE);

@@ -14,7 +14,7 @@ import { writeRelease } from "../system/release-fixture.ts";
 import { hasAllFiles, listAgents, SETTINGS, STATE } from "./installed.ts";
 import { bootMachine, type Machine, startPoller } from "./machine.ts";
 import { buildDeb, buildRpm, runQuietly } from "./packages.ts";
-import { bindRelease, INSTALL, releaseKey } from "./release.ts";
+import { baseRelease, INSTALL, releaseKey } from "./release.ts";
 
 /** A way to install: what it does to a machine. */
 interface Way {
@@ -54,9 +54,7 @@ async function bindReleases(): Promise<Record<string, string>> {
   const content = await Bun.file(join(path, archive)).bytes();
   await writeRelease(broken, { [archive]: content }, await releaseKey());
   const keygen = Bun.which("ssh-keygen") ?? "ssh-keygen";
-  const names = ["SHA256SUMS", "SHA256SUMS.sig", archive];
-  const files = names.map((file) => [`/srv/broken/${file}`, join(broken, file)]);
-  return { ...(await bindRelease()), ...Object.fromEntries(files), [keygen]: keygen };
+  return { "/srv/release": await baseRelease(), "/srv/broken": broken, [keygen]: keygen };
 }
 
 const installer = (init: Way["init"]): Way => ({

@@ -50,9 +50,3 @@ export async function writeState(
   await machine.write(file, typeof state === "string" ? state : JSON.stringify(state));
   await machine.run(`chown hapgent:hapgent ${file} ${dirname(file)}`);
 }
-
-/** Shows the state by the control socket, as a user who is in this group alone. */
-export function showAs(machine: Machine, group: string) {
-  const user = `setpriv --reuid=nobody --regid=nogroup --groups=${group}`;
-  return machine.try(`${user} hapgent ctl show state`);
-}

@@ -81,13 +81,8 @@ async function startPod(file: string, directory: string) {
     container,
     web,
     /** Probes the agent as the kubelet does, in the container's environment. */
-    async probe({ exec }: Action) {
-      const [, ...args] = exec.command;
-      const { stdout, exitCode } = await outcome([EXECUTABLE, ...args], {
-        env: { ...env, ...where },
-      });
-      return { stdout, exitCode };
-    },
+    probe: ({ exec }: Action) =>
+      outcome([EXECUTABLE, ...exec.command.slice(1)], { env: { ...env, ...where } }),
     /** Runs what belongs to a container's start or stop. */
     async run(action?: Action) {
       if (action) await output(action.exec.command.map(here));
@@ -153,7 +148,7 @@ test.each(PODS)(
       const health = [container.startupProbe, container.livenessProbe];
       if (start === 1) {
         const fail = { exitCode: 0, stdout: expect.stringMatching(/^(FAIL|ready fail 100%)\n$/) };
-        for (const each of health) expect(await probe(each)).toEqual(fail);
+        for (const each of health) expect(await probe(each)).toMatchObject(fail);
         expect((await probe(container.readinessProbe)).exitCode).toBe(2);
         await pod.begin();
       }
@@ -201,6 +196,5 @@ listen be
   if (pod.container.restartPolicy === "Always") await stopWeb().then(stopAgent);
   else await Promise.all([stopWeb(), stopAgent()]);
   await traffic.served({ name: "other" }, 50);
-  await traffic.stop();
-  expect(Object.keys(traffic.answers).toSorted()).toEqual(["one", "other"]);
+  expect((await traffic.stop()).failed).toEqual({});
 });

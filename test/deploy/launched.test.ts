@@ -3,42 +3,29 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import {
-  bootInstalled,
-  listAgents,
-  SETTINGS,
-  SOCKET,
-  STATE,
-  showAs,
-  writeState,
-} from "./installed.ts";
+import { bootInstalled, listAgents, SETTINGS, SOCKET, STATE, writeState } from "./installed.ts";
 import type { Machine } from "./machine.ts";
 
 const SERVICES = "/var/lib/hapgent/services";
 
-/** An init: how it is told what to do, and where it logs. */
-interface Init {
-  readonly name: "systemd" | "sysv";
-  readonly does: (action: string) => string;
-  readonly log: (machine: Machine) => Promise<string>;
-}
-
-const SYSV: Init = {
-  name: "sysv",
-  does: (action) => `/etc/init.d/hapgent ${action}`,
-  log: (machine) => machine.read("/var/log/hapgent.log"),
-};
-const SYSTEMD: Init = {
-  name: "systemd",
-  does: (action) => `systemctl ${action} hapgent`,
-  log: (machine) => machine.journal("hapgent"),
+/** How an init is told what to do, and where it logs. */
+const INITS = {
+  systemd: {
+    does: (action: string) => `systemctl ${action} hapgent`,
+    log: (machine: Machine) => machine.journal("hapgent"),
+  },
+  sysv: {
+    does: (action: string) => `/etc/init.d/hapgent ${action}`,
+    log: (machine: Machine) => machine.read("/var/log/hapgent.log"),
+  },
 };
 
-describe.each([SYSTEMD, SYSV])("under $name", (init) => {
+describe.each(["systemd", "sysv"] as const)("under %s", (name) => {
+  const init = INITS[name];
   let machine: Machine;
 
   beforeAll(async () => {
-    machine = await bootInstalled(init.name);
+    machine = await bootInstalled(name);
   });
 
   afterAll(async () => {
@@ -127,8 +114,6 @@ describe.each([SYSTEMD, SYSV])("under $name", (init) => {
     expect(await machine.ask()).toBe("UP");
     await machine.write(off, "0");
     expect(await machine.run(`stat --format=%U:%G:%a ${SOCKET}`)).toBe("hapgent:hapgent:660");
-    expect((await showAs(machine, "hapgent")).stdout).toContain('"UP"');
-    expect((await showAs(machine, "nogroup")).exitCode).toBe(1);
   });
 
   test("a start that cannot answer fails, and so does one with a wrong setting", async () => {
@@ -152,7 +137,7 @@ describe.each([SYSTEMD, SYSV])("under $name", (init) => {
     expect(await tell("status")).toBe(3);
   });
 
-  if (init === SYSV) {
+  if (name === "sysv") {
     test("ends with the codes of Debian's policy, and tells a crash from a stop", async () => {
       await start({ status: "UP" });
       await tell("stop");

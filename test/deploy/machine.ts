@@ -1,9 +1,10 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
+import { readIfThere } from "../../scripts/lib/proc.ts";
 import { type CommandOptions, type Output, outcome, output } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { readChildren, readName } from "../proc.ts";
+import { readChildren } from "../proc.ts";
 import { makeOnce } from "./once.ts";
 
 /**
@@ -32,21 +33,40 @@ export function baseRoot(): Promise<string> {
 /** How long a machine may take for what it does in seconds when nothing else runs (ms). */
 const DEADLINE = 180_000;
 
-/** The first process of a machine; with `none` it starts nothing by itself. */
-const INITS = {
-  systemd: ["/lib/systemd/systemd"],
-  sysv: ["/sbin/init", "2"],
-  none: ["sleep", "infinity"],
+type Init = "systemd" | "sysv" | "none";
+
+/** The first process of a machine, and whether it has started everything; `none` starts nothing. */
+const INITS: Record<Init, { command: string[]; hasBooted: (_: Machine) => Promise<boolean> }> = {
+  systemd: {
+    command: ["/lib/systemd/systemd"],
+    async hasBooted(machine) {
+      const { stdout } = await machine.try("systemctl is-system-running");
+      if (stdout.trim() === "degraded") {
+        throw new Error(await machine.run("systemctl --failed --no-legend --plain"));
+      }
+      return stdout.trim() === "running";
+    },
+  },
+  sysv: {
+    command: ["/sbin/init", "2"],
+    // Run level 2 is reached once init has run its scripts; until then there is no utmp record of it.
+    async hasBooted(machine) {
+      const level = await machine.try("runlevel");
+      const { stdout } = await machine.try("pgrep -f /etc/init.d/rc");
+      return stdout === "" && level.stdout.trim().endsWith("2");
+    },
+  },
+  none: { command: ["sleep", "infinity"], hasBooted: () => Promise.resolve(true) },
 };
 
-export interface MachineOptions {
-  readonly init?: keyof typeof INITS;
+interface MachineOptions {
+  readonly init?: Init;
   /**
    * The directory that it is a copy of, when it is not the base root; `/` has all tools of this
    * machine.
    */
   readonly base?: string;
-  /** Files from outside that it sees, read-only: sources by path. */
+  /** Files and directories from outside that it sees, read-only: sources by path. */
   readonly binds?: Record<string, string>;
 }
 
@@ -57,7 +77,7 @@ export class Machine implements AsyncDisposable {
   #process: Bun.Subprocess | undefined;
 
   constructor(
-    readonly init: keyof typeof INITS,
+    readonly init: Init,
     readonly base: string,
     /** What differs from the base. */
     readonly upper: string,
@@ -67,20 +87,19 @@ export class Machine implements AsyncDisposable {
 
   /** Switches it on and waits until its init has started everything. */
   async boot(): Promise<void> {
-    const script = `${import.meta.dir}/boot.sh`;
-    const name = basename(this.upper);
-    const process = Bun.spawn(
-      [script, name, this.base, this.upper, this.binds, ...INITS[this.init]],
-      { stdio: ["ignore", "ignore", "inherit"] },
-    );
+    const { command, hasBooted } = INITS[this.init];
+    const words = [basename(this.upper), this.base, this.upper, this.binds, ...command];
+    const process = Bun.spawn([`${import.meta.dir}/boot.sh`, ...words], {
+      stdio: ["ignore", "ignore", "inherit"],
+    });
     this.#process = process;
     this.leader = await until("the machine's first process", () => {
       const [child] = readChildren(process.pid);
       // Until the last step of the boot script its first process is a shell.
-      const isInit = child !== undefined && /^(systemd|init|sleep)$/.test(readName(child));
+      const isInit = /^(systemd|init|sleep)$/m.test(readIfThere(`/proc/${child}/comm`));
       return isInit ? child : undefined;
     });
-    await until(`${this.init} has booted`, () => BOOTED[this.init](this), DEADLINE);
+    await until(`${this.init} has booted`, () => hasBooted(this), DEADLINE);
   }
 
   /** Cuts its power. */
@@ -199,24 +218,6 @@ export async function bootMachine(options: MachineOptions = {}): Promise<Machine
     throw error;
   }
 }
-
-/** Tells whether an init has started everything. */
-const BOOTED: Record<keyof typeof INITS, (machine: Machine) => Promise<boolean>> = {
-  async systemd(machine) {
-    const { stdout } = await machine.try("systemctl is-system-running");
-    if (stdout.trim() === "degraded") {
-      throw new Error(await machine.run("systemctl --failed --no-legend --plain"));
-    }
-    return stdout.trim() === "running";
-  },
-  none: () => Promise.resolve(true),
-  // Run level 2 is reached once init has run its scripts; until then there is no utmp record of it.
-  async sysv(machine) {
-    const level = await machine.try("runlevel");
-    const { stdout } = await machine.try("pgrep -f /etc/init.d/rc");
-    return stdout === "" && level.stdout.trim().endsWith("2");
-  },
-};
 
 /**
  * Asks the agent on a machine again and again, as a load balancer does, which ends its side last;

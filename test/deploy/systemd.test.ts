@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { bootInstalled, SETTINGS, STATE, showAs, writeState } from "./installed.ts";
+import { bootInstalled, SETTINGS, STATE, writeState } from "./installed.ts";
 import { type Machine, startPoller } from "./machine.ts";
 
 let machine: Machine;
@@ -120,7 +120,12 @@ describe("the settings file", () => {
     expect(await machine.run("hapgent ctl set status DOWN")).toContain("saved");
     expect(await machine.read(file)).toContain('"DOWN"');
     expect(await machine.run(`stat --format=%U:%G:%a ${socket}`)).toBe("hapgent:operators:660");
-    expect((await showAs(machine, "operators")).stdout).toContain('"DOWN"');
+    const ask = (group: string) =>
+      machine.try(
+        `setpriv --reuid=nobody --regid=nogroup --groups=${group} hapgent ctl show state`,
+      );
+    expect((await ask("operators")).stdout).toContain('"DOWN"');
+    expect((await ask("nogroup")).exitCode).toBe(1);
   });
 });
 

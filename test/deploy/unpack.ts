@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { findMirror } from "../../scripts/lib/registries.ts";
-import { output } from "../../scripts/lib/shell.ts";
+import { type Output, outcome, output } from "../../scripts/lib/shell.ts";
 
 /** What tests download stays here from run to run; remove it to have it all anew. */
 const CACHE = process.env["HAPGENT_CACHE"] ?? "/var/cache/hapgent-tests";
@@ -43,4 +43,13 @@ export async function unpackPackages(suite: string, ...packages: string[]): Prom
     rmSync(unfinished, { recursive: true, force: true });
   }
   return path;
+}
+
+/** Runs a command of unpacked packages, which sees a directory as /srv; the mounts are its alone. */
+export function runUnpacked(root: string, directory: string, command: string[]): Promise<Output> {
+  const script = `mkdir -p "$0/srv" && mount --bind "$1" "$0/srv" && shift &&
+    mount -t tmpfs tmpfs "$0/tmp" && ln -sf debian "$0/etc/dpkg/origins/default" &&
+    exec chroot "$0" "$@"`;
+  const enter = ["unshare", "--mount", "sh", "-ec", script, root, directory];
+  return outcome([...enter, ...command], { limit: 900 });
 }

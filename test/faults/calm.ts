@@ -1,5 +1,5 @@
+import { readThreads } from "../../scripts/lib/proc.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { readThreads } from "../proc.ts";
 
 /** How often in turn one looks at a process, and how often one of its threads may be awake. */
 const LOOKS = 50;

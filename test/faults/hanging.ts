@@ -1,7 +1,7 @@
 import { mkdirSync, statSync } from "node:fs";
+import { readThreads } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { readThreads } from "../proc.ts";
 
 /**
  * A disk that can hang: a directory that bindfs shows once more, through FUSE. While bindfs is

@@ -1,9 +1,9 @@
 import { chmodSync, copyFileSync } from "node:fs";
 import { type AgentProcess, startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
+import { readThreads } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { readThreads } from "../proc.ts";
 
 let copy: string | undefined;
 
@@ -19,9 +19,6 @@ export function executableForAll(): string {
   copyFileSync(EXECUTABLE, copy);
   return copy;
 }
-
-/** As the shipped launchers start it: no signal can end it before its handlers are set. */
-export const SIGNALS_BLOCKED = ["env", "--block-signal=HUP,USR1,USR2"];
 
 /** Root that must keep to permissions: no file can be created in a directory of mode 0555. */
 export const BOUND_BY_PERMISSIONS = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
@@ -43,19 +40,12 @@ export function inShell(script: string, launcher: readonly string[] = []): strin
 }
 
 /** Starts an agent, which every user may run, whose launcher begins in the directory of its file. */
-export function startIn(path: string, launcher: string[], socket = false): Promise<AgentProcess> {
+export function startIn(path: string, launcher: string[]): Promise<AgentProcess> {
   return startAgent({
     stateFile: `${path}/state.json`,
     executable: executableForAll(),
     launcher: ["env", `--chdir=${path}`, ...launcher],
-    socket,
   });
-}
-
-/** Makes the agent's system calls fail or wait: strace's `inject=` expressions. */
-export function withInjected(...injections: string[]): string[] {
-  const options = injections.flatMap((injection) => ["-e", `inject=${injection}`]);
-  return ["strace", "-D", "-f", "-qq", "-o", "/dev/null", ...options];
 }
 
 /** A path as the agent sees it, in its own mount namespace. */

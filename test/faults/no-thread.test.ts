@@ -5,10 +5,10 @@ import { freePort } from "../../scripts/lib/port.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { executableForAll, withInjected } from "./launchers.ts";
+import { executableForAll } from "./launchers.ts";
 
 /** Old container engines refuse a call that they do not know, and not in the way glibc expects. */
-const REFUSED = withInjected("clone3:error=EPERM");
+const REFUSED = "strace -D -f -qq -o /dev/null -e inject=clone3:error=EPERM".split(" ");
 
 /** As `ulimit -u 1`, for a user with no other process. */
 const ALONE = [

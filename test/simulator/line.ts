@@ -8,8 +8,8 @@ import type { Timeline } from "./timeline.ts";
 const SYNS = [0, 1000, 3000, 7000];
 const SEGMENTS = [0, 200, 600, 1400, 3000];
 
-/** From the accept to the newline (ms): the reply goes in two parts. */
-const NEWLINE_MS = 2;
+/** How long a reply waits before it is written (ms). */
+const PAUSE_MS = 2;
 
 /** What the agent of a line has seen of it since its start, as nobody but the world knows it. */
 export interface Heard {
@@ -97,20 +97,18 @@ export class Line {
     const { timeline, random, agent } = this.world;
     const asked = agent();
     if (!asked) return;
-    // The reply is made at once, or after a look at a file, and its end is written later.
-    const made = now + (random.chance(0.1) ? random.between(0, 50) : 0);
-    timeline.at(made, () => {
-      if (asked !== agent()) return;
-      const reply = asked.host.replyTo(this.plan.sent).text;
-      timeline.at(made + NEWLINE_MS, (at) => this.#answer(asked, reply, start, at));
+    // At once, or after a look at a file.
+    const looked = now + (random.chance(0.1) ? random.between(0, 50) : 0);
+    timeline.at(looked + PAUSE_MS, (at) => {
+      if (asked === agent()) this.#answer(asked, start, at);
     });
   }
 
-  #answer(asked: Agent, reply: string, start: number, now: number): void {
+  #answer(asked: Agent, start: number, now: number): void {
     const { timeline, random, agent } = this.world;
-    if (asked !== agent()) return;
     const { balancer, plan } = this;
     const { trip, address } = balancer;
+    const reply = asked.host.replyTo(plan.sent).text;
     // Whether it sends nothing, or not yet, is known when it has closed.
     if (plan.sent !== "") this.#note(now);
     const telling = new Telling(asked.pollers, address, plan.sent || undefined, reply, now);

@@ -1,5 +1,6 @@
-// The executable needs nothing but itself, and a runtime that was changed never becomes one. That the same
-// sources give the same bytes is in test/deploy/release.test.ts.
+// The executable needs nothing but itself, and a runtime that was changed never becomes one. What is built
+// is named by its commit: git's, or that of variables; a git that fails stops the build. That the same
+// sources give the same bytes, also in another user's checkout, is in test/deploy/release.test.ts.
 import { expect, test } from "bun:test";
 import { cpSync, existsSync, rmSync } from "node:fs";
 import { version } from "../../package.json";
@@ -15,6 +16,17 @@ test("it runs in an empty directory and environment, and names the commit that i
   // Somebody may have committed since the build.
   const commits = [readCommit(), ...(hasGit() ? git("rev-list", "HEAD").split("\n") : [])];
   expect(commits.map((each) => each.slice(0, 12))).toContain(commit);
+});
+
+test.each([
+  [{ HAPGENT_COMMIT: "abc", SOURCE_DATE_EPOCH: "7" }, "abc 7"],
+  [{ HAPGENT_COMMIT: "abc", SOURCE_DATE_EPOCH: "today" }, "to be seconds since 1970, got today"],
+  ...(hasGit() ? [[{ GIT_DIR: "/nonexistent" }, "fatal: not a git"] as const] : []),
+])("with %j commit and time are %s", async (env, said) => {
+  const program = `import { readCommit, readCommitTime } from "./scripts/lib/git.ts";
+    console.log(readCommit(), readCommitTime())`;
+  const { stdout, stderr } = await outcome(["bun", "-e", program], { env, isClean: true });
+  expect(stdout + stderr).toContain(said);
 });
 
 test("a runtime for another target that was changed is refused before anything is made", async () => {

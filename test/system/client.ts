@@ -1,7 +1,6 @@
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { Connection } from "../contract/connection.ts";
-import { PATIENCE_MS } from "../haproxy.ts";
 
 /** Sends a command to the control socket, and returns the answer, for which it has ten minutes. */
 export async function tell({ socket }: AgentProcess, command: string): Promise<string> {
@@ -10,18 +9,10 @@ export async function tell({ socket }: AgentProcess, command: string): Promise<s
   return client.text.trimEnd();
 }
 
-/** A row of `show pollers`. */
+/** What counts of a row of `show pollers`. */
 interface PollerRow {
-  readonly address: string;
-  readonly sent: string | null;
   readonly interval: number | null;
   readonly isServed: boolean;
-  readonly why: string;
-}
-
-/** Who asks, as the agent knows it. */
-export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
-  return JSON.parse(await tell(agent, "show pollers"));
 }
 
 /**
@@ -29,18 +20,13 @@ export async function listPollers(agent: AgentProcess): Promise<PollerRow[]> {
  * no other line is expected. One of a test that has ended may ask yet, on a port that this agent was
  * given after it.
  */
-export async function settled(
-  agent: AgentProcess,
-  count: number,
-  limit = Infinity,
-  patience = PATIENCE_MS,
-): Promise<void> {
+export async function settled(agent: AgentProcess, count: number, limit = Infinity): Promise<void> {
   let rows: PollerRow[] = [];
   const what = () => `${count} pollers; the last were ${JSON.stringify(rows)}`;
   const isSettled = ({ isServed, interval }: PollerRow) => isServed && (interval ?? limit) < limit;
   const areThere = async () => {
-    rows = await listPollers(agent);
+    rows = JSON.parse(await tell(agent, "show pollers"));
     return rows.filter(isSettled).length >= count;
   };
-  await until(what, areThere, patience);
+  await until(what, areThere);
 }

@@ -7,10 +7,6 @@ import { startHaproxy } from "../haproxy.ts";
 import { settled } from "./client.ts";
 import { startService } from "./traffic.ts";
 
-/** How long (ms) HAProxy may take to ask twice, and how many may stand still for so long. */
-const CHECKS_MS = 30_000;
-const ATTEMPTS = 5;
-
 /** How many labs there were: each has addresses of its own, and with them ports. */
 let labs = 0;
 
@@ -30,28 +26,14 @@ export interface LabOptions {
 }
 
 /** Two HAProxys before some hosts: `await using lab = await startLab()`. */
-export type Lab = Awaited<ReturnType<typeof openLab>>;
+export type Lab = Awaited<ReturnType<typeof startLab>>;
 
 /** A machine: a web server, and an agent that speaks for it. */
 export type Host = Awaited<ReturnType<typeof startHost>>;
 
-/**
- * Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. When one
- * does not check for so long that its clock may stand still, there is another lab.
- */
-export async function startLab(options: LabOptions = {}): Promise<Lab> {
-  for (let attempt = 1; ; attempt += 1) {
-    const stack = new AsyncDisposableStack();
-    try {
-      return await openLab(options, stack);
-    } catch (error) {
-      await stack.disposeAsync();
-      if (attempt === ATTEMPTS) throw error;
-    }
-  }
-}
-
-async function openLab(options: LabOptions, stack: AsyncDisposableStack) {
+/** Starts two HAProxys, with HAProxy's own health checks, before hosts with an agent each. */
+export async function startLab(options: LabOptions = {}) {
+  await using stack = new AsyncDisposableStack();
   const { hosts: names = ["one"], backend = "", interval = "250ms" } = options;
   labs += 1;
   /** The addresses that they ask from. */
@@ -77,8 +59,9 @@ listen be
     addresses.map(async (source) => stack.use(await startHaproxy(configure(source)))),
   );
   // Both know, and none is taken for one that asks seldom.
-  await Promise.all(hosts.map(({ agent }) => settled(agent, 2, 4, CHECKS_MS)));
-  return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  await Promise.all(hosts.map(({ agent }) => settled(agent, 2, 4)));
+  const opened = stack.move();
+  return { hosts, host, balancers, addresses, [Symbol.asyncDispose]: () => opened.disposeAsync() };
 }
 
 /** An agent, and a web server that somebody may restart with a command. */

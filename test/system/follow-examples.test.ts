@@ -1,9 +1,8 @@
 // Each example of deploy/scripts/follow does what its first lines say; a database's client is a stub that
 // answers as the client does.
 import { expect, test } from "bun:test";
-import { readdirSync, unlinkSync, writeFileSync } from "node:fs";
-import { output } from "../../scripts/lib/shell.ts";
-import { SCRIPTS, useFollower } from "./follow.ts";
+import { unlinkSync, writeFileSync } from "node:fs";
+import { useFollower } from "./follow.ts";
 
 const world = useFollower("web", "db", "db-read", "cache");
 
@@ -17,12 +16,6 @@ async function run(name: string, service: string, replaced: Record<string, strin
   const { status, weight, reason } = await world.state(service);
   return [status, weight, reason?.replace("follow: ", "#")].filter(Boolean).join(" ");
 }
-
-test("shellcheck finds nothing in them", async () => {
-  const names = readdirSync(`${SCRIPTS}/follow`).filter((name) => name !== "README.md");
-  const command = ["shellcheck", "--shell=sh", "--exclude=SC2016", ...names];
-  expect(await output(command, { cwd: `${SCRIPTS}/follow` })).toBe("");
-});
 
 test.each([
   [0, "UP 100"],

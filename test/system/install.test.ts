@@ -12,7 +12,7 @@ import {
 import { join } from "node:path";
 import { ROOT } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { type Ended, makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
+import { makeKey, runToEnd, sign, writeRelease } from "./release-fixture.ts";
 
 const SCRIPT = `${ROOT}deploy/install.sh`;
 /** The commands that a machine has in any case. */
@@ -59,7 +59,7 @@ interface Call {
 }
 
 /** A dry run of the installer. */
-async function install(call: Call): Promise<Ended> {
+async function install(call: Call) {
   using directory = temporaryDirectory();
   const { arch = "x86_64", libc = "glibc 2.36", tools = [], installed, setup = "" } = call;
   const place = (name: string) => join(directory.path, name);

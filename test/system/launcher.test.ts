@@ -1,21 +1,32 @@
 // The launcher of the units and of the init script starts the agent with every env and every shell: no
 // signal ends it before its handlers are set, and none is lost where env can block signals.
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { LAUNCH } from "../../scripts/lib/launchers.ts";
 import { outcome } from "../../scripts/lib/shell.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { UNPRIVILEGED } from "../faults/launchers.ts";
 
 const SCRIPT = LAUNCH.join("\n");
 
 /** Bits of SIGHUP, SIGUSR1 and SIGUSR2 in a signal mask. */
 const MASK = (1n << 0n) | (1n << 9n) | (1n << 11n);
 
-/** How many starts of each kind get a signal. */
-const STARTS = 5;
+/** What an agent that is MAINT answers after each; before SIGHUP another file is put in its place. */
+const SIGNALS = [
+  ["SIGHUP", "READY\n"],
+  ["SIGUSR1", "UP\n"],
+  ["SIGUSR2", "DOWN\n"],
+] as const;
+
+/** How many starts of each kind get each of them. */
+const STARTS = 3;
+
+/** How long (ms) after the first moment at which it may be sent a signal is sent at most. */
+const LATEST_MS = 20;
 
 /** Says what the Rust coreutils say, and coreutils before 8.31, with the code of the former. */
 const REFUSING = `#!/bin/sh
@@ -40,10 +51,10 @@ beforeAll(() => {
 afterAll(() => machines[Symbol.dispose]());
 
 /**
- * Sends SIGUSR2 as soon as /proc/PID/status says that it ends nothing: by one of these masks, of
- * one of these programs. A shell that forks blocks all signals for a moment, which does not count.
+ * Waits until /proc/PID/status says that no signal ends it: by one of these masks, of one of these
+ * programs. A shell that forks blocks all signals for a moment, which does not count.
  */
-async function signalEarly(pid: number, masks: RegExp, programs: RegExp): Promise<void> {
+async function holdsSignals(pid: number, masks: RegExp, programs: RegExp): Promise<void> {
   await until("no signal ends it", () => {
     const status = readFileSync(`/proc/${pid}/status`, "utf8");
     const [, program = ""] = /^Name:\t(.*)$/m.exec(status) ?? [];
@@ -54,7 +65,6 @@ async function signalEarly(pid: number, masks: RegExp, programs: RegExp): Promis
       .reduce((sum, [, , digits]) => sum | BigInt(`0x${digits}`), 0n);
     return (held & MASK) === MASK;
   });
-  process.kill(pid, "SIGUSR2");
 }
 
 /** Ignored, blocked or handled; or not only ignored. */
@@ -63,30 +73,42 @@ const KEPT = /^Sig(Blk|Cgt)$/;
 
 describe.each(["dash", "bash", "busybox sh"])("with %s as sh", (shell) => {
   test.each([
-    ["coreutils", "is ended by a signal", ANY, /./, /^(UP|DOWN)\n$/],
-    ["coreutils", "loses one that env has blocked", KEPT, /^(env|hapgent)$/, /^DOWN\n$/],
-    ["busybox", "is ended by a signal", ANY, /./, /^(UP|DOWN)\n$/],
-    ["refusing", "is ended by a signal", ANY, /./, /^(UP|DOWN)\n$/],
-  ])("and the env of %s no start %s", async (env, _, masks, programs, replies) => {
+    ["coreutils", "is ended by a signal", ANY, /./],
+    ["coreutils", "loses one that env has blocked", KEPT, /^(env|hapgent)$/],
+    ["busybox", "is ended by a signal", ANY, /./],
+    ["refusing", "is ended by a signal", ANY, /./],
+  ])("and the env of %s no start %s", async (env, _, masks, programs) => {
     const [program = "", ...rest] = shell.split(" ");
-    for (let start = 0; start < STARTS; start += 1) {
+    const launcher = [Bun.which(program) ?? program, ...rest, "-c", SCRIPT];
+    for (const [name, reply] of SIGNALS.flatMap((signal) => Array(STARTS).fill(signal))) {
+      using directory = temporaryDirectory();
+      const stateFile = `${directory.path}/state.json`;
+      const send = async (pid: number) => {
+        await holdsSignals(pid, masks, programs);
+        await Bun.sleep(Math.random() * LATEST_MS);
+        writeFileSync(`${stateFile}.new`, '{"status":"READY"}');
+        if (name === "SIGHUP") renameSync(`${stateFile}.new`, stateFile);
+        process.kill(pid, name);
+      };
       let sent: Promise<void> | undefined;
       await using agent = await startAgent({
-        state: { status: "UP" },
-        launcher: [Bun.which(program) ?? program, ...rest, "-c", SCRIPT],
+        state: { status: "MAINT" },
+        stateFile,
+        launcher,
         env: { PATH: `${machines.path}/${env}` },
         onSpawn(pid) {
-          sent = signalEarly(pid, masks, programs);
+          sent = send(pid);
         },
       });
       await sent;
-      await until(`a reply ${replies}`, async () => replies.test(await agent.ask()));
+      const replies = masks === KEPT ? [reply] : [reply, "MAINT\n"];
+      await until(`one of ${replies}`, async () => replies.includes(await agent.ask()));
     }
   });
 });
 
 test("a shell that cannot fork does not end as with a wrong setting", async () => {
-  const user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
-  const { exitCode } = await outcome([...user, "prlimit", "--nproc=0", "dash", "-c", SCRIPT]);
+  const alone = [...UNPRIVILEGED, "prlimit", "--nproc=0"];
+  const { exitCode } = await outcome([...alone, "dash", "-c", SCRIPT]);
   expect(exitCode).toBe(1);
 });

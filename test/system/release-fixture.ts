@@ -2,19 +2,9 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { outcome, output } from "../../scripts/lib/shell.ts";
 
-/** What a finished command wrote, both streams together, and how it ended. */
-export interface Ended {
-  readonly text: string;
-  readonly exitCode: number;
-}
-
-/** Runs a command to its end. */
-export async function runToEnd(
-  command: string[],
-  env: Record<string, string> = {},
-  cwd?: string,
-): Promise<Ended> {
-  const { stdout, stderr, exitCode } = await outcome(command, { env, cwd, limit: 300 });
+/** Runs a command to its end; tells what it wrote, both streams together, and how it ended. */
+export async function runToEnd(command: string[], env: Record<string, string> = {}, cwd?: string) {
+  const { stdout, stderr, exitCode } = await outcome(command, { env, cwd });
   return { text: stdout + stderr, exitCode };
 }
 
@@ -40,13 +30,11 @@ export async function writeRelease(
   key?: Key,
 ): Promise<void> {
   mkdirSync(directory, { recursive: true });
-  const lines: string[] = [];
   for (const [name, content] of Object.entries(files)) {
     writeFileSync(join(directory, name), content);
-    const sum = new Bun.CryptoHasher("sha256").update(content).digest("hex");
-    lines.push(`${sum}  ${name}\n`);
   }
-  writeFileSync(join(directory, "SHA256SUMS"), lines.join(""));
+  const sums = await output(["sha256sum", ...Object.keys(files)], { cwd: directory });
+  writeFileSync(join(directory, "SHA256SUMS"), `${sums}\n`);
   if (key) await sign(join(directory, "SHA256SUMS"), key);
 }
 

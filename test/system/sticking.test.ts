@@ -8,30 +8,22 @@ import { STATUSES, type State, type Status } from "../../src/state/state.ts";
 import { proxy, startHaproxy } from "../haproxy.ts";
 import { settled, tell } from "./client.ts";
 
-/** One status after another, and how a server ended that had a weight and a maxconn of before. */
-interface Transition {
-  readonly from: Status;
-  readonly to: Status;
-  /** As in the table: `DRAIN, DOWN` is drained, and down once it no longer is. */
-  readonly ended: string;
-  readonly weight: number;
-  readonly maxconn: number;
-}
-
 /** What the server line says, and what the agent says only with the old status. */
 const CONFIGURED = { weight: 100, maxconn: 500 };
 const BEFORE = { weight: 50, maxconn: 100 };
 
 const IN_FORCE: Record<number, string> = { 1: "MAINT", 8: "DRAIN" };
 
-/** Plays each status after each to a HAProxy. */
-async function play(mode: string): Promise<Transition[]> {
+/**
+ * Plays each status after each to a HAProxy; tells how a server ended that had a weight and a maxconn
+ * of before, as in the table: `DRAIN, DOWN` is drained, and down once it no longer is.
+ */
+async function play(mode: string) {
   const rows = STATUSES.map(async (from) => {
     const env = { HAPGENT_REPLY: mode, HAPGENT_POLLERS: "127.0.0.1" };
     await using agent = await startAgent({ state: { status: "UP" }, env, socket: true });
     await using haproxy = await startHaproxy(proxy(agent.port, 'agent-send "be/s\\n"'));
-    const row: Transition[] = [];
-    for (const to of STATUSES) {
+    return await Array.fromAsync(STATUSES, async (to) => {
       const states: State[] = [{ status: "UP", ...CONFIGURED }, { status: "READY" }];
       for (const state of [...states, { status: from, ...BEFORE }, { status: to }]) {
         await tell(agent, `set state ${JSON.stringify(state)}`);
@@ -40,9 +32,8 @@ async function play(mode: string): Promise<Transition[]> {
       const { srv_admin_state, agent_health, uweight, slim } = await haproxy.server();
       const [admin, health] = [IN_FORCE[srv_admin_state], agent_health > 0 ? "UP" : "DOWN"];
       const ended = admin && health === "DOWN" ? `${admin}, ${health}` : (admin ?? health);
-      row.push({ from, to, ended, weight: uweight, maxconn: slim });
-    }
-    return row;
+      return { from, to, ended, weight: uweight, maxconn: slim };
+    });
   });
   return (await Promise.all(rows)).flat();
 }

@@ -12,10 +12,10 @@ const OPEN_LIMIT = 100;
  * the load balancers in turn: `await using traffic = new Traffic(haproxy)`.
  */
 export class Traffic implements AsyncDisposable {
-  /** Requests by what answered them: a server's name, or how they failed. */
-  readonly answers: Record<string, number> = {};
-  /** Those that failed. */
+  /** Requests that failed, by how they did. */
   readonly failed: Record<string, number> = {};
+  /** The others, by the server that answered them. */
+  readonly #served: Record<string, number> = {};
   readonly #requests: Promise<void>[] = [];
   readonly #timer: Timer;
   #open = 0;
@@ -28,15 +28,11 @@ export class Traffic implements AsyncDisposable {
     }, pause);
   }
 
-  /** Requests that a server has answered. */
-  by(server: string): number {
-    return this.answers[server] ?? 0;
-  }
-
   /** Waits until a server has answered so many further requests. */
   async served({ name }: { name: string }, count = 20): Promise<void> {
-    const before = this.by(name);
-    await until(`${name} serves`, () => this.by(name) >= before + count);
+    const served = () => this.#served[name] ?? 0;
+    const before = served();
+    await until(`${name} serves`, () => served() >= before + count);
   }
 
   /** Sends no more, and waits for all answers. */
@@ -48,16 +44,17 @@ export class Traffic implements AsyncDisposable {
 
   async #send(balancer: HaproxyProcess, headers: Record<string, string>): Promise<void> {
     this.#open += 1;
-    const { answer, isServed } = await balancer.get(headers).then(
-      async (response) => ({
-        answer: response.ok ? await response.text() : `HTTP ${response.status}`,
-        isServed: response.ok,
-      }),
-      (error: unknown) => ({ answer: String(error), isServed: false }),
-    );
+    const count = (counts: Record<string, number>, answer: string) => {
+      counts[answer] = (counts[answer] ?? 0) + 1;
+    };
+    try {
+      const response = await balancer.get(headers);
+      if (response.ok) count(this.#served, await response.text());
+      else count(this.failed, `HTTP ${response.status}`);
+    } catch (error) {
+      count(this.failed, String(error));
+    }
     this.#open -= 1;
-    this.answers[answer] = this.by(answer) + 1;
-    if (!isServed) this.failed[answer] = this.by(answer);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

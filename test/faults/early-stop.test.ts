@@ -1,53 +1,12 @@
-// Whatever comes at any moment of a start: started with its signals blocked, as every launcher does,
-// none kills the agent or is lost; SIGTERM ends it with exit code 0, and nothing of it stays: no
-// socket, no temporary file, no stack trace.
+// At any moment of a start SIGTERM ends the agent with exit code 0, and nothing of it stays: no socket,
+// no temporary file, no stack trace. Of other signals: test/system/launcher.test.ts.
 import { expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from "node:fs";
-import { startAgent } from "../../scripts/lib/agent.ts";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { EXECUTABLE } from "../../scripts/lib/executable.ts";
 import { freePort } from "../../scripts/lib/port.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
-import { until } from "../../scripts/lib/until.ts";
 import { TUNED } from "../../src/agent/tuning.ts";
-import { inShell, SIGNALS_BLOCKED } from "./launchers.ts";
 import { times } from "./scale.ts";
-
-const STARTS = times(100, 15);
-
-test.each<[NodeJS.Signals, string]>([
-  ["SIGHUP", "READY 43%\n"],
-  ["SIGUSR1", "UP 42%\n"],
-  ["SIGUSR2", "DOWN 42%\n"],
-])("%s in the first 20 ms: no start is killed, no signal is lost", async (name, reply) => {
-  for (let start = 0; start < STARTS; start += 1) {
-    using directory = temporaryDirectory();
-    const stateFile = `${directory.path}/state.json`;
-    writeFileSync(stateFile, '{"status":"MAINT","weight":42}');
-    let sent: Promise<void> | undefined;
-    await using agent = await startAgent({
-      stateFile,
-      launcher: [...SIGNALS_BLOCKED, ...inShell(`echo > ${stateFile}.blocked`)],
-      onSpawn(pid) {
-        sent = sendEarly(pid, name, stateFile);
-      },
-    });
-    await sent;
-    await agent.answers(reply);
-    await until("saved", () => agent.file().includes(reply.split(" ")[0] ?? ""));
-  }
-});
-
-/** Sends a signal at a random moment of the first 20 ms; before SIGHUP the file is edited. */
-async function sendEarly(pid: number, name: NodeJS.Signals, stateFile: string): Promise<void> {
-  while (!existsSync(`${stateFile}.blocked`)) await turn();
-  const end = performance.now() + Math.random() * 20;
-  while (performance.now() < end) await turn();
-  if (name === "SIGHUP") {
-    writeFileSync(`${stateFile}.new`, '{"status":"READY","weight":43}');
-    renameSync(`${stateFile}.new`, stateFile);
-  }
-  process.kill(pid, name);
-}
 
 /** A start takes 20 to 50 ms here. */
 const LONGEST_MS = 80;
@@ -85,9 +44,4 @@ async function stopAtStart(address: string, more: Record<string, string>): Promi
   const odd = log.filter((line) => !/^hapgent: (stopping|stop status|listening)/.test(line));
   expect({ exitCode: isEarly ? 0 : agent.exitCode, odd }).toEqual({ exitCode: 0, odd: [] });
   expect(readdirSync(path).toSorted()).toEqual(["services", "state.json"]);
-}
-
-/** Lets other work of this process come first. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
