@@ -1,6 +1,7 @@
-import { isIp, parseNamedPollers } from "./named-pollers.ts";
+import type { ListenAddress } from "./address.ts";
+import { isIp, type NamedPollers, parseNamedPollers } from "./named-pollers.ts";
 import type { ReplyMode } from "./state/reply.ts";
-import { STATUSES } from "./state/state.ts";
+import { STATUSES, type Status } from "./state/state.ts";
 import { findNearest, quote, suggest } from "./text.ts";
 
 /** The environment of a process: text by name. */
@@ -90,14 +91,33 @@ export function listVariables() {
 }
 
 /** What the environment asks of the agent. */
-export type Config = Readonly<ReturnType<typeof readConfig>>;
+export interface Config {
+  readonly listen: readonly ListenAddress[];
+  /** Path of the state file: the service's, or the host's when there are several services. */
+  readonly stateFile: string;
+  readonly reply: ReplyMode;
+  /** Whether each check first looks whether the state file has changed. */
+  readonly watch: boolean;
+  /** The directory with the state files of several services, if there are several. */
+  readonly services: string | undefined;
+  /** Path of the control socket, if there is to be one. */
+  readonly socket: string | undefined;
+  /** Its mode; with 0660 it has the group of its directory. */
+  readonly socketMode: 0o600 | 0o660;
+  /** The status from the signal to stop to the end, and for how many seconds at most. */
+  readonly stop: { readonly status: Status; readonly seconds: number } | undefined;
+  /** The load balancers that count; undefined: the agent infers them. */
+  readonly pollers: NamedPollers | undefined;
+  /** Seconds of silence after which a load balancer is forgotten; undefined: never. */
+  readonly forget: number | undefined;
+}
 
 /**
  * Reads the agent's settings from environment variables; an unset one has its default.
  *
  * @throws {ConfigError} naming the first invalid variable, what was expected and what came.
  */
-export function readConfig(env: Environment) {
+export function readConfig(env: Environment): Config {
   const read = <N extends SettingName>(name: N) => readSetting(env, name);
   const address = { ip: read("HAPGENT_IP"), port: read("HAPGENT_PORT") };
   const status = read("HAPGENT_STOP_STATUS");
@@ -105,22 +125,14 @@ export function readConfig(env: Environment) {
   read("HAPGENT_TUNE");
   return {
     listen: readPassedSockets(env) ?? [address],
-    /** Path of the state file: the service's, or the host's when there are several services. */
     stateFile: read("HAPGENT_STATE_FILE"),
     reply: readReplyMode(env),
-    /** Whether each check first looks whether the state file has changed. */
     watch: read("HAPGENT_WATCH") === "on",
-    /** The directory with the state files of several services, if there are several. */
     services: read("HAPGENT_SERVICES"),
-    /** Path of the control socket, if there is to be one. */
     socket: read("HAPGENT_SOCKET"),
-    /** Its mode; with 0660 it has the group of its directory. */
-    socketMode: read("HAPGENT_SOCKET_MODE") === "0660" ? (0o660 as const) : (0o600 as const),
-    /** The status from the signal to stop to the end, and for how many seconds at most. */
+    socketMode: read("HAPGENT_SOCKET_MODE") === "0660" ? 0o660 : 0o600,
     stop: status && { status, seconds: grace },
-    /** The load balancers that count; undefined: the agent infers them. */
     pollers: read("HAPGENT_POLLERS"),
-    /** Seconds of silence after which a load balancer is forgotten; undefined: never. */
     forget: read("HAPGENT_FORGET"),
   };
 }

@@ -23,18 +23,16 @@ export interface Command {
   /** What comes after the name and the options. */
   readonly operands?: string;
   readonly options?: readonly Option[];
-  /** Whether everything from the first operand on is an operand, after an `@SERVICE` of its own. */
-  readonly isVerbatim?: true;
-  /** Whether its operands end in a command line of another program, which has its own options. */
-  readonly runsCommand?: true;
+  /**
+   * What its operands end in: then all from the first one on is an operand, after an `@SERVICE` of
+   * its own. Only a program has options of its own.
+   */
+  readonly endsIn?: "control command" | "program";
   readonly meaning: string;
 }
 
-/** What the values of options may be, or be made of, for completions. */
-const WORDS: Readonly<Record<string, readonly string[]>> = {
-  "--expect LIST": STATUSES,
-  "--status STATUS": ["DRAIN", "MAINT"],
-};
+/** What an option means, and what its value may be, or be made of. */
+type Row = string | readonly [meaning: string, words: readonly string[]];
 
 const INSTANCE = { "--instance NAME": "use the installed agent hapgent@NAME" };
 const JSON_OUTPUT = { "--json": "print JSON in place of text" };
@@ -55,7 +53,7 @@ const TABLE = [
     operands: "[HOST[:PORT]]",
     options: toOptions({
       "--send NAME": "ask for the service of this name",
-      "--expect LIST": "be a monitor's probe: exit 2 unless the status is in LIST",
+      "--expect LIST": ["be a monitor's probe: exit 2 unless the status is in LIST", STATUSES],
       "--timeout S": "give up a check after S seconds (2)",
       "--wait S": "try again for S seconds (0)",
       ...INSTANCE,
@@ -67,7 +65,7 @@ const TABLE = [
     name: "ctl",
     operands: "[@SERVICE] COMMAND...",
     options: toOptions({ ...INSTANCE, ...JSON_OUTPUT }),
-    isVerbatim: true,
+    endsIn: "control command",
     meaning: "send a command to the control socket",
   },
   {
@@ -78,7 +76,7 @@ const TABLE = [
       "--until COMMAND": "put it back only once this shell command succeeds",
       "--answer S": "seconds that the service has to answer (60)",
       "--settle S": "seconds to stay out after that: rise times inter (5)",
-      "--status STATUS": "DRAIN, or MAINT where sessions stick (DRAIN)",
+      "--status STATUS": ["DRAIN, or MAINT where sessions stick (DRAIN)", ["DRAIN", "MAINT"]],
       "--drain S": "let requests under way end, for up to S seconds",
       "--port PORT": "the port of the service, for --drain",
       "--wait S": "seconds that every load balancer has to ask (30)",
@@ -89,8 +87,7 @@ const TABLE = [
       "--young": "believe an agent that has just started",
       ...INSTANCE,
     }),
-    isVerbatim: true,
-    runsCommand: true,
+    endsIn: "program",
     meaning: "take the service out of rotation, run a command, put it back",
   },
   { name: "help", operands: "[COMMAND]", meaning: "print the help, or the part about one command" },
@@ -156,9 +153,10 @@ export function toEntries(meanings: Readonly<Record<string, string>>): Entry[] {
   return Object.entries(meanings).map(([term, meaning]) => ({ term, meaning }));
 }
 
-function toOptions(meanings: Readonly<Record<string, string>>): Option[] {
-  return toEntries(meanings).map(({ term, meaning }) => {
+function toOptions(rows: Readonly<Record<string, Row>>): Option[] {
+  return Object.entries(rows).map(([term, row]) => {
     const [name = "", value] = term.slice(2).split(" ");
-    return { name, value, term, meaning, words: WORDS[term] };
+    const [meaning, words] = typeof row === "string" ? [row] : row;
+    return { name, value, term, meaning, words };
   });
 }

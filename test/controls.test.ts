@@ -8,12 +8,10 @@ const ALL = listControls()
   .join(" | ");
 
 test.each([
-  ["forget", "error: expected forget ADDRESS | forget silent SECONDS, got"],
   ["@web wait 5 6 7", "error: expected wait SECONDS [COUNT], got"],
   ["show", "error: expected show state | show services | show pollers, got"],
   ["show sate", 'error: no such command: "show sate"; did you mean show state? Expected show st'],
   ["hlep", `error: no such command: "hlep"; did you mean help? Expected ${ALL}`],
-  ["", `error: expected ${ALL}, got ""`],
   // Only its start is shown.
   ["x".repeat(1000), `error: expected ${ALL}, got "${"x".repeat(60)}"`],
 ])("%j is answered %j", (line, answer) => {

@@ -31,18 +31,20 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
     } else {
       operands.push(arg);
       const isService = operands.length === 1 && arg.startsWith("@");
-      if (!command.isVerbatim || isService) continue;
-      const option = rest.find((word) => /^--?[a-z]/i.test(word));
-      if (option !== undefined && !command.runsCommand) {
-        // It may be meant for `ctl` itself.
-        const rule = "options go before the command";
-        const got = `${quote(option)} in it (after -- it is a word)`;
-        throw new UsageError(`${command.name}: ${rule}, got ${got}`);
-      }
+      if (!command.endsIn || isService) continue;
+      if (command.endsIn === "control command") refuseOption(command, rest);
       operands.push(...rest.splice(0));
     }
   }
   return { values, flags, operands };
+}
+
+/** Refuses an option in a control command: it may be meant for `ctl` itself. */
+function refuseOption({ name }: Command, words: readonly string[]): void {
+  const option = words.find((word) => /^--?[a-z]/i.test(word));
+  if (option === undefined) return;
+  const got = `${quote(option)} in it (after -- it is a word)`;
+  throw new UsageError(`${name}: options go before the command, got ${got}`);
 }
 
 /** Reads an option, and takes its value from the words after it where it needs to. */

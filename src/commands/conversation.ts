@@ -1,43 +1,53 @@
 // What commands say to the control socket: one command a connection, one line in answer.
+import { WAIT_LIMIT } from "../controls.ts";
 import { codeOf, describeError } from "../errors.ts";
+
+/** Seconds that an answer may take, beyond those that a `wait` asks for. */
+const PATIENCE = 10;
 
 /** What helps a user who may not open the control socket. */
 const RIGHTS = "use sudo, or HAPGENT_SOCKET_MODE=0660 and the group of the socket's directory";
 
+/** What to do where no control socket is known. */
+export const NO_SOCKET = "set HAPGENT_SOCKET to the path that the agent was started with";
+
 /** There is no answer: no socket, no agent, no right, or an agent that ended before it answered. */
 export class NoAnswerError extends Error {}
 
-/** A connection whose command was answered. */
+/** A command that was answered; then the agent closes the connection, unless that holds a service. */
 export interface Conversation {
   readonly answer: string;
-  /** Resolves when the agent has closed it; one that holds a service stays open. */
+  /** Resolves when the connection is closed. */
   readonly closed: Promise<void>;
-  readonly close: () => void;
 }
 
-/** Whom to ask, and how long to wait for the answer. */
-export interface Question {
-  /** The path of the control socket. */
+/** The control socket that a command speaks to. */
+export interface ControlSocket {
   readonly path: string;
-  readonly command: string;
-  readonly seconds: number;
-  /** Ends the waiting; the promise is then rejected with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
+  /** Where the path comes from, in brackets, if not from the caller. */
+  readonly origin: string;
 }
 
 /**
- * Sends a command, and keeps the connection open.
+ * Sends a command.
  *
- * @throws {NoAnswerError} whose message says why there is no answer.
+ * @param signal ends the waiting; the promise is then rejected with the signal's reason.
+ * @throws {NoAnswerError} whose message says who has not answered, and why.
  */
-export async function converse(question: Question): Promise<Conversation> {
-  const { path, command, seconds, signal } = question;
+export async function converse(
+  { path, origin }: ControlSocket,
+  command: string,
+  signal?: AbortSignal,
+): Promise<Conversation> {
   signal?.throwIfAborted();
+  const [, wanted] = /^(?:@\S*\s+)?wait\s+(\S+)/.exec(command) ?? [];
+  const seconds = Math.min(Number(wanted) || 0, WAIT_LIMIT) + PATIENCE;
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const decoder = new TextDecoder();
   let text = "";
   const { promise: closed, resolve: end } = Promise.withResolvers<void>();
-  const fail = (why: string) => reject(new NoAnswerError(why));
+  const fail = (why: string) =>
+    reject(new NoAnswerError(`no answer from ${path}${origin}: ${why}`));
   const failWith = (error: unknown) => {
     const hint = codeOf(error) === "EACCES" ? `; ${RIGHTS}` : "";
     fail(describeError(error) + hint);
@@ -60,14 +70,13 @@ export async function converse(question: Question): Promise<Conversation> {
     },
   });
   connection.catch(failWith);
-  const close = () => void connection.then((socket) => socket.end()).catch(() => undefined);
   const abort = () => reject(signal?.reason);
   signal?.addEventListener("abort", abort, { once: true });
   const timer = setTimeout(() => fail(`nothing within ${seconds} s`), seconds * 1000);
   try {
-    return { answer: await promise, closed, close };
+    return { answer: await promise, closed };
   } catch (error) {
-    close();
+    void connection.then((socket) => socket.end()).catch(() => undefined);
     throw error;
   } finally {
     clearTimeout(timer);

@@ -1,15 +1,12 @@
-import { findControls, WAIT_LIMIT } from "../controls.ts";
+import { findControls } from "../controls.ts";
 import { describeError } from "../errors.ts";
 import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
-import { converse } from "./conversation.ts";
+import { converse, NO_SOCKET } from "./conversation.ts";
 import { findSettings } from "./installation.ts";
 import { formatTable } from "./table.ts";
-
-/** Seconds that an answer may take, beyond those that a `wait` asks for. */
-const PATIENCE = 10;
 
 /**
  * `hapgent ctl [@SERVICE] COMMAND...`: sends a command to the control socket and prints the answer;
@@ -25,20 +22,19 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     .replaceAll(/[\r\n]+/g, " ")
     .trim();
   if (command === "") throw new UsageError("ctl: expected a control command");
-  const [verb = "", first] = command.replace(/^@\S*\s+/, "").split(/\s+/);
+  const [verb = ""] = command.replace(/^@\S*\s+/, "").split(/\s+/);
   if (findControls(verb).some(({ staysOpen }) => staysOpen)) {
     throw new UsageError(`ctl: ${verb} would end at once, with its connection: use hapgent deploy`);
   }
   const settings = await findSettings(env, values["instance"]);
   const path = settings.read("HAPGENT_SOCKET");
   if (path === undefined) {
-    console.error("hapgent ctl: set HAPGENT_SOCKET to the path that the agent was started with");
+    console.error(`hapgent ctl: ${NO_SOCKET}`);
     return EXIT.failure;
   }
   try {
-    const seconds = verb === "wait" ? Math.min(Number(first) || 0, WAIT_LIMIT) : 0;
-    const { answer, close } = await converse({ path, command, seconds: seconds + PATIENCE });
-    close();
+    const origin = settings.explain("HAPGENT_SOCKET");
+    const { answer } = await converse({ path, origin }, command);
     const isError = answer.startsWith("error:");
     const isTable = process.stdout.isTTY && answer.startsWith("[");
     if (flags.has("json")) printJson(answer);
@@ -46,8 +42,7 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
     else console.log(isTable ? formatTable(answer) : printable(answer));
     return isError ? EXIT.failure : EXIT.ok;
   } catch (error) {
-    const where = `${path}${settings.explain("HAPGENT_SOCKET")}`;
-    const problem = `no answer from ${where}: ${describeError(error)}`;
+    const problem = describeError(error);
     if (flags.has("json")) printJson(`error: ${problem}`);
     else console.error(`hapgent ctl: ${problem}`);
     return EXIT.failure;

@@ -4,9 +4,6 @@ import { NoAnswerError } from "./conversation.ts";
 import type { Plan } from "./deploy-plan.ts";
 import type { World } from "./deploy-world.ts";
 
-/** Seconds that an answer may take, beyond those that a `wait` asks for. */
-export const PATIENCE = 10;
-
 /** Seconds that a restart of the agent may take. */
 const RESTART = 30;
 
@@ -58,14 +55,13 @@ export class DeployAgent {
   async hold(): Promise<void> {
     const who = `hapgent deploy (pid ${this.world.pid}, ${this.plan.reason})`;
     const command = `${this.#name}hold ${who}`;
-    const { answer, closed, close } = await this.world.send(command, PATIENCE);
+    const { answer, closed } = await this.world.send(command);
     if (answer.startsWith("ok")) {
       this.#held = closed.then(() => {
         this.#held = undefined;
       });
       return;
     }
-    close();
     const text = cut(answer);
     if (text.startsWith("held by ")) throw new Taken(`another deploy is under way: ${text}`);
     const isOld = /^(expected|no such command)/.test(text);
@@ -88,7 +84,7 @@ export class DeployAgent {
    * restarted, it first takes hold of the service again; until it answers, it may be away for the
    * time of one restart.
    */
-  async ask(command: string, seconds = PATIENCE, isHost = false): Promise<string> {
+  async ask(command: string, isHost = false): Promise<string> {
     for (;;) {
       const from = this.world.now();
       let isThere = false;
@@ -96,8 +92,7 @@ export class DeployAgent {
         if (this.#held === undefined) await this.hold();
         isThere = true;
         const line = isHost ? command : this.#name + command;
-        const { answer, close } = await this.world.send(line, seconds);
-        close();
+        const { answer } = await this.world.send(line);
         this.#absent = 0;
         return answer;
       } catch (error) {
@@ -113,7 +108,7 @@ export class DeployAgent {
 
   /** What the service is set to; with `isHost` what the host is. @throws {Problem} */
   async show(isHost = false): Promise<Shown> {
-    const answer = await this.ask("show state", PATIENCE, isHost);
+    const answer = await this.ask("show state", isHost);
     if (!answer.startsWith("{")) throw new Problem(cut(answer));
     const { state, reply, since, by } = JSON.parse(answer);
     // As `change` takes it: a file may hold a reason with blanks around it.

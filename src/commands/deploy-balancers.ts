@@ -1,6 +1,6 @@
 // The load balancers of a service, as a deploy sees them.
 import { YOUNG_MS } from "../controls.ts";
-import { cut, type DeployAgent, PATIENCE, Problem } from "./deploy-agent.ts";
+import { cut, type DeployAgent, Problem } from "./deploy-agent.ts";
 import type { Plan } from "./deploy-plan.ts";
 
 /** A load balancer that asks, and every how many seconds. */
@@ -31,7 +31,7 @@ export function findSlowest(answer: string): Balancer | undefined {
  * @throws {Problem} when not every one is known to know.
  */
 export async function waitForAll(agent: DeployAgent): Promise<string> {
-  const wait = () => agent.ask(formatWait(agent.plan), agent.plan.wait + PATIENCE);
+  const wait = () => agent.ask(formatWait(agent.plan));
   await forgetSilent(agent);
   let answer = await wait();
   if (!answer.startsWith("ok") && (await forgetSilent(agent))) answer = await wait();

@@ -7,12 +7,6 @@ import type { Arguments } from "./arguments.ts";
 /** The longest reason: with the process's id after it, and `failed: ` before, 100 fit a state. */
 const REASON_LIMIT = 80;
 
-/** The least and the most that a number may be. */
-type Range = readonly [minimum: number, maximum: number];
-
-/** What a time may be, in seconds. */
-const TIME: Range = [0, 86_400];
-
 /** What a deploy is to do. */
 export interface Plan {
   /** The service; undefined for the host. */
@@ -56,13 +50,10 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
   if (service !== undefined && !SERVICE_NAME.test(service)) {
     throw wrong("@SERVICE", "the name of a service", first);
   }
-  const readSeconds = (origin: string, text: string | undefined) =>
-    text === undefined ? undefined : readNumber(origin, text, "seconds", TIME);
-  const read = (name: string) => readSeconds(`--${name}`, values[name]);
+  const read = (name: string) => readNumber(`--${name}`, values[name]);
   // An empty variable counts as unset.
   const readEither = (name: string, variable: string) =>
-    read(name) ?? readSeconds(variable, env[variable] || undefined);
-  const count = values["pollers"];
+    read(name) ?? readNumber(variable, env[variable] || undefined);
   return {
     service,
     instance: values["instance"],
@@ -70,8 +61,7 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
     reason: readReason(reason),
     status: readStatus(values["status"]),
     wait: readEither("wait", "HAPGENT_DEPLOY_WAIT") ?? 30,
-    pollers:
-      count === undefined ? undefined : readNumber("--pollers", count, "a number", [0, 4096]),
+    pollers: readNumber("--pollers", values["pollers"], "a number", 0, 4096),
     forgetSilent: read("forget-silent"),
     drain: readDrain(read("drain"), values["port"]),
     url: readUrl(values["url"]),
@@ -84,8 +74,15 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
   };
 }
 
-function readNumber(origin: string, text: string, what: string, range: Range): number {
-  const [minimum, maximum] = range;
+/** Reads a number that may be missing; it is one of seconds where nothing else is said. */
+function readNumber(
+  origin: string,
+  text: string | undefined,
+  what = "seconds",
+  minimum = 0,
+  maximum = 86_400,
+): number | undefined {
+  if (text === undefined) return undefined;
   const value = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (value >= minimum && value <= maximum) return value;
   throw wrong(origin, `${what} from ${minimum} to ${maximum}`, text);
@@ -110,11 +107,12 @@ function readStatus(text = "DRAIN"): "DRAIN" | "MAINT" {
   throw wrong("--status", "DRAIN or MAINT", text);
 }
 
-function readDrain(seconds: number | undefined, port: string | undefined): Plan["drain"] {
-  if (seconds === undefined && port === undefined) return undefined;
+function readDrain(seconds: number | undefined, text: string | undefined): Plan["drain"] {
+  if (seconds === undefined && text === undefined) return undefined;
   if (seconds === undefined) throw new UsageError("deploy: --port needs --drain SECONDS beside it");
+  const port = readNumber("--port", text, "a port", 1, 65_535);
   if (port === undefined) throw new UsageError("deploy: --drain needs --port PORT beside it");
-  return { seconds, port: readNumber("--port", port, "a port", [1, 65_535]) };
+  return { seconds, port };
 }
 
 function readUrl(text: string | undefined): string | undefined {

@@ -75,8 +75,7 @@ class Deploy {
     const { plan, world } = agent;
     this.#states = makeStates(plan, world.pid, start.from);
     this.#startedAt = world.now();
-    const { status, reason } = start.from;
-    this.#last = { status, reason, isSaved: true, known: NOT_ALL };
+    this.#last = { setting: start.from, isSaved: true, known: NOT_ALL };
   }
 
   async carryOut(): Promise<End> {
@@ -150,9 +149,8 @@ class Deploy {
 
   async #change(now: Setting, to: Setting): Promise<void> {
     const problem = await attempt(() => this.agent.change(now, to));
-    const { status, reason } = to;
-    if (!(problem instanceof Taken))
-      this.#last = { ...this.#last, status, reason, isSaved: !problem };
+    const { known } = this.#last;
+    if (!(problem instanceof Taken)) this.#last = { setting: to, isSaved: !problem, known };
     if (problem) throw problem;
     this.agent.world.say(`set ${to.status}${to.reason ? ` "${to.reason}"` : ""}`);
   }

@@ -41,8 +41,9 @@ export function isInRotation({ status }: Setting): boolean {
 /** A state, and what is answered, if that is known. */
 type Known = Setting & Partial<Shown>;
 
-/** The state that a deploy has set last. */
-export interface LastSet extends Setting {
+/** The state that a deploy has set last, or began from. */
+export interface LastSet {
+  readonly setting: Setting;
   /** False: it could not be saved, or that is not known. */
   readonly isSaved: boolean;
   /** Who knows where the server is, in words. */
@@ -72,7 +73,7 @@ function listLeft(now: Known, last: LastSet, states: States): Setting[] {
   const { to } = states;
   const way = listWayBack(now, states);
   if (!isSame(now, to)) return way;
-  if (isSame(last, to)) return last.isSaved ? [] : [to];
+  if (isSame(last.setting, to)) return last.isSaved ? [] : [to];
   // Somebody else has set it: a full reply leaves nothing in force in HAProxy.
   return states.back && !isFull(now) ? way : [];
 }
@@ -90,15 +91,15 @@ export function describeEnd(
   states: States,
   plan: Plan,
 ): string[] {
-  const now = shown ?? last;
+  const now = shown ?? last.setting;
   const left = listLeft(now, last, states);
   const words: string[] = [];
   if (shown && left.length === 0 && !isSame(shown, states.to)) {
-    words.push(describeForeign(shown, last));
+    words.push(describeForeign(shown, last.setting));
   } else {
     words.push(shown ? `the agent says ${shown.reply}` : "its state is not known");
     // Somebody may have set meanwhile what it is to be.
-    const known = isSame(now, last) ? last.known : NOT_ALL;
+    const known = isSame(now, last.setting) ? last.known : NOT_ALL;
     const where = isInRotation(now) && !host ? "back" : "out";
     words.push(known === ALL ? `${ALL} that the server is ${where}` : known);
   }

@@ -3,7 +3,7 @@ import { describeError } from "../errors.ts";
 import type { NamedPollers } from "../named-pollers.ts";
 import { printable, quote } from "../text.ts";
 import { type PortUse, readPortUse } from "./connections.ts";
-import { type Conversation, converse, NoAnswerError } from "./conversation.ts";
+import { type ControlSocket, type Conversation, converse } from "./conversation.ts";
 import type { Plan } from "./deploy-plan.ts";
 import { findPlace, findProgram, type Place, startCommand, startShell } from "./programs.ts";
 
@@ -19,10 +19,7 @@ const PROBE_LIMIT = 5000;
 /** What the real world needs to know. */
 export interface WorldOptions {
   readonly plan: Plan;
-  /** The path of the control socket. */
-  readonly socket: string;
-  /** Where that comes from, in brackets, if not from the caller. */
-  readonly origin: string;
+  readonly socket: ControlSocket;
   /** The load balancers (HAPGENT_POLLERS): without names requests may come from anybody. */
   readonly named: NamedPollers | undefined;
   /** The environment of the command: the caller's. */
@@ -79,16 +76,9 @@ export class RealWorld {
   }
 
   /** Sends a line to the control socket. @throws {NoAnswerError} */
-  async send(command: string, seconds: number): Promise<Conversation> {
-    const { socket: path } = this.#options;
-    const { signal } = this.#interruption;
-    try {
-      // It closes the connection, too, for which the agent may hold the service.
-      return await converse({ path, command, seconds, signal });
-    } catch (error) {
-      if (!(error instanceof NoAnswerError)) throw error;
-      throw new NoAnswerError(`no answer from ${path}${this.#options.origin}: ${error.message}`);
-    }
+  async send(command: string): Promise<Conversation> {
+    // The signal closes the connection, too, for which the agent may hold the service.
+    return await converse(this.#options.socket, command, this.#interruption.signal);
   }
 
   /** What is open at a port: the connections that may carry requests. */

@@ -4,6 +4,7 @@ import { codeOf } from "../errors.ts";
 import { EXIT } from "../exit.ts";
 import type { Environment } from "../settings.ts";
 import type { Arguments } from "./arguments.ts";
+import { NO_SOCKET } from "./conversation.ts";
 import { readPlan } from "./deploy-plan.ts";
 import { deploy } from "./deploy-steps.ts";
 import { RealWorld } from "./deploy-world.ts";
@@ -23,16 +24,15 @@ const LOOPBACK = /^(localhost|127(\.\d+){3}|\[::1\])$/;
 export async function runDeploy(args: Arguments, env: Environment): Promise<number> {
   const plan = readPlan(args, env);
   const settings = await findSettings(env, plan.instance);
-  const socket = settings.read("HAPGENT_SOCKET");
-  if (socket === undefined) {
-    const set = "set HAPGENT_SOCKET to the path that the agent was started with";
-    print(`hapgent deploy: nothing was changed: ${set}`);
+  const path = settings.read("HAPGENT_SOCKET");
+  if (path === undefined) {
+    print(`hapgent deploy: nothing was changed: ${NO_SOCKET}`);
     return EXIT.refused;
   }
   const { HAPGENT_TUNE: _, ...inherited } = env;
   const named = settings.read("HAPGENT_POLLERS");
-  const origin = settings.explain("HAPGENT_SOCKET");
-  const options = { plan, socket: resolve(socket), origin, named, env: inherited, print };
+  const socket = { path: resolve(path), origin: settings.explain("HAPGENT_SOCKET") };
+  const options = { plan, socket, named, env: inherited, print };
   const world = new RealWorld(options);
   if (plan.url !== undefined && LOOPBACK.test(new URL(plan.url).hostname)) {
     // The runtime reads it before each request; the command has the caller's.

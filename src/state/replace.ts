@@ -46,16 +46,14 @@ export async function replaceFile(path: string, text: string): Promise<Saved> {
   const rejected = `${target}.rejected`;
   const kept = await keep(target, old, rejected);
   const aside = kept === "unreadable" ? rejected : undefined;
+  const refusals: unknown[] = [];
   // One way after another, as long as the system refuses them.
   const ways = [() => replace(target, text, { old, aside, keepsOwner: true })];
-  if (old && !aside) ways.push(() => overwrite(target, text));
+  if (old && !aside) ways.push(() => overwrite(target, text, describeError(refusals[0])));
   if (old) ways.push(() => replace(target, text, { old, aside, keepsOwner: false }));
-  const refusals: unknown[] = [];
   for (const way of ways) {
     try {
-      const saved = await way();
-      const inPlace = saved.inPlace && describeError(refusals[0]);
-      return { ...saved, inPlace, rejected: kept && rejected };
+      return { ...(await way()), rejected: kept && rejected };
     } catch (error) {
       if (!REFUSALS.includes(codeOf(error))) throw error;
       refusals.push(error);
@@ -124,7 +122,7 @@ async function mayReplace(target: string): Promise<void> {
  * the file long enough, so that a full disk loses nothing; then the text is written in one go,
  * padded to that length, so that the file is valid when the process dies before it is cut.
  */
-async function overwrite(target: string, text: string): Promise<Saved> {
+async function overwrite(target: string, text: string, inPlace: string): Promise<Saved> {
   const file = await fs.open(target, "r+");
   try {
     const old = await file.readFile();
@@ -137,7 +135,7 @@ async function overwrite(target: string, text: string): Promise<Saved> {
       await writeAll(file, Buffer.from(text.padEnd(size, "\n")), 0);
       await sync(file);
       await file.truncate(text.length);
-      return { inPlace: "refused", undurable: await sync(file) };
+      return { inPlace, undurable: await sync(file) };
     } catch (error) {
       await writeAll(file, old, 0);
       await file.truncate(size);

@@ -1,6 +1,9 @@
 import { spyOn } from "bun:test";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
+import { parseArguments } from "../../src/commands/arguments.ts";
+import { type Plan, readPlan } from "../../src/commands/deploy-plan.ts";
 import { runCommand } from "../../src/commands/run.ts";
+import { COMMANDS } from "../../src/spec.ts";
 
 /** Where no agent is installed, nor any other found: the environment is an agent's own. */
 const NOWHERE = { HAPGENT_STATE_FILE: "/nowhere" };
@@ -12,6 +15,13 @@ export async function run(line: string | string[], env: Record<string, string> =
   const args = typeof line === "string" ? line.split(" ") : line;
   const code = await runCommand(args, { ...NOWHERE, ...env });
   return { code, out: out.mock.calls.flat().join("\n"), err: err.mock.calls.flat().join("\n") };
+}
+
+/** What `hapgent deploy` is to do with these arguments. */
+export function plan(args: readonly string[], env: Record<string, string> = {}): Plan {
+  const command = COMMANDS.find(({ name }) => name === "deploy");
+  if (!command) throw new Error("no command deploy");
+  return readPlan(parseArguments(command, args), env);
 }
 
 /**

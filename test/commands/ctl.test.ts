@@ -101,3 +101,15 @@ test("where there is no agent, or no socket is set, it says so", async () => {
   using silent = serve([]);
   expect((await run("ctl help", silent.env)).err).toEndWith(": closed without an answer");
 });
+
+test.each([
+  ["reload", 10],
+  ["@web wait 5 2", 15],
+])("%s is given up after %i s", async (command, seconds) => {
+  using silent = serve([], { isClosing: false });
+  using timers = stopTimers();
+  const ended = run(`ctl ${command}`, silent.env);
+  while (silent.seen.got.length === 0) await turn();
+  await timers.pass(seconds * 1000);
+  expect((await ended).err).toEndWith(`: nothing within ${seconds} s`);
+});

@@ -12,13 +12,12 @@ import { parseNamedPollers } from "../../src/named-pollers.ts";
 import { serve } from "./captured.ts";
 
 /** A world with this plan, and what it has said. */
-function start(plan: Partial<Plan> & { script?: string }, named?: string, socket = "/nowhere") {
+function start(plan: Partial<Plan> & { script?: string }, named?: string, path = "/nowhere") {
   const said: string[] = [];
   const { script = "true", ...rest } = plan;
   const world = new RealWorld({
     plan: { command: ["sh", "-c", script], answer: 0, ...rest } as Plan,
-    socket,
-    origin: "",
+    socket: { path, origin: "" },
     named: named === undefined ? undefined : parseNamedPollers(named),
     env: process.env,
     print: (line) => void said.push(line),
@@ -83,10 +82,8 @@ test.each<[string, number, Partial<Plan>, RegExp]>([
 
 test("a connection that the agent has closed is known: what it held is free", async () => {
   using agent = serve(["ok held\n"]);
-  const { answer, closed } = await start({}, undefined, agent.env.HAPGENT_SOCKET).world.send(
-    "",
-    60,
-  );
+  const { world } = start({}, undefined, agent.env.HAPGENT_SOCKET);
+  const { answer, closed } = await world.send("");
   expect(answer).toBe("ok held");
   await closed;
 });
@@ -122,11 +119,11 @@ describe("an interruption", () => {
   test("closes the connection of a command, which may hold the service, and sends no other", async () => {
     using agent = serve([], { isClosing: false });
     const { world } = start({}, undefined, agent.env.HAPGENT_SOCKET);
-    const answer = world.send("hold", 60);
+    const answer = world.send("wait 600");
     await until("it is heard", () => agent.seen.got.length === 1);
     world.interrupt();
     await expect(answer).rejects.toThrow("interrupted");
-    await expect(world.send("change", 60)).rejects.toThrow("interrupted");
+    await expect(world.send("change")).rejects.toThrow("interrupted");
     await until("it is closed", () => agent.seen.ended === 1);
     expect(agent.seen.opened).toBe(1);
   });

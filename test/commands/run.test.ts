@@ -50,12 +50,10 @@ test.each([
     "ctl",
     'ctl: options go before the command, got "--json" in it (after -- it is a word)',
   ],
-  ["status --last 5", "status", 'status: unknown option "--last"'],
   ["status a b", "status", 'status: expected one HOST[:PORT], got "a b"'],
   ["status nowhere:", "status", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"'],
   ["status --wait -5", "status", 'status: --wait: expected seconds from 0 to 99999, got "-5"'],
   ["status --send --json", "status", 'status: expected --send NAME, got "--send --json"'],
-  ["status --send", "status", 'status: expected --send NAME, got "--send"'],
   ["check --json=yes a", "check", 'check: expected --json, got "--json=yes"'],
   ["status --send ../a", "status", 'status: --send: expected the name of a service, got "../a"'],
 ])("%s is one line, the usage of %j and exit code 2", async (line, name, message) => {

@@ -6,8 +6,6 @@ import type { Status } from "../../src/state/state.ts";
 /** What an agent says to a deploy, without an agent: its states, its hold, and waits that are ok. */
 export class ScriptedAgent {
   readonly heard: string[] = [];
-  /** Those that are open: what closes each. */
-  readonly connections = new Set<() => void>();
   /** What happens when a line is heard; it may answer in place of the agent. */
   onLine: (line: string) => string | undefined = () => undefined;
   #host!: Host;
@@ -46,17 +44,15 @@ export class ScriptedAgent {
     this.#held?.();
   }
 
-  async send(line: string): Promise<Conversation> {
+  /** Answers a line; `close` is for the client of a connection. */
+  async send(line: string): Promise<Conversation & { close: () => void }> {
     this.heard.push(line);
     const { promise: closed, resolve } = Promise.withResolvers<void>();
     const close = () => {
-      this.connections.delete(close);
       if (this.#held === close) this.#held = undefined;
       resolve();
     };
-    const answer = this.onLine(line) ?? this.#answer(line, close);
-    this.connections.add(close);
-    return { answer, closed, close };
+    return { answer: this.onLine(line) ?? this.#answer(line, close), closed, close };
   }
 
   #answer(line: string, close: () => void): string {

@@ -2,11 +2,11 @@
 // system says of it, without reading it.
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
 import { describeError } from "../../src/errors.ts";
 import { type Identity, identify, isCurrent, loadState } from "../../src/state/read.ts";
 import type { State } from "../../src/state/state.ts";
+import { createFile } from "./disk.ts";
 
 describe("a file", () => {
   test.each<[string, State | string]>([
@@ -14,10 +14,8 @@ describe("a file", () => {
     ['{"status":"UP"}'.padEnd(65_536), { status: "UP" }],
     ['{"status":"UP"}'.padEnd(65_537), "expected at most 65536 bytes, got 65537"],
   ])("is what its text says (%#)", async (text, found) => {
-    using directory = temporaryDirectory();
-    const file = `${directory.path}/state.json`;
-    writeFileSync(file, text);
-    expect(await loadState(file).catch(describeError)).toEqual(found);
+    using file = createFile(text);
+    expect(await loadState(file.path).catch(describeError)).toEqual(found);
   });
 
   test.each(["/dev/zero", "/"])("is no device and no directory: %s", async (path) => {
@@ -37,11 +35,10 @@ describe("a version of a file", () => {
   );
 
   test("is like no other while it is young, when it was just written", async () => {
-    using directory = temporaryDirectory();
-    const file = `${directory.path}/state.json`;
+    using file = createFile();
     await until("young", async () => {
-      writeFileSync(file, "{}");
-      const identity = await identify(file);
+      writeFileSync(file.path, "{}");
+      const identity = await identify(file.path);
       expect(identity).toMatchObject({ size: 2, links: 1 });
       return !isCurrent(identity, identity);
     });

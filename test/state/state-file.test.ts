@@ -1,17 +1,16 @@
 // One read and one write of a file at a time: of the states that come during a write only the last is
 // written.
 import { expect, jest, spyOn, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import * as disks from "../../src/state/disk.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { StateFile } from "../../src/state/state-file.ts";
 import { stopTimers, turn } from "../contract/here.ts";
+import { createFile } from "./disk.ts";
 
 test("a state file is written twice for many changes at once: the first, and the last", async () => {
-  using directory = temporaryDirectory();
-  const file = new StateFile(`${directory.path}/state.json`);
+  using created = createFile();
+  const file = new StateFile(created.path);
   const saves: { text: string; end: () => void }[] = [];
   const { replaceFile } = replacing;
   using _ = spyOn(replacing, "replaceFile").mockImplementation((path, text) => {
@@ -34,12 +33,12 @@ test("a state file is written twice for many changes at once: the first, and the
   expect(await Promise.all(others)).toEqual(Array(100).fill({ saved: {} }));
   expect([file.isUnsaved, saves.length]).toEqual([false, 2]);
   expect(await reading).toEqual({ state: { status: "UP", weight: 100 } });
-  expect(readFileSync(file.path, "utf8")).toBe(formatState({ status: "UP", weight: 100 }));
+  expect(created.text()).toBe(formatState({ status: "UP", weight: 100 }));
 });
 
 test("who comes to a save that others have given up has a time of its own", async () => {
-  using directory = temporaryDirectory();
-  const file = new StateFile(`${directory.path}/state.json`);
+  using created = createFile();
+  const file = new StateFile(created.path);
   const held = Promise.withResolvers<void>();
   const { replaceFile } = replacing;
   using _ = spyOn(replacing, "replaceFile").mockImplementation(async (path, text) => {

@@ -1,12 +1,12 @@
 import type { AgentProcess } from "../../scripts/lib/agent.ts";
 import { until } from "../../scripts/lib/until.ts";
-import { converse } from "../../src/commands/conversation.ts";
+import { Connection } from "../contract/connection.ts";
 
-/** Sends a command to the control socket, as `hapgent ctl` does, and returns the answer. */
+/** Sends a command to the control socket, and returns the answer, for which it has ten minutes. */
 export async function tell({ socket }: AgentProcess, command: string): Promise<string> {
-  const { answer, close } = await converse({ path: socket, command, seconds: 600 });
-  close();
-  return answer;
+  using client = await Connection.open(socket, `${command}\n`);
+  await until(command, () => client.text.endsWith("\n"), 600_000);
+  return client.text.trimEnd();
 }
 
 /** What counts of a row of `show pollers`. */

@@ -98,8 +98,8 @@ describe.concurrent("the command that a deploy runs", () => {
     ["has the default action of every signal", "", 0n],
     [
       "ignores what the caller has it ignore: nohup, a job in the background",
-      "trap '' HUP INT",
-      3n,
+      "trap '' HUP INT QUIT USR1 USR2 TERM",
+      0x4a07n,
     ],
   ])("%s", async (_, trap, ignored) => {
     using deployed = start();
