@@ -101,8 +101,7 @@ export function describeMissing(scope: Scope, poller: Poller, now: number): stri
     return `${who} asked ${asked}, was sent ${perhaps} and has perhaps never heard it`;
   }
   const since = `was told ${told} ${ago(now - toldAt)}`;
-  const hint = sent === "" ? " (without an `agent-send` many checks do not tell)" : "";
-  if (doubts.length > 0) return `${who} ${since}, and has perhaps heard ${perhaps} ${asked}${hint}`;
+  if (doubts.length > 0) return `${who} ${since}, and has perhaps heard ${perhaps} ${asked}`;
   return `${who} ${since} and has not asked since`;
 }
 

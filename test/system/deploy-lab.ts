@@ -98,7 +98,7 @@ async function startHost(
     agent,
     port,
     /** The command that restarts the web server, as `systemctl restart` would. */
-    restart: ["curl", "-sf", `${manager.url}`],
+    restart: ["curl", "-sf", "--noproxy", "*", `${manager.url}`],
     /** How often it was restarted. */
     restarts: () => count,
     /** Ends the web server, which completes what is under way. */
@@ -114,7 +114,13 @@ export async function deploy(host: Host, args: readonly string[]) {
 /** Starts a deploy and waits until a line of it matches, if one is to. */
 export async function startDeploy(host: Host, args: readonly string[], pattern = /(?:)/) {
   const child = Bun.spawn([EXECUTABLE, "deploy", ...args, ...host.restart], {
-    env: { PATH: Bun.env["PATH"], HAPGENT_SOCKET: host.agent.socket, HAPGENT_DEPLOY_SETTLE: "1" },
+    env: {
+      PATH: Bun.env["PATH"],
+      HAPGENT_SOCKET: host.agent.socket,
+      HAPGENT_DEPLOY_SETTLE: "1",
+      // It knows nothing of this machine.
+      http_proxy: "http://127.0.0.1:1/",
+    },
     stdio: ["ignore", "ignore", "pipe"],
   });
   const lines: string[] = [];
