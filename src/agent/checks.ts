@@ -22,7 +22,8 @@ const READ_MS = 1;
  * How long a reply waits where it matters who gets it (ms). HAProxy closes cleanly, which tells that
  * it has got the reply, only if the end of the connection is there when it reads the line: it has
  * gone to sleep by then, and mostly takes longer to wake up than that end to follow. The line itself
- * comes in one piece: HAProxy 2.6 may take the beginning of one for all of it.
+ * comes in one piece: HAProxy looks for its end also in what lies in its buffer behind it, from some
+ * check before, and may take the beginning of a line for all of it.
  */
 const PAUSE_MS = 2;
 
