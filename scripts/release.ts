@@ -31,6 +31,10 @@ const DEPLOY = [
   ...["scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],
 ].map((part) => `deploy/${part}`);
+
+/** A key that may sign files, and nothing else. */
+const FILE_KEY = /^hapgent ([a-z-]+="[^"]*",)*namespaces="file"[^ ]* (sk-)?ssh-ed25519/;
+
 /** Seconds that a step may take; compressing an archive takes one or two minutes. */
 const LIMIT = 1800;
 
@@ -60,8 +64,13 @@ async function findProblems(): Promise<string[]> {
     problems.push(`expected an empty section [Unreleased] ${where}`);
   }
   // The build would be for nothing: nobody could verify it.
-  if (readKeys(SIGNERS).length === 0) {
+  const keys = readKeys(SIGNERS);
+  if (keys.length === 0) {
     problems.push("expected a release key in deploy/allowed_signers; see SECURITY.md");
+  }
+  for (const key of keys.filter((line) => !FILE_KEY.test(line))) {
+    const expected = 'expected hapgent namespaces="file" ssh-ed25519 KEY in deploy/allowed_signers';
+    problems.push(`${expected}, got ${key}`);
   }
   return problems;
 }

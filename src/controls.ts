@@ -17,8 +17,8 @@ export const WAIT_LIMIT = 86_400;
 export const YOUNG_MS = 60_000;
 
 /**
- * How many intervals of the slowest load balancer a wait should have: not every check shows that its
- * reply was read, so that it may take two.
+ * How many intervals of the slowest load balancer a time should have in which it asks: not every
+ * check shows that its reply was read, so that it may take two.
  */
 export const WAIT_INTERVALS = 2.25;
 

@@ -85,11 +85,11 @@ function describeUntold(wait: Wait, end: WaitEnd, now: number): string {
   return `${of} ${verb} not know: ${who}${suggestTime(wait, end)}. ${advice}`;
 }
 
-/** A longer time, where one that counts asks more slowly than the wait lasts. */
+/** A longer time, where one that counts asks too slowly for this wait. */
 function suggestTime(wait: Wait, { survey: { slowest } }: WaitEnd): string {
   const interval = (slowest?.interval ?? 0) / 1000;
-  if (!slowest || interval <= Math.max(wait.options.seconds, ALIKE_MS / 1000)) return "";
   const seconds = Math.ceil(interval * WAIT_INTERVALS);
+  if (!slowest || interval <= ALIKE_MS / 1000 || seconds <= wait.options.seconds) return "";
   const every = Math.round(interval);
   return `; ${describeAsker(slowest)} asks every ${every} s: use \`wait ${seconds}\``;
 }

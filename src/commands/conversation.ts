@@ -41,7 +41,7 @@ export async function converse(
 ): Promise<Conversation> {
   signal?.throwIfAborted();
   const [, wanted] = /^(?:@\S*\s+)?wait\s+(\S+)/.exec(command) ?? [];
-  const seconds = Math.min(Number(wanted) || 0, WAIT_LIMIT) + PATIENCE;
+  const seconds = Math.max(0, Math.min(Number(wanted) || 0, WAIT_LIMIT)) + PATIENCE;
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const decoder = new TextDecoder();
   let text = "";

@@ -30,7 +30,7 @@ async function play(remoteAddress: string | undefined, room: number, events: Eve
     left -= taken;
     return taken;
   };
-  const others = ["setNoDelay", "timeout", "shutdown", "end", "terminate"].map(note);
+  const others = ["timeout", "shutdown", "end", "terminate"].map(note);
   const socket: Socket<Check> = { remoteAddress, write, ...Object.fromEntries(others) };
   handler.open?.(socket);
   await until("its reply", () => /shutdown|terminate/.test(done.join()));

@@ -76,6 +76,7 @@ test.each([
 test.each([
   ["help", 10],
   ["wait 30", 40],
+  ["wait -20", 10],
   ["@web wait 30 1", 40],
 ])("%s has %i s for its answer", async (line, seconds) => {
   using silent = serve([], { isClosing: false });
@@ -100,16 +101,4 @@ test("where there is no agent, or no socket is set, it says so", async () => {
   expect((await run("ctl help")).err).toContain("set HAPGENT_SOCKET");
   using silent = serve([]);
   expect((await run("ctl help", silent.env)).err).toEndWith(": closed without an answer");
-});
-
-test.each([
-  ["reload", 10],
-  ["@web wait 5 2", 15],
-])("%s is given up after %i s", async (command, seconds) => {
-  using silent = serve([], { isClosing: false });
-  using timers = stopTimers();
-  const ended = run(`ctl ${command}`, silent.env);
-  while (silent.seen.got.length === 0) await turn();
-  await timers.pass(seconds * 1000);
-  expect((await ended).err).toEndWith(`: nothing within ${seconds} s`);
 });

@@ -5,7 +5,7 @@ import { until } from "../../scripts/lib/until.ts";
 import { Connection } from "./connection.ts";
 import { ask, converse, HOST, type Options, start } from "./driver.ts";
 
-/** Each kind of agent does something else between a check's opening and its reply's end. */
+/** Each kind of agent does something else between a check's opening and its reply. */
 const KINDS: [string, Options][] = [
   ["an agent", {}],
   ["an agent that watches its file", { env: { HAPGENT_WATCH: "on" } }],

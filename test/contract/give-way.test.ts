@@ -1,6 +1,7 @@
 // `change` and `follow` give way to what somebody else has set; `hold` keeps other deploys out, and
 // `follow`, which between UP and READY leaves a person's word, too.
 import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import type { State, Status } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
@@ -53,7 +54,9 @@ test.each<[State, string, string]>([
   ],
 ])("nothing changes over %j: %s", async (state, line, what) => {
   await using agent = await start({ state, socket: true });
-  const before = agent.file();
+  // No save would leave it so.
+  const before = ` ${agent.file()}`;
+  writeFileSync(agent.stateFile, before);
   expect((await command(agent, line)).replace(NOT, "$2")).toBe(what);
   expect([agent.file(), agent.log.length]).toEqual([before, 1]);
 });

@@ -1,7 +1,7 @@
 // A release is complete, verifiable and the same for the same commit; what is not right is
 // refused before anything is built or published.
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
@@ -118,6 +118,12 @@ test("a tree that is not right is refused at once, with all that is not", async 
     expect.stringContaining("no release: expected a release key in deploy/allowed_signers"),
   ]);
   expect(exitCode).toBe(1);
+  writeFileSync(join(tree, "deploy/allowed_signers"), "hapgent ssh-ed25519 AAAA\n");
+  const other = await runToEnd(["bun", "scripts/release.ts", "--check"], {}, tree);
+  expect(other).toMatchObject({
+    text: expect.stringContaining("got hapgent ssh-ed25519"),
+    exitCode: 1,
+  });
 });
 
 test("publishing uploads the image, then every file, shows no secret, and neither without a key that signed", async () => {
