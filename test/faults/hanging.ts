@@ -1,4 +1,4 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync } from "node:fs";
 import { readThreads } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
@@ -29,11 +29,21 @@ export class HangingDisk implements AsyncDisposable {
     this.#bindfs = Bun.spawn(["bindfs", ...options, this.source, this.path]);
   }
 
-  /** From then on it takes no request: for one that it has taken even who is killed would wait. */
+  /** From then on it takes no request, and has taken none: for that even who is killed would wait. */
   async hang(): Promise<void> {
-    this.#bindfs.kill("SIGSTOP");
-    const isStopped = (thread: string) => /^State:\s+T/m.test(thread);
-    await until("it hangs", () => readThreads(this.#bindfs.pid).every(isStopped));
+    const { pid } = this.#bindfs;
+    const are = (state: string) =>
+      readThreads(pid).every((thread) => thread.includes(`\nState:\t${state}`));
+    const read = () => /^rchar: \d+$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[0];
+    await until("it hangs, and has answered all", async () => {
+      const before = read();
+      if (!are("S")) return false;
+      this.#bindfs.kill("SIGSTOP");
+      await until("it is stopped", () => are("T"));
+      if (read() === before) return true;
+      this.answer();
+      return false;
+    });
   }
 
   answer(): void {
