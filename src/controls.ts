@@ -17,10 +17,12 @@ export const WAIT_LIMIT = 86_400;
 export const YOUNG_MS = 60_000;
 
 /**
- * How many intervals of the slowest load balancer a time should have in which it asks: not every
- * check shows that its reply was read, so that it may take two.
+ * How long (s) one should wait for a load balancer that asks every so many seconds: not every check
+ * shows that its reply was read, so that it may take two.
  */
-export const WAIT_INTERVALS = 2.25;
+export function suggestTime(interval: number): number {
+  return Math.ceil(interval * 2.25);
+}
 
 /** How much of a line an error shows, in characters. */
 const SHOWN = 60;

@@ -1,4 +1,4 @@
-import { WAIT_INTERVALS, YOUNG_MS } from "../controls.ts";
+import { suggestTime, YOUNG_MS } from "../controls.ts";
 import { quote } from "../text.ts";
 import { KNOWN_AFTER } from "./poller.ts";
 import { POLLER_LIMIT } from "./poller-memory.ts";
@@ -58,7 +58,7 @@ function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
       }
       const interval = `${toSeconds(Math.max(ALIKE_MS, slowest?.interval ?? 0))} s`;
       const passed = `less than one check interval (${interval}) has passed since the change`;
-      return `${passed}${suggestTime(wait, end)}`;
+      return `${passed}${describeSlowest(wait, end)}`;
     }
     default: {
       const hint = "; with `wait SECONDS 0` that is no error";
@@ -82,13 +82,13 @@ function describeUntold(wait: Wait, end: WaitEnd, now: number): string {
   const advice = advise(wait.options, missing, absent, now);
   const who = list(each, "; ");
   const verb = untold === 1 ? "does" : "do";
-  return `${of} ${verb} not know: ${who}${suggestTime(wait, end)}. ${advice}`;
+  return `${of} ${verb} not know: ${who}${describeSlowest(wait, end)}. ${advice}`;
 }
 
 /** A longer time, where one that counts asks too slowly for this wait. */
-function suggestTime(wait: Wait, { survey: { slowest } }: WaitEnd): string {
+function describeSlowest(wait: Wait, { survey: { slowest } }: WaitEnd): string {
   const interval = (slowest?.interval ?? 0) / 1000;
-  const seconds = Math.ceil(interval * WAIT_INTERVALS);
+  const seconds = suggestTime(interval);
   if (!slowest || interval <= ALIKE_MS / 1000 || seconds <= wait.options.seconds) return "";
   const every = Math.round(interval);
   return `; ${describeAsker(slowest)} asks every ${every} s: use \`wait ${seconds}\``;

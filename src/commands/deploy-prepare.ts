@@ -1,5 +1,5 @@
 // What a deploy looks at before it changes anything.
-import { WAIT_INTERVALS } from "../controls.ts";
+import { suggestTime } from "../controls.ts";
 import { UsageError } from "../exit.ts";
 import { type DeployAgent, describe, Problem, type Shown } from "./deploy-agent.ts";
 import { type Balancer, findSlowest, refuseYoung, waitForAll } from "./deploy-balancers.ts";
@@ -45,7 +45,7 @@ export async function prepare(agent: DeployAgent): Promise<Start> {
 function refuseBrief(option: string, { address, interval }: Balancer, seconds = Infinity): void {
   if (interval < seconds) return;
   const got = `${option} ${seconds} is too short: ${address} asks every ${interval} s`;
-  throw new UsageError(`${got}; use ${option} ${Math.ceil(interval * WAIT_INTERVALS)}`);
+  throw new UsageError(`${got}; use ${option} ${suggestTime(interval)}`);
 }
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, statSync } from "node:fs";
-import { readThreads } from "../../scripts/lib/proc.ts";
 import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { areAll } from "../proc.ts";
 
 /**
  * A disk that can hang: a directory that bindfs shows once more, through FUSE. While bindfs is
@@ -32,14 +32,12 @@ export class HangingDisk implements AsyncDisposable {
   /** From then on it takes no request, and has taken none: for that even who is killed would wait. */
   async hang(): Promise<void> {
     const { pid } = this.#bindfs;
-    const are = (state: string) =>
-      readThreads(pid).every((thread) => thread.includes(`\nState:\t${state}`));
     const read = () => /^rchar: \d+$/m.exec(readFileSync(`/proc/${pid}/io`, "latin1"))?.[0];
     await until("it hangs, and has answered all", async () => {
       const before = read();
-      if (!are("S")) return false;
+      if (!areAll(pid, "S")) return false;
       this.#bindfs.kill("SIGSTOP");
-      await until("it is stopped", () => are("T"));
+      await until("it is stopped", () => areAll(pid, "T"));
       if (read() === before) return true;
       this.answer();
       return false;
