@@ -129,7 +129,8 @@ describe("the stop status", () => {
     await until("saved", () => agent.file() === formatState({ status: "UP", weight: 50 }));
     expect(await ask(agent)).toBe("DOWN 50%\n");
     writeFileSync(agent.stateFile, '{"status":"DRAIN","weight":7}');
-    expect(await ask(agent)).toBe("DOWN 7%\n");
+    // Until the save is over, its name on the disk too, memory is right.
+    await agent.answers("DOWN 7%\n");
     expect(await command(agent, "set status UP")).toStartWith("ok saved: DOWN 7%");
     expect(await show(agent, "state")).toMatchObject({
       state: { status: "UP", weight: 7 },
