@@ -82,6 +82,7 @@ const INSTANCES: Readonly<Record<string, readonly [unit: string, ...Replacement[
       `RuntimeDirectory=${relative("/run", dirname(INSTANCE.controlSocket))}`,
     ],
     ["SyslogIdentifier=hapgent", "SyslogIdentifier=hapgent@%i"],
+    ["(systemctl edit hapgent)", "(systemctl edit hapgent@NAME)"],
     [
       "# Signals that come",
       `# The first state, unless there is one.
