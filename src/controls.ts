@@ -45,7 +45,7 @@ const TABLE = {
   follow: ["JSON", "set state, but only over UP, READY or an earlier follow"],
   hold: ["WHO", "keep other deploys out while the connection is open", true],
   reload: ["", "read the state file again, as SIGHUP does"],
-  wait: ["SECONDS [COUNT]", "answer once every poller has the reply"],
+  wait: ["SECONDS [COUNT]", "answer once all pollers, COUNT at least, have the reply"],
   forget: ["ADDRESS", "no longer wait for this load balancer"],
   "forget silent": ["SECONDS", "no longer wait for silent ones"],
   help: ["[COMMAND]", "list the commands, or explain one"],

@@ -67,7 +67,7 @@ const SETTINGS = {
   }),
   HAPGENT_FORGET: optional("seconds until a silent load balancer is forgotten", integer(1, 86_400)),
   HAPGENT_STOP_STATUS: optional("status of every reply from SIGTERM on", oneOf(...STATUSES)),
-  HAPGENT_STOP_GRACE: setting(10, "for how long at most, 1 to 3600 seconds", integer(1, 3600)),
+  HAPGENT_STOP_GRACE: setting(10, "seconds to let all hear it, 1 to 3600", integer(1, 3600)),
   HAPGENT_TUNE: setting("on", "`off`: do not restart with tuned runtime settings", SWITCH),
 } as const;
 

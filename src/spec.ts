@@ -115,7 +115,7 @@ export const SIGNALS: readonly Entry[] = toEntries({
 export const EXIT_CODES: readonly Entry[] = toEntries({
   0: "stopped by a signal; valid; a well-formed reply; ok",
   1: "cannot listen; invalid; no well-formed reply; an error",
-  2: "a wrong argument or variable; with --expect, another status",
+  2: "a wrong argument or variable; with --expect, another status or none",
   3: "a deploy that was refused; with --expect, a wrong argument or variable",
 });
 

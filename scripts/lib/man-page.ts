@@ -12,8 +12,8 @@ const DESCRIPTION =
 
 const SETTINGS =
   "The agent itself takes its settings from these variables only. The commands check, status, " +
-  "ctl and deploy take their own environment first, then the settings file of the installed agent, then the " +
-  "places that FILES names. An environment with HAPGENT_STATE_FILE is that of an agent: nothing " +
+  "ctl and deploy take their own environment first (not with --instance), then the settings file " +
+  "of the installed agent, then the places that FILES names. An environment with HAPGENT_STATE_FILE is that of an agent: nothing " +
   "is added to it. HAPGENT_DEPLOY_WAIT, HAPGENT_DEPLOY_ANSWER and HAPGENT_DEPLOY_SETTLE are the " +
   "options --wait, --answer and --settle of every deploy.";
 

@@ -30,6 +30,8 @@ const NOTES: Readonly<Record<string, string>> = {
 # exact: those of the original, where HAProxy keeps what a reply leaves out`,
   HAPGENT_SOCKET_MODE: `;
 # that is the group of the unit (Group=, by default hapgent)`,
+  HAPGENT_STOP_GRACE: `;
+# the unit and the init script end the agent after 90`,
 };
 
 /** Variables that the launchers leave no use for. */

@@ -62,7 +62,7 @@ export function formatHelp(): string {
     formatWide("Environment", listEnvironment()),
     formatSection("State file, JSON", STATE_FIELDS),
     formatSection("Signals", SIGNALS),
-    formatWide("Commands of ctl and the control socket", listControls()),
+    formatWide("Commands of the control socket; ctl sends all but hold", listControls()),
     formatSection("Exit codes", EXIT_CODES),
   ].join("\n\n");
 }
