@@ -370,7 +370,8 @@ install_all() {
   get_archive
   make_user
   put_files list_files
-  for file in "$content"/deploy/haproxy/* "$content"/deploy/monitoring/* "$content"/deploy/scripts/follow/*; do
+  for file in "$content"/deploy/haproxy/* "$content"/deploy/monitoring/* "$content"/deploy/nftables/* \
+    "$content"/deploy/scripts/follow/*; do
     mode=644 path=${file#"$content"/deploy/}
     if [ -x "$file" ]; then mode=755; fi
     if [ -f "$file" ]; then put "$file" "$DOC/${path#scripts/}" $mode; fi

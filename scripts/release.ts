@@ -28,7 +28,7 @@ const DIRECTORY = `${ROOT}dist/release`;
 const EXTRAS = ["README.md", "LICENSE", "THIRD_PARTY_NOTICES", "CHANGELOG.md", "SECURITY.md"];
 const DEPLOY = [
   ...["ansible", "completion", "container", "haproxy", "kubernetes", "man", "monitoring"],
-  ...["scripts", "systemd", "sysv"],
+  ...["nftables", "scripts", "systemd", "sysv"],
   ...["hapgent.default", "state.json"],
 ].map((part) => `deploy/${part}`);
 
