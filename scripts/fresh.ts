@@ -1,10 +1,10 @@
-// Runs the README's two commands on a fresh Debian machine: bun scripts/fresh.ts [--release NAME]
-// [--npm VERSION] [--prepare]
+// Runs the README's `start` and `test` on a fresh Debian machine: bun scripts/fresh.ts
+// [--release NAME] [--npm VERSION] [--prepare]
 //
 // The machine is a root directory that has npm and nothing else: Debian's, or the version that is
 // named, with a newer Node.js below /opt. The last commit of this repository is cloned in it to
 // a directory that only root may enter. With --prepare `test` ends when all is prepared. The last
-// line says how many of the two commands passed.
+// line says how many of the two passed.
 import { chmodSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
