@@ -26,16 +26,17 @@ function escapeCharacter(character: string): string {
 
 /**
  * The word that is nearest to a mistyped one: at most two letters away, and less than half of them;
- * or undefined.
+ * or undefined. The mistyped one may be as long as a file.
  */
 export function findNearest(word: string, words: readonly string[]): string | undefined {
-  // A word may be as long as a file: words of very different lengths are not compared.
-  const near = words
-    .filter((each) => Math.abs(each.length - word.length) <= 2)
-    .map((each) => ({ each, distance: measureDistance(word.toLowerCase(), each.toLowerCase()) }))
-    .filter(({ each, distance }) => distance <= 2 && distance * 2 < each.length)
-    .toSorted((a, b) => a.distance - b.distance);
-  return near[0]?.each;
+  const typed = word.toLowerCase();
+  for (const letters of [0, 1, 2]) {
+    const near = words.find(
+      (each) => letters * 2 < each.length && isNear(typed, each.toLowerCase(), letters),
+    );
+    if (near !== undefined) return near;
+  }
+  return undefined;
 }
 
 /** What was meant, in brackets after an error; nothing when no word is near. */
@@ -44,20 +45,17 @@ export function suggest(nearest: string | undefined): string {
 }
 
 /**
- * How many letters have to be inserted, removed, replaced or swapped with the next one to make one
- * word of the other.
+ * Whether so many letters, inserted, removed, replaced or swapped with the next one, make one word of
+ * the other.
  */
-function measureDistance(one: string, other: string): number {
-  const rows = [Array.from({ length: other.length + 1 }, (_, j) => j)];
-  const at = (i: number, j: number) => rows[i]?.[j] ?? Infinity;
-  for (let i = 1; i <= one.length; i += 1) {
-    rows[i] = [i];
-    for (let j = 1; j <= other.length; j += 1) {
-      const replaced = at(i - 1, j - 1) + (one[i - 1] === other[j - 1] ? 0 : 1);
-      const isSwap = one[i - 1] === other[j - 2] && one[i - 2] === other[j - 1];
-      const swapped = isSwap ? at(i - 2, j - 2) + 1 : replaced;
-      rows[i]?.push(Math.min(replaced, swapped, at(i - 1, j) + 1, at(i, j - 1) + 1));
-    }
-  }
-  return at(one.length, other.length);
+function isNear(one: string, other: string, letters: number): boolean {
+  if (one === other || letters === 0) return one === other;
+  let i = 0;
+  while (one[i] === other[i]) i += 1;
+  const isNearAfter = (some: number, others: number) =>
+    isNear(one.slice(i + some), other.slice(i + others), letters - 1);
+  const isSwap = one[i] === other[i + 1] && one[i + 1] === other[i];
+  return (
+    isNearAfter(0, 1) || isNearAfter(1, 0) || isNearAfter(1, 1) || (isSwap && isNearAfter(2, 2))
+  );
 }
