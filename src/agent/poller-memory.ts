@@ -76,9 +76,8 @@ export class PollerMemory {
     return true;
   }
 
-  /** Forgets one. */
+  /** Forgets one that is remembered. */
   remove(poller: Poller): void {
-    if (!this.has(poller)) return;
     this.#all.delete(keyOf(poller));
     this.#others.delete(poller);
     const left = this.at(poller.address).filter((each) => each !== poller);
