@@ -110,6 +110,23 @@ test("of 4,096 pollers strangers make room, the oldest first; load balancers do 
   expect(bench.wait(110)).toStartWith("ok served to all of 4096 pollers");
 });
 
+// More would cost every check of a flood. Who was never served is no stranger for three of its gaps.
+test.each([
+  [7, "7 of 8 load balancers do not know: "],
+  [8, "more than 4096 pollers: "],
+])(
+  "room is looked for among the oldest eight: %i that still count stand in its way",
+  (slow, answer) => {
+    const bench = new Bench();
+    const ask = (i: number, seconds: number[]) =>
+      bench.check(seconds, `10.0.${i >> 8}.${i & 255}`, "", false);
+    for (let i = 0; i < slow; i += 1) ask(i, [-200, -100, 0]);
+    for (let i = slow; i < POLLER_LIMIT; i += 1) ask(i, [1]);
+    bench.check([50], "192.0.2.1");
+    expect(bench.wait(50)).toStartWith(`error: after 0 s: ${answer}`);
+  },
+);
+
 test("what was written later may have been heard: few of many are told apart, and none is taken for heard", () => {
   const bench = new Bench().check([0], "10.0.0.1", "web");
   const read = () => bench.show(200)[0] ?? {};
