@@ -1,6 +1,7 @@
 // One read and one write of a file at a time: of the states that come during a write only the last is
-// written.
+// written. What somebody else has done to the file since is a change.
 import { expect, jest, spyOn, test } from "bun:test";
+import { rmSync } from "node:fs";
 import * as disks from "../../src/state/disk.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
@@ -55,6 +56,16 @@ test("who comes to a save that others have given up has a time of its own", asyn
   held.resolve();
   expect(await Promise.all([first, late])).toEqual([{ saved: {} }, { saved: {} }]);
   expect(file.isUnsaved).toBe(false);
+});
+
+test("a file that is gone once more after a save is news once more", async () => {
+  using created = createFile();
+  const file = new StateFile(created.path);
+  for (const ifChanged of [false, true]) {
+    rmSync(created.path);
+    expect(await file.read(ifChanged)).toHaveProperty("problem");
+    expect(await file.write({ status: "UP" })).toEqual({ saved: {} });
+  }
 });
 
 test("who was answered in time leaves no timer: an agent at rest never wakes up", async () => {
