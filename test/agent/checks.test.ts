@@ -48,6 +48,7 @@ async function play(remoteAddress: string | undefined, room: number, events: Eve
 const REPLY = 'timeout(1) write("FAIL\\n") shutdown()';
 
 test.each<[string, string | undefined, number, Event[], string, number]>([
+  // HAProxy may take the beginning of a line for all of it.
   ["in one piece, with its end", "192.0.2.1", 9, ["end"], `${REPLY} end()`, 1],
   ["of which the kernel takes a part", "192.0.2.1", 3, [], `${REPLY} terminate()`, 0],
   // It was reset before it was accepted.

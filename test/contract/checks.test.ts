@@ -28,16 +28,6 @@ describe.each(KINDS)("%s", (_, options) => {
     },
   );
 
-  test("answers in one piece: HAProxy may take the beginning of a line for all of it", async () => {
-    await using agent = await start(options);
-    for (let i = 0; i < 20; i += 1) {
-      await converse({ host: HOST, port: agent.port }, "\n", async ({ socket }) => {
-        const piece = await new Promise((resolve) => socket.once("data", resolve));
-        expect(String(piece)).toBe("UP\n");
-      });
-    }
-  });
-
   test("answers one whose client closes its half at once", async () => {
     await using agent = await start(options);
     for (let i = 0; i < 20; i += 1) {
