@@ -88,10 +88,10 @@ describe("the stop status", () => {
   testInTime("is over when its time is, and says who was not told", STOP, async (agent) => {
     agent.signal("SIGTERM");
     await agent.logs(/stop status/);
-    await agent.pass(59);
+    await agent.pass(50);
     await Bun.sleep(150);
     expect(await ask(agent)).toBe("ready down 50%\n");
-    await agent.pass(1);
+    await agent.pass(10);
     expect(await agent.process.exited).toBe(0);
     expect((await logOf(agent, 3))[2]).toMatch(
       /^hapgent: stop status over seconds=6\d(\.\d)? told=0 untold=127\.0\.0\.2$/,
