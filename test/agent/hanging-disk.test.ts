@@ -82,6 +82,7 @@ test("a service that goes during a read of its file stays gone", async () => {
   await using agent = await start({ env, socket: true, services: { web: '{"status":"UP"}' } });
   const web = `${agent.services}/web.json`;
   using hanging = hang("loadState", web);
+  using _ = wait(20);
   writeFileSync(web, '{"status":"DRAIN"}');
   const check = ask(agent, "web\n");
   await hanging.held;

@@ -116,9 +116,21 @@ export function isSlow(line: string): boolean {
 export async function expectReply(agent: AgentProcess, reply: string): Promise<void> {
   const got = await ask(agent);
   if (got === reply) return;
-  // The line is written before the reply, and may be read after it.
-  await until("slow", () => agent.log.some(isSlow), 5000).catch(() => expect(got).toBe(reply));
+  await expectSlow(agent, () => expect(got).toBe(reply));
   await agent.answers(reply);
+}
+
+/** A command is answered so at once, unless the log says that the disk took its time. */
+export async function expectAnswer(agent: AgentProcess, line: string, answer: RegExp) {
+  const got = await command(agent, line);
+  if (answer.test(got)) return;
+  await expectSlow(agent, () => expect(got).toMatch(answer));
+  await until(`${line}: ${answer}`, async () => answer.test(await command(agent, line)));
+}
+
+async function expectSlow(agent: AgentProcess, fail: () => void): Promise<void> {
+  // The line is written before the reply, and may be read after it.
+  await until("slow", () => agent.log.some(isSlow), 5000).catch(fail);
 }
 
 /** Waits until so many lines are logged, and returns them, without the first (listening). */
