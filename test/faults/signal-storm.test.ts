@@ -1,5 +1,5 @@
 // Under a storm of signals no check is missed, and nothing is kept of it; that memory, file and reply
-// agree at its end is test/contract/signals.test.ts.
+// agree at its end is test/contract/control-commands.test.ts.
 import { expect, test } from "bun:test";
 import { startAgent } from "../../scripts/lib/agent.ts";
 import { Load } from "../../scripts/lib/load.ts";
