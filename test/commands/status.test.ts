@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { freePort } from "../../scripts/lib/port.ts";
 import { until } from "../../scripts/lib/until.ts";
+import { stopTimers, turn } from "../contract/here.ts";
 import { run, serve } from "./captured.ts";
 
 const WORDS = "hapgent status: HERE: expected words that HAProxy knows, got ";
@@ -63,8 +64,18 @@ test.each([
   ["UP", 'expected a line within 0.2 s, got "UP"'],
 ])("a server that sends %j and no more is given up after --timeout", async (text, problem) => {
   using server = serve([text], { isClosing: false });
+  using timers = stopTimers();
+  let isOver = false;
+  const ended = run(`status ${server.address} --timeout 0.2`).finally(() => {
+    isOver = true;
+  });
+  while (server.seen.got.length === 0) await turn();
+  // What it sends is read meanwhile.
+  await timers.pass(199);
+  expect(isOver).toBe(false);
+  await timers.pass(1);
   const err = `hapgent status: ${server.address}: ${problem}`;
-  expect(await run(`status ${server.address} --timeout 0.2`)).toEqual({ code: 1, out: "", err });
+  expect(await ended).toEqual({ code: 1, out: "", err });
 });
 
 test("--wait tries again, and not for ever", async () => {
