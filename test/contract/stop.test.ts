@@ -81,7 +81,7 @@ describe("the stop status", () => {
     expect(await logOf(agent, 3)).toEqual([
       "hapgent: stopping cause=SIGTERM",
       'hapgent: stop status reply="ready down 50%" seconds=60',
-      expect.stringMatching(/^hapgent: stop status over seconds=1\d(\.\d)? told=1$/),
+      expect.stringMatching(/^hapgent: stop status over seconds=[\d.]+ told=1$/),
     ]);
   });
 
@@ -94,7 +94,7 @@ describe("the stop status", () => {
     await agent.pass(10);
     expect(await agent.process.exited).toBe(0);
     expect((await logOf(agent, 3))[2]).toMatch(
-      /^hapgent: stop status over seconds=6\d(\.\d)? told=0 untold=127\.0\.0\.2$/,
+      /^hapgent: stop status over seconds=[\d.]+ told=0 untold=127\.0\.0\.2$/,
     );
   });
 

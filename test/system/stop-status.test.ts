@@ -7,7 +7,8 @@ describe.concurrent("a service that is stopped after its agent", () => {
   test.each(["DOWN", "DRAIN", "MAINT"])(
     "fails no request after a stop status (%s)",
     async (status) => {
-      expect(await stopBoth({ HAPGENT_STOP_STATUS: status })).toEqual({});
+      const env = { HAPGENT_STOP_STATUS: status, HAPGENT_STOP_GRACE: "60" };
+      expect(await stopBoth(env)).toEqual({});
     },
   );
 
