@@ -2,7 +2,7 @@
 export type LogFields = Record<string, string | number | undefined>;
 
 /** The most lines that are kept while stderr accepts none; more are dropped. */
-export const WAITING_LIMIT = 64;
+const WAITING_LIMIT = 64;
 
 /** Lines that wait for `writing`. */
 let waiting: string[] = [];

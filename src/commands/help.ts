@@ -54,7 +54,7 @@ export function listEnvironment(): Entry[] {
 }
 
 /** What `--help` prints. */
-export function formatHelp(): string {
+function formatHelp(): string {
   return [
     "hapgent answers HAProxy's agent checks with the state of the service beside it.",
     formatWide("Usage", listUsages()),

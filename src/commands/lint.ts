@@ -136,7 +136,7 @@ function print({ file, origin }: Source, finding: Finding, isOneOfSeveral: boole
 }
 
 /** Effects of a state at HAProxy that its author may not expect. */
-export function findWarnings(state: State, mode: ReplyMode): string[] {
+function findWarnings(state: State, mode: ReplyMode): string[] {
   const { status, weight, maxconn, reason } = state;
   const isExact = mode === "exact";
   // That UP does not undo DRAIN is no warning: UP is what nearly every state says.
