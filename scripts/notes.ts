@@ -1,11 +1,8 @@
-// Prints the release notes of this version: its section of CHANGELOG.md, and how to verify the
-// files.
+// The release notes of this version: its section of CHANGELOG.md, and how to verify the files.
 import { repository, version } from "../package.json";
 import { readCommit } from "./lib/git.ts";
 import { ROOT } from "./lib/shell.ts";
 import { NAMESPACE, SIGNER } from "./verify.ts";
-
-if (import.meta.main) console.log(await formatNotes());
 
 /**
  * The section of a version in CHANGELOG.md, without its heading; undefined when it is empty.
