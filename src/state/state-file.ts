@@ -62,7 +62,9 @@ export class StateFile {
     const read = await this.#disk.ask(async () => {
       // Before it is read: a write meanwhile makes another version, which the next look sees.
       const identity = await identify(this.path);
-      if (ifChanged && isCurrent(this.#identity, identity)) return undefined;
+      // What could not be read may be readable now, and still be the same version.
+      const isKnown = "state" in this.#found && isCurrent(this.#identity, identity);
+      if (ifChanged && isKnown) return undefined;
       const found: Found = await loadState(this.path, reading.signal).then(
         (state) => ({ state }),
         (error: unknown) => ({ problem: describeError(error) }),

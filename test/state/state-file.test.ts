@@ -3,11 +3,12 @@
 import { expect, jest, spyOn, test } from "bun:test";
 import { rmSync } from "node:fs";
 import * as disks from "../../src/state/disk.ts";
+import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { StateFile } from "../../src/state/state-file.ts";
 import { stopTimers, turn } from "../contract/here.ts";
-import { createFile } from "./disk.ts";
+import { createFile, failure } from "./disk.ts";
 
 test("a state file is written twice for many changes at once: the first, and the last", async () => {
   using created = createFile();
@@ -66,6 +67,23 @@ test("a file that is gone once more after a save is news once more", async () =>
     expect(await file.read(ifChanged)).toHaveProperty("problem");
     expect(await file.write({ status: "UP" })).toEqual({ saved: {} });
   }
+});
+
+test("a file that could not be read for a moment is read at the next look, though it is the same", async () => {
+  using created = createFile();
+  const file = new StateFile(created.path);
+  // Old enough to be known again.
+  using _ = spyOn(Date, "now").mockReturnValue(Date.now() + 10_000);
+  {
+    using _ = spyOn(reads, "loadState").mockRejectedValue(failure("EIO"));
+    expect(await file.read(true)).toEqual({ problem: "i/o error (EIO)" });
+    // It is news once.
+    expect(await file.read(true)).toBeUndefined();
+  }
+  expect(await file.read(true)).toEqual({ state: { status: "UP" } });
+  using loads = spyOn(reads, "loadState");
+  expect(await file.read(true)).toBeUndefined();
+  expect(loads).not.toHaveBeenCalled();
 });
 
 test("who was answered in time leaves no timer: an agent at rest never wakes up", async () => {
