@@ -74,7 +74,10 @@ export class Keeper {
     return this.refresh();
   }
 
-  /** Reads the file if that was demanded, or with watch if it changed; tells how that ended. */
+  /**
+   * Reads the file if that was demanded; and if it changed, with watch or where it held no state.
+   * Tells how the last read ended.
+   */
   refresh(): Promise<Outcome> {
     return this.#queue.share(() => this.#refresh());
   }
@@ -109,7 +112,7 @@ export class Keeper {
 
   async #refresh(): Promise<Outcome> {
     const cause = this.#due ?? EDIT;
-    if (cause === EDIT && !this.#with.watch) return this.#lastRead;
+    if (cause === EDIT && !this.#with.watch && !this.file.isStale) return this.#lastRead;
     this.#due = undefined;
     const found = await this.file.read(cause === EDIT);
     if (!this.#isGone) this.#lastRead = this.#take(found, cause);
@@ -146,11 +149,7 @@ export class Keeper {
   }
 
   async #change(change: Change, cause: string): Promise<{ written?: Promise<Written> }> {
-    if (this.#due === undefined && this.file.isStale) {
-      // The file may have been put right.
-      const found = await this.file.read();
-      if (found && "state" in found) this.#put(found.state, EDIT);
-    } else await this.#refresh();
+    await this.#refresh();
     const entry = this.#isGone ? undefined : this.#with.host.find(this.#name);
     if (entry === undefined) throw new StateError(["no such service any more"]);
     const state = change(entry);

@@ -78,9 +78,9 @@ export class StateFile {
     const isUnchanged = ifChanged && Bun.deepEquals(read.found, this.#found);
     this.#identity = read.identity;
     this.#found = read.found;
-    // Where nobody has edited it, what could not be saved is still right.
     if (isUnchanged) return undefined;
-    this.#save = undefined;
+    // Where no edit gives a state, what could not be saved is still right, and still unsaved.
+    if (!ifChanged || "state" in read.found) this.#save = undefined;
     return read.found;
   }
 

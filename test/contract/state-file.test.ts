@@ -70,3 +70,20 @@ test("a change that cannot be saved is answered all the same, and is no edit; it
   const lost = `hapgent: stopped, changes may be lost file=${stateFile}`;
   expect(agent.log.filter((line) => /failed|lost/.test(line))).toEqual([failed, failed, lost]);
 });
+
+test.each(["off", "on"])(
+  "what could not be saved stays so while no state is read or saved (watch %s)",
+  async (watch) => {
+    const env = { HAPGENT_WATCH: watch };
+    await using agent = await start({ state: "x".repeat(70_000), socket: true, env });
+    expect(await command(agent, "set status UP")).toStartWith("error: not saved: too large");
+    // Neither an edit that is invalid nor a change that is refused saves it.
+    writeFileSync(agent.stateFile, "x".repeat(70_001));
+    expect(await ask(agent)).toBe("UP\n");
+    expect(await command(agent, "change DOWN to DRAIN")).toStartWith(
+      "error: not changed: it is UP",
+    );
+    expect(await agent.stop()).toBe(1);
+    expect(agent.log.at(-1)).toBe(`hapgent: stopped, changes may be lost file=${agent.stateFile}`);
+  },
+);
