@@ -113,6 +113,8 @@ export class Files {
       const error = describeError(thrown);
       log("services not read", { cause, directory, error });
       problem = `services not read: ${error}`;
+      // Their files would hang, too: the other of the two threads is for the host's file and the log.
+      if (error === SILENCE) return problem;
     }
     const bad: string[] = [];
     for (const [name, keeper] of this.#services) {

@@ -93,6 +93,28 @@ test("a service that goes during a read of its file stays gone", async () => {
     expect(await reply).toBe("FAIL #no such service\n");
 });
 
+test("a directory of services that hangs takes no second thread for their files", async () => {
+  const services = { web: '{"status":"UP"}', api: '{"status":"DRAIN"}' };
+  await using agent = await start({ socket: true, services });
+  writeFileSync(`${agent.services}/web.json`, '{"status":"DOWN"}');
+  const held = Promise.withResolvers<void>();
+  using looks = spyOn(reads, "identify");
+  {
+    using _ = wait(1 / 50);
+    using _scan = spyOn(Bun.Glob.prototype, "scan").mockImplementation(async function* () {
+      await held.promise;
+      yield* ["web.json", "api.json"];
+    });
+    const error = "services not read: the disk has not answered within 5 s";
+    expect(await command(agent, "reload")).toBe(`error: ${error}; the reply is ready up 100%`);
+  }
+  expect(looks.mock.calls).toEqual([[agent.stateFile]]);
+  expect(await ask(agent, "web\n")).toBe("ready up 100%\n");
+  held.resolve();
+  // What was demanded is not forgotten.
+  expect(await command(agent, "@web set weight 5")).toBe("ok saved: ready down 5%");
+});
+
 test("a new service whose file hangs keeps no other new one from being found", async () => {
   await using agent = await start({ env: { HAPGENT_WATCH: "on" }, services: {} });
   const web = `${agent.services}/web.json`;
