@@ -129,7 +129,8 @@ export class Files {
     const { directory, host, now } = this.#options;
     const kept = new Set(names.slice(0, SERVICE_LIMIT));
     for (const [name, keeper] of this.#services) {
-      if (kept.has(name)) continue;
+      // A save brings the file back: another keeper of it would not know what that has written.
+      if (kept.has(name) || keeper.file.isSaving) continue;
       keeper.leave();
       this.#services.delete(name);
       host.remove(name, now());

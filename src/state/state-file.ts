@@ -36,12 +36,17 @@ export class StateFile {
     return this.#save !== undefined;
   }
 
+  /** Whether a state is on its way into the file, which will be there then. */
+  get isSaving(): boolean {
+    return this.#save === "under way";
+  }
+
   /**
    * Whether it has to be read before its state is changed: it was not, or it held none, and what
    * stands in for that was not saved.
    */
   get isStale(): boolean {
-    return this.#save !== "under way" && !("state" in this.#found);
+    return !this.isSaving && !("state" in this.#found);
   }
 
   /** Whether a mount shows a file that was replaced: it has no name any more. */
@@ -57,7 +62,7 @@ export class StateFile {
    */
   async read(ifChanged: boolean = false): Promise<Found | undefined> {
     // Until a state is written memory is right.
-    if (ifChanged && this.#save === "under way") return undefined;
+    if (ifChanged && this.isSaving) return undefined;
     const reading = new AbortController();
     const read = await this.#disk.ask(async () => {
       // Before it is read: a write meanwhile makes another version, which the next look sees.

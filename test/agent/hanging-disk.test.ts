@@ -93,6 +93,28 @@ test("a service that goes during a read of its file stays gone", async () => {
     expect(await reply).toBe("FAIL #no such service\n");
 });
 
+test("a service that is being saved is not gone: the save brings its file back", async () => {
+  await using agent = await start({ socket: true, services: { web: '{"status":"UP"}' } });
+  const web = `${agent.services}/web.json`;
+  const held = Promise.withResolvers<void>();
+  const { replaceFile } = replacing;
+  using _save = spyOn(replacing, "replaceFile").mockImplementation(async (...given) => {
+    await held.promise;
+    return await replaceFile(...given);
+  });
+  {
+    using _ = wait(1 / 50);
+    expect(await command(agent, "@web set status DRAIN")).toStartWith("error: not saved: ");
+    rmSync(web);
+    const refused = "error: refused: web; the reply is ready up 100%";
+    expect(await command(agent, "reload")).toBe(refused);
+  }
+  held.resolve();
+  expect(await command(agent, "@web reload")).toBe("ok loaded: up drain 100%");
+  rmSync(web);
+  expect(await command(agent, "reload")).toBe("ok loaded, 0 services: ready up 100%");
+});
+
 test("a directory of services that hangs takes no second thread for their files", async () => {
   const services = { web: '{"status":"UP"}', api: '{"status":"DRAIN"}' };
   await using agent = await start({ socket: true, services });
