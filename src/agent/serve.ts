@@ -143,9 +143,9 @@ export class Agent {
     if (this.#stops === 1 && this.#listeners.length > 0) await this.#tellAll();
     // Signals that came with this one may be handled after it.
     await Bun.sleep(1);
-    const settled = this.#files.settled().then(() => true);
     for (const listener of this.#listeners) listener.stop();
     if (this.#checks) await within(STOP_MS, this.#checks.closed());
+    const settled = this.#files.settled().then(() => true);
     const isSettled = await within(SAVE_MS, settled);
     // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
     const closed = this.#control.then((close) => close()).catch(() => undefined);

@@ -1,9 +1,10 @@
 // - A stop waits for clients, for saves and, with a stop status, for the pollers that have to hear of
 //   it; none of it for ever, and not at a second signal.
 // - The stop status comes before all states, and is never saved.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
+import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
 import {
@@ -58,6 +59,32 @@ test("saves what a signal has set that came with it", async () => {
     expect(await agent.stop()).toBe(0);
     expect(agent.file()).toBe(formatState({ status: "DOWN" }));
   }
+});
+
+testHere("saves what is set while it waits for a client", async () => {
+  await using agent = await start();
+  const taken = Promise.withResolvers<void>();
+  const { replaceFile } = replacing;
+  using _ = spyOn(replacing, "replaceFile").mockImplementation(async (...given) => {
+    await taken.promise;
+    return await replaceFile(...given);
+  });
+  {
+    using held = await Connection.open({ host: HOST, port: agent.port });
+    expect(await held.lines()).toEqual(["UP"]);
+    agent.signal("SIGTERM");
+    await until("it accepts nobody more", () =>
+      ask(agent)
+        .then(() => false)
+        .catch(() => true),
+    );
+    agent.signal("SIGUSR2");
+  }
+  // It would be over by now.
+  await Bun.sleep(100);
+  taken.resolve();
+  expect(await agent.process.exited).toBe(0);
+  expect(agent.file()).toBe(formatState({ status: "DOWN" }));
 });
 
 describe("the stop status", () => {
