@@ -34,7 +34,11 @@ export interface Call extends ControlContext {
 /** Runs a command, or throws a StateError; undefined: it does not take what came after its name. */
 export type Run = (call: Call) => Promise<string | undefined> | string | undefined;
 
-/** Makes a change, and tells how it ended. */
+/**
+ * Makes a change, and tells how it ended.
+ *
+ * @throws {StateError} as `Keeper.set` does.
+ */
 export async function set(call: Call, made: Change): Promise<string> {
   return await describe(await call.files.set(call.name, made, "socket"), call);
 }

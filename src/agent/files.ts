@@ -67,7 +67,10 @@ export class Files {
     return await work.finally(() => this.#pending.delete(work));
   }
 
-  /** Looks at the files that the reply to a check is made of, and takes on what changed. */
+  /**
+   * Looks at the files that the reply to a check is made of, and takes on what changed: the host's,
+   * then the service's. It waits 0.2 s for each at most.
+   */
   async look(name: string | undefined): Promise<void> {
     await this.#own.look();
     if (name === undefined) return;

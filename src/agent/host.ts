@@ -13,7 +13,7 @@ export interface Entry {
   readonly state: State;
   /** Since when it is this state. */
   readonly since: number;
-  /** What set it: `start`, `SIGHUP`, `SIGUSR1`, `SIGUSR2`, `socket` or `file` (watch). */
+  /** What set it: `start`, `SIGHUP`, `SIGUSR1`, `SIGUSR2`, `socket` or `file` (an edit). */
   readonly by: string;
   /** The last health word and the last administrative one, each of which HAProxy keeps. */
   readonly health: Status;

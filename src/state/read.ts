@@ -10,6 +10,7 @@ const YOUNG_MS = 2000;
 /**
  * Reads and parses a state file.
  *
+ * @param givenUp says that nobody waits for it any more: then what it returns is of no use.
  * @throws {StateError} when it is no regular file, is larger than 64 KiB or holds no valid state.
  * @throws the system's error when it cannot be read.
  */
