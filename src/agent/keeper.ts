@@ -152,6 +152,9 @@ export class Keeper {
     await this.#refresh();
     const entry = this.#isGone ? undefined : this.#with.host.find(this.#name);
     if (entry === undefined) throw new StateError(["no such service any more"]);
+    // What stands in for its state must not take the place of that.
+    if (this.file.isUnread)
+      throw new StateError([`not changed: its file was not read: ${SILENCE}`]);
     const state = change(entry);
     if (state === undefined) return {};
     const old = this.#put(state, cause);

@@ -145,8 +145,10 @@ export class Agent {
     await Bun.sleep(1);
     for (const listener of this.#listeners) listener.stop();
     if (this.#checks) await within(STOP_MS, this.#checks.closed());
-    const settled = this.#files.settled().then(() => true);
-    const isSettled = await within(SAVE_MS, settled);
+    const isSettled = await within(
+      SAVE_MS,
+      this.#files.settled().then(() => true),
+    );
     // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
     const closed = this.#control.then((close) => close()).catch(() => undefined);
     await within(STOP_MS, closed);

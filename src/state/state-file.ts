@@ -41,6 +41,11 @@ export class StateFile {
     return this.#save === "under way";
   }
 
+  /** Whether nothing is known of what it holds. */
+  get isUnread(): boolean {
+    return this.#found === UNREAD;
+  }
+
   /**
    * Whether it has to be read before its state is changed: it was not, or it held none, and what
    * stands in for that was not saved.

@@ -1,7 +1,7 @@
 // A disk that hangs, or the server behind it, does not stop the replies. Here the disk is the test's;
 // test/faults has a real one.
 import { expect, spyOn, test } from "bun:test";
-import { rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import * as disk from "../../src/state/disk.ts";
 import * as reads from "../../src/state/read.ts";
@@ -149,6 +149,25 @@ test("a new service whose file hangs keeps no other new one from being found", a
   await until("api is found", async () => (await ask(agent, "api\n")) === "up drain 100%\n");
   hanging.release();
   expect(await check).toBe("ready up 100%\n");
+});
+
+test("a state that was never read is not changed: what stands in for it would take its place", async () => {
+  await using agent = await start({ socket: true, services: {} });
+  const web = `${agent.services}/web.json`;
+  writeFileSync(web, '{"status":"UP","maxconn":7}');
+  const change = "@web set weight 20";
+  using hanging = hang("loadState", web);
+  {
+    using _ = wait(1 / 50);
+    expect(await command(agent, "reload")).toStartWith("error: refused: web;");
+    expect(await command(agent, change)).toBe(
+      "error: not changed: its file was not read: the disk has not answered within 5 s",
+    );
+  }
+  expect(await ask(agent, "web\n")).toBe("ready fail 100%\n");
+  hanging.release();
+  await until("it is read", async () => (await command(agent, change)).startsWith("ok saved"));
+  expect(JSON.parse(readFileSync(web, "utf8"))).toEqual({ status: "UP", weight: 20, maxconn: 7 });
 });
 
 test("one that hangs at a save holds up who waits for it; at the stop it is said that it may be lost", async () => {
