@@ -52,9 +52,12 @@ async function forgetSilent(agent: DeployAgent): Promise<boolean> {
   return answer.startsWith("ok") && !answer.startsWith("ok forgotten: 0 ");
 }
 
-/** Whether there is no load balancer at all, which is right where a plan says so. */
+/**
+ * Whether there is no load balancer at all, which is right where a plan says so. Only the beginning
+ * and the end of an answer are the agent's own words: anybody may have sent what is quoted in it.
+ */
 export function isNobody(answer: string): boolean {
-  return /; no load balancer has asked/.test(answer);
+  return answer.startsWith("after ");
 }
 
 /** @throws {Problem} when the agent has just started: it cannot know those that ask seldom. */
@@ -65,7 +68,7 @@ export function refuseYoung(plan: Plan, answer: string): void {
 
 /** Whether an agent may not know every load balancer, and nobody says how many there are. */
 function isDoubtful({ young, pollers }: Plan, answer: string): boolean {
-  return !young && pollers === undefined && /may not be known/.test(answer);
+  return !young && pollers === undefined && answer.endsWith(" may not be known yet");
 }
 
 /**

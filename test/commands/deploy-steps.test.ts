@@ -157,6 +157,9 @@ function endsSo(hasRun: boolean) {
 
 const LOST = "error: after 30 s: 10.0.0.12 does not know";
 const YOUNG = "ok served; lines slower than 10 s may not be known yet";
+/** What a stranger has sent reads like the agent's own words. */
+const FORGED =
+  'ok served to 1 poller after 2.6 s: UP; 10.0.0.1 "; no load balancer has asked"; not counted: 10.0.0.9 "may not be known yet", asks every 2 s';
 const UNSAVED = "error: not saved: no space left";
 const OUT = "DRAIN v42 [77]";
 const FAILED = "DRAIN failed: v41 [66]";
@@ -239,6 +242,7 @@ test.each<[string, Happens, RegExp]>([
   ["--forget-silent 5", { forget: ["-", "-", GONE, "-"], wait: ["-", LOST, "-"] }, /is back$/],
   ["--young", { wait: YOUNG }, /is back$/],
   ["--pollers 2", { wait: YOUNG }, /is back$/],
+  ["", { wait: FORGED }, /^done in 5\.0 s; .* knows that the server is back$/m],
   // The agent has restarted, and has to learn who its load balancers are.
   [
     "",
