@@ -4,7 +4,7 @@ import { EXIT, UsageError } from "../exit.ts";
 import type { Environment } from "../settings.ts";
 import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
-import { converse, NO_SOCKET } from "./conversation.ts";
+import { converse, NO_SOCKET, NoAnswerError } from "./conversation.ts";
 import { findSettings } from "./installation.ts";
 import { formatTable } from "./table.ts";
 
@@ -28,12 +28,9 @@ export async function runCtl(args: Arguments, env: Environment): Promise<number>
   }
   const settings = await findSettings(env, values["instance"]);
   const path = settings.read("HAPGENT_SOCKET");
-  if (path === undefined) {
-    console.error(`hapgent ctl: ${NO_SOCKET}`);
-    return EXIT.failure;
-  }
+  const origin = settings.explain("HAPGENT_SOCKET");
   try {
-    const origin = settings.explain("HAPGENT_SOCKET");
+    if (path === undefined) throw new NoAnswerError(NO_SOCKET);
     const { answer } = await converse({ path, origin }, command);
     const isError = answer.startsWith("error:");
     const isTable = process.stdout.isTTY && answer.startsWith("[");
