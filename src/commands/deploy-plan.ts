@@ -65,7 +65,7 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
     forgetSilent: read("forget-silent"),
     drain: readDrain(read("drain"), values["port"]),
     url: readUrl(values["url"]),
-    until: values["until"],
+    until: readUntil(values["until"]),
     answer: readEither("answer", "HAPGENT_DEPLOY_ANSWER") ?? 60,
     settle: readEither("settle", "HAPGENT_DEPLOY_SETTLE") ?? 5,
     fromAny: flags.has("from-any"),
@@ -120,6 +120,12 @@ function readUrl(text: string | undefined): string | undefined {
   const url = URL.parse(text);
   if (url && /^https?:$/.test(url.protocol)) return text;
   throw wrong("--url", "an http or https URL", text);
+}
+
+/** An empty one succeeds at once: whoever calls has a variable that is not set. */
+function readUntil(text: string | undefined): string | undefined {
+  if (text?.trim() !== "") return text;
+  throw wrong("--until", "a shell command", text);
 }
 
 function wrong(origin: string, expected: string, got: string): UsageError {

@@ -30,6 +30,7 @@ const V42 = ["v42", "true"];
 
 test.each([
   [["--url=x", ...V42], '--url: expected an http or https URL, got "x"'],
+  [["--until", " ", ...V42], '--until: expected a shell command, got " "'],
   [["--wait=5s", ...V42], '--wait: expected seconds from 0 to 86400, got "5s"'],
   [["--pollers=all", ...V42], '--pollers: expected a number from 0 to 4096, got "all"'],
   [["--status=DOWN", ...V42], '--status: expected DRAIN or MAINT, got "DOWN"'],
