@@ -144,8 +144,9 @@ function readExpected(text: string | undefined): Status[] | undefined {
   });
 }
 
-function readService(name = ""): string {
-  if (name === "" || SERVICE_NAME.test(name)) return name;
+function readService(name: string | undefined): string {
+  if (name === undefined) return "";
+  if (SERVICE_NAME.test(name)) return name;
   throw new UsageError(`status: --send: expected the name of a service, got ${quote(name)}`);
 }
 

@@ -55,6 +55,7 @@ test.each([
   ["status --wait -5", "status", 'status: --wait: expected seconds from 0 to 99999, got "-5"'],
   ["status --send --json", "status", 'status: expected --send NAME, got "--send --json"'],
   ["check --json=yes a", "check", 'check: expected --json, got "--json=yes"'],
+  ["status --send=", "status", 'status: --send: expected the name of a service, got ""'],
   ["status --send ../a", "status", 'status: --send: expected the name of a service, got "../a"'],
 ])("%s is one line, the usage of %j and exit code 2", async (line, name, message) => {
   const { code, out, err } = await run(line);
