@@ -50,6 +50,10 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
   if (service !== undefined && !SERVICE_NAME.test(service)) {
     throw wrong("@SERVICE", "the name of a service", first);
   }
+  const { url, until, answer } = values;
+  if (answer !== undefined && url === undefined && until === undefined) {
+    throw new UsageError("deploy: --answer needs --url or --until beside it");
+  }
   const read = (name: string) => readNumber(`--${name}`, values[name]);
   // An empty variable counts as unset.
   const readEither = (name: string, variable: string) =>
@@ -64,8 +68,8 @@ export function readPlan({ values, flags, operands }: Arguments, env: Environmen
     pollers: readNumber("--pollers", values["pollers"], "a number", 0, 4096),
     forgetSilent: read("forget-silent"),
     drain: readDrain(read("drain"), values["port"]),
-    url: readUrl(values["url"]),
-    until: readUntil(values["until"]),
+    url: readUrl(url),
+    until: readUntil(until),
     answer: readEither("answer", "HAPGENT_DEPLOY_ANSWER") ?? 60,
     settle: readEither("settle", "HAPGENT_DEPLOY_SETTLE") ?? 5,
     fromAny: flags.has("from-any"),

@@ -36,6 +36,7 @@ test.each([
   [["--status=DOWN", ...V42], '--status: expected DRAIN or MAINT, got "DOWN"'],
   [["--drain=5", ...V42], "--drain needs --port PORT beside it"],
   [["--drain=5", "--port=0", ...V42], '--port: expected a port from 1 to 65535, got "0"'],
+  [["--answer=5", ...V42], "--answer needs --url or --until beside it"],
   [["@../x", ...V42], '@SERVICE: expected the name of a service, got "@../x"'],
   [["fürs neue", "true"], "REASON: expected 1 to 80 printable ASCII characters, got"],
   [["x".repeat(81), "true"], "REASON: expected 1 to 80 printable ASCII characters, got"],
