@@ -9,6 +9,8 @@ import { isInRotation } from "./deploy-words.ts";
 /** What a deploy knows when it begins. */
 export interface Start {
   readonly from: Shown;
+  /** The host's state, where that keeps traffic from the service. */
+  readonly host: Shown | undefined;
   /** The load balancer that asks least often. */
   readonly slowest: Balancer | undefined;
 }
@@ -29,7 +31,8 @@ export async function prepare(agent: DeployAgent): Promise<Start> {
   await agent.hold();
   const from = await agent.show();
   refuseOutOfRotation(plan, "the server", from);
-  if (plan.service !== undefined) refuseOutOfRotation(plan, "the host", await agent.show(true));
+  const host = await findHost(agent);
+  if (host) refuseOutOfRotation(plan, "the host", host);
   const slowest = findSlowest(await agent.ask("show pollers"));
   if (slowest) {
     refuseBrief("--wait", slowest, plan.wait);
@@ -38,7 +41,14 @@ export async function prepare(agent: DeployAgent): Promise<Start> {
   const answer = await waitForAll(agent);
   refuseYoung(plan, answer);
   world.say(answer);
-  return { from, slowest };
+  return { from, host, slowest };
+}
+
+/** The host's state, where that keeps traffic from the service. @throws {Problem} */
+export async function findHost(agent: DeployAgent): Promise<Shown | undefined> {
+  if (agent.plan.service === undefined) return undefined;
+  const host = await agent.show(true);
+  return isInRotation(host) ? undefined : host;
 }
 
 /** Within such a time a load balancer that is there may not have asked. */

@@ -2,18 +2,10 @@
 // its last line says what state the server is in, and the command that goes on from there.
 import { EXIT, UsageError } from "../exit.ts";
 import { NoAnswerError } from "./conversation.ts";
-import {
-  DeployAgent,
-  describe,
-  isSame,
-  Problem,
-  type Setting,
-  type Shown,
-  Taken,
-} from "./deploy-agent.ts";
+import { DeployAgent, describe, isSame, Problem, type Setting, Taken } from "./deploy-agent.ts";
 import { isNobody, watchAll } from "./deploy-balancers.ts";
 import type { Plan } from "./deploy-plan.ts";
-import { prepare, type Start } from "./deploy-prepare.ts";
+import { findHost, prepare, type Start } from "./deploy-prepare.ts";
 import { drain, waitForService } from "./deploy-service.ts";
 import {
   ALL,
@@ -170,19 +162,12 @@ class Deploy {
     world.resume();
     const what = failure ?? `done in ${formatSeconds(world.now() - this.#startedAt)}`;
     const shown = await agent.show().catch(() => undefined);
-    const host = await findHost(agent);
+    const host = await findHost(agent).catch(() => undefined);
     const rest = describeEnd(shown, host, this.#last, this.#states, plan);
     const isBack = shown !== undefined && isSame(shown, this.#states.to);
-    const isGood = failure === undefined && isBack && (!host || plan.fromAny);
+    const isGood = failure === undefined && isBack && (!host || this.start.host !== undefined);
     return { code: isGood ? EXIT.ok : EXIT.failure, line: [what, ...rest].join("; ") };
   }
-}
-
-/** The host's state, where that keeps traffic from the service. */
-async function findHost(agent: DeployAgent): Promise<Shown | undefined> {
-  if (agent.plan.service === undefined) return undefined;
-  const host = await agent.show(true).catch(() => undefined);
-  return host && !isInRotation(host) ? host : undefined;
 }
 
 /** Runs a step; returns why it failed, or undefined. */

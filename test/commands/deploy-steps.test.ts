@@ -334,6 +334,7 @@ test.each<Row>([
   ],
   ["", { run: "MAINT bad" }, "1 MAINT bad", /it is MAINT "bad" since .*, and stays so$/],
   ["@web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" .*out$/],
+  ["--from-any @web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" /],
   ["--from-any @web", { start: ["web", "DOWN x"] }, "0 DOWN x", /is out; the host is DOWN "x" /],
   ["", { run: "restart", hold: ["-", "error: held by carol"] }, `1 ${OUT}`, /by carol; its st/],
   ["--url http://a/ --answer 3", { probe: "HTTP 503" }, `1 ${OUT}`, /^the .* within 3 s: HTTP 5/],
