@@ -25,12 +25,13 @@ export async function prepare(agent: DeployAgent): Promise<Start> {
   const { plan, world } = agent;
   const obstacle = world.findObstacle();
   if (obstacle !== undefined) throw new UsageError(obstacle);
-  if (plan.drain && !(await world.usePort(plan.drain.port)).isListening) {
-    throw new UsageError(`--port: nothing listens on port ${plan.drain.port}`);
-  }
   await agent.hold();
   const from = await agent.show();
   refuseOutOfRotation(plan, "the server", from);
+  // A server that is out may be one whose service does not run: a deploy repairs it.
+  if (plan.drain && isInRotation(from) && !(await world.usePort(plan.drain.port)).isListening) {
+    throw new UsageError(`--port: nothing listens on port ${plan.drain.port}`);
+  }
   const host = await findHost(agent);
   if (host) refuseOutOfRotation(plan, "the host", host);
   const slowest = findSlowest(await agent.ask("show pollers"));

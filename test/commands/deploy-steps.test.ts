@@ -239,6 +239,12 @@ test.each<[string, Happens, RegExp]>([
   ["--url http://127.0.0.1/", { probe: ["HTTP 503", "HTTP 503", "-"] }, /answers after 1\.0 s$/m],
   ["--drain 10 --port 80", { port: ["-", "a b", "a", "-"] }, /^no connection .* 80 after 0\.5 s/m],
   ["--drain 10 --port 80", { port: "a" }, /^1 connection to port 80 left after 10 s$/m],
+  // The service that a deploy has to repair does not run.
+  [
+    "--from-any --up --drain 1 --port 80",
+    { start: FAILED, port: ["none", "-"] },
+    /^no conn.* is back$/ms,
+  ],
   ["--forget-silent 5", { forget: ["-", "-", GONE, "-"], wait: ["-", LOST, "-"] }, /is back$/],
   ["--young", { wait: YOUNG }, /is back$/],
   ["--pollers 2", { wait: YOUNG }, /is back$/],
