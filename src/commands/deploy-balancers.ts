@@ -35,8 +35,16 @@ export async function waitForAll(agent: DeployAgent): Promise<string> {
   await forgetSilent(agent);
   let answer = await wait();
   if (!answer.startsWith("ok") && (await forgetSilent(agent))) answer = await wait();
-  if (!answer.startsWith("ok")) throw new Problem(cut(answer));
+  if (!answer.startsWith("ok")) throw new Problem(nameOptions(cut(answer)));
   return cut(answer);
+}
+
+/** The agent names forms of `wait`; who types a deploy has an option for each. */
+function nameOptions(problem: string): string {
+  return problem
+    .replace("`wait SECONDS 0`", "`--pollers 0`")
+    .replace("`wait SECONDS COUNT`", "`--pollers N`")
+    .replace(/`wait (\d+)`/, "`--wait $1`");
 }
 
 /** The control command that waits for every load balancer. */

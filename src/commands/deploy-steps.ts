@@ -46,12 +46,10 @@ function refuse(error: unknown): End {
   }
   const isUsage = error instanceof UsageError;
   if (!isUsage && !(error instanceof Problem || error instanceof NoAnswerError)) throw error;
-  // The agent names forms of `wait`; who types a deploy has an option for each.
-  const problem = error.message
-    .replace("`wait SECONDS 0`", "`--pollers 0`")
-    .replace("`wait SECONDS COUNT`", "`--pollers N`")
-    .replace(/`wait (\d+)`/, "`--wait $1`");
-  return { code: isUsage ? EXIT.usage : EXIT.refused, line: `nothing was changed: ${problem}` };
+  return {
+    code: isUsage ? EXIT.usage : EXIT.refused,
+    line: `nothing was changed: ${error.message}`,
+  };
 }
 
 /** A deploy that has all it needs: from here on it changes the state. */

@@ -293,6 +293,12 @@ test.each<Row>([
   ["", { change: "DOWN x" }, "1 DOWN x", /^nothing was deployed: it is DOWN "x" .*so$/],
   ["", { wait: ["-", "UP"] }, "1 UP", /^nothing was deployed: it is UP since /],
   ["", { wait: ["-", LOST, "-"] }, "1 UP", UNDONE],
+  [
+    "",
+    { wait: ["-", FORMS, "-"] },
+    "1 UP",
+    /: `--pollers 0`, `--pollers N`, `--wait 270`\. If; the/,
+  ],
   // The agent has not restarted: nothing is sent to it again.
   ["", { wait: ["-", "mute", "-"] }, "1 UP", /^nothing was deployed: no answer; .* is back$/],
   ["--from-any --up", { start: FAILED, wait: ["-", LOST, "-"] }, `1 ${FAILED}`, /is out$/],
