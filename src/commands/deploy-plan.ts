@@ -122,7 +122,7 @@ function readDrain(seconds: number | undefined, text: string | undefined): Plan[
 function readUrl(text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const url = URL.parse(text);
-  if (url && /^https?:$/.test(url.protocol)) return text;
+  if (url && /^https?:$/.test(url.protocol)) return url.href;
   throw wrong("--url", "an http or https URL", text);
 }
 

@@ -139,7 +139,7 @@ function describeForeign(shown: Shown, last: Setting): string {
 
 /** A command as it was typed, as far as a person needs it: at most one line of 100 characters. */
 export function formatCommand(command: readonly string[]): string {
-  const text = printable(command.join(" ").replaceAll(/\s+/g, " "));
+  const text = printable(command.join(" ").trim().replaceAll(/\s+/g, " "));
   return text.length > 100 ? `${text.slice(0, 97)}...` : text;
 }
 

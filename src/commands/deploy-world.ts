@@ -5,6 +5,7 @@ import { printable, quote } from "../text.ts";
 import { type PortUse, readPortUse } from "./connections.ts";
 import { type ControlSocket, type Conversation, converse } from "./conversation.ts";
 import type { Plan } from "./deploy-plan.ts";
+import { formatCommand } from "./deploy-words.ts";
 import { findPlace, findProgram, type Place, startCommand, startShell } from "./programs.ts";
 
 /** The world, as the steps of a deploy see it: the real one, or that of a test. */
@@ -126,7 +127,7 @@ export class RealWorld {
     if (problem !== undefined || until === undefined) return problem;
     const child = startShell(until, this.#place, Math.max(answer * 1000, PROBE_LIMIT));
     const failed = await this.#finish(child).finally(() => child.kill("SIGKILL"));
-    return failed && `${failed}: ${until}`;
+    return failed && `${failed}: ${formatCommand([until])}`;
   }
 
   /** Begins something and waits for it; an interruption ends the waiting, and nothing begins after. */

@@ -3,6 +3,8 @@
 import { expect, test } from "bun:test";
 import { plan } from "./captured.ts";
 
+const V42 = ["v42", "true"];
+
 test("options are read before and after the service, and none from the command", () => {
   const options = ["--url=https://[::1]:8443/", "--status", "MAINT", "--from-any"];
   const more = ["--until", "web-ctl ping", "--drain", "10", "--port=8080", "--pollers", "0"];
@@ -12,6 +14,10 @@ test("options are read before and after the service, and none from the command",
     ...{ url: "https://[::1]:8443/", until: "web-ctl ping", fromAny: true, young: true },
     drain: { seconds: 10, port: 8080 },
   });
+});
+
+test("a URL is one line, whatever it is wrapped in", () => {
+  expect(plan(["--url", " http://web/he\nalth\n", ...V42]).url).toBe("http://web/health");
 });
 
 test("times are read from options, else from variables, in decimal, and have defaults", () => {
@@ -25,8 +31,6 @@ test("a reason is read as the control socket does, with single blanks, and after
   expect(plan(["  deploying   v42\t", "true"]).reason).toBe("deploying v42");
   expect(plan(["--", "-42", "true"]).reason).toBe("-42");
 });
-
-const V42 = ["v42", "true"];
 
 test.each([
   [["--url=x", ...V42], '--url: expected an http or https URL, got "x"'],

@@ -72,6 +72,7 @@ test.each<[string, number, Partial<Plan>, RegExp]>([
   ["a URL that answers 404", 404, {}, /^HTTP 404 from http:\/\/127/],
   ["a command that succeeds", 200, { until: "true" }, /^undefined$/],
   ["a command that fails", 200, { until: "exit 7" }, /^exit code 7: exit 7$/],
+  ["lines, of which it makes one", 200, { until: "false ||\n exit 7\n" }, /: false \|\| exit 7$/],
   ["both, the URL first", 500, { until: "exit 7" }, /^HTTP 500/],
   ["a URL where nobody listens", 200, { url: "http://127.0.0.1:1/" }, /refused.*: http:.*:1\/$/i],
 ])("a probe by %s", async (_, status, plan, silence) => {
