@@ -1,14 +1,18 @@
 // The TCP connections of this network namespace, as the kernel lists them (proc(5), tcp).
 import { normalizeIp } from "../named-pollers.ts";
 
-/** The states that count here, as the kernel numbers them. */
+/**
+ * The states that count here, as the kernel numbers them. What the other end alone has closed
+ * (CLOSE_WAIT) may still be answered: in mode tcp HAProxy passes on that a client sends no more.
+ */
 const ESTABLISHED = "01";
+const HALF_CLOSED = "08";
 const LISTENING = "0A";
 
 /** What is open at a port: whether somebody listens, and from where others are connected. */
 export interface PortUse {
   readonly isListening: boolean;
-  /** The other end of each established connection. */
+  /** The other end of each connection that is open. */
   readonly peers: readonly string[];
 }
 
@@ -17,7 +21,7 @@ const LISTS = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 /**
  * Looks at what is open at a TCP port of this machine. A busy one has tens of thousands of lines of
- * connections that are over: only those of this port, in these two states, are looked at.
+ * connections that are over: only those of this port, in these states, are looked at.
  */
 export async function readPortUse(port: number, lists = LISTS): Promise<PortUse> {
   // There is no list of IPv6 where the kernel has none.
@@ -30,14 +34,14 @@ export async function readPortUse(port: number, lists = LISTS): Promise<PortUse>
   );
   const local = port.toString(16).toUpperCase().padStart(4, "0");
   const line = new RegExp(
-    `^ *\\d+: [\\dA-F]+:${local} ([\\dA-F]+):[\\dA-F]{4} (${ESTABLISHED}|${LISTENING}) `,
+    `^ *\\d+: [\\dA-F]+:${local} ([\\dA-F]+):[\\dA-F]{4} (${ESTABLISHED}|${HALF_CLOSED}|${LISTENING}) `,
     "gm",
   );
   const found = [...texts.join("\n").matchAll(line)];
   return {
     isListening: found.some(([, , state]) => state === LISTENING),
     peers: found.flatMap(([, peer = "", state]) =>
-      state === ESTABLISHED ? [readAddress(peer)] : [],
+      state === LISTENING ? [] : [readAddress(peer)],
     ),
   };
 }

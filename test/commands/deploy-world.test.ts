@@ -67,6 +67,26 @@ test.each([
   },
 );
 
+test("a client that sends no more is seen until it has its answer", async () => {
+  const open: Bun.Socket[] = [];
+  const socket = { data: (one: Bun.Socket) => void open.push(one), end() {} };
+  const place = { hostname: "127.0.0.1", allowHalfOpen: true };
+  using server = Bun.listen({ ...place, port: 0, socket });
+  const { port } = server;
+  const client = await Bun.connect({ ...place, port, socket: { data() {} } });
+  client.write("request");
+  client.shutdown();
+  const count = async () => (await start({}).world.usePort(port)).peers.length;
+  const closeWait = new RegExp(`:${port.toString(16).toUpperCase().padStart(4, "0")} \\S+ 08 `);
+  await until("its end has come", async () =>
+    closeWait.test(await Bun.file("/proc/net/tcp").text()),
+  );
+  expect(await count()).toBe(1);
+  await until("it was heard", () => open.length === 1);
+  open[0]?.end("answer");
+  await until("it is gone", async () => (await count()) === 0);
+});
+
 test.each<[string, number, Partial<Plan>, RegExp]>([
   ["a URL that answers 399", 399, {}, /^undefined$/],
   ["a URL that answers 404", 404, {}, /^HTTP 404 from http:\/\/127/],
