@@ -6,6 +6,7 @@ import { type Environment, findDoubts, readConfig, readReplyMode } from "../sett
 import { loadState, SIZE_LIMIT } from "../state/read.ts";
 import { formatReply, isReasonShown, type ReplyMode } from "../state/reply.ts";
 import { parseState, type State, StateError } from "../state/state.ts";
+import { printable } from "../text.ts";
 import type { Arguments } from "./arguments.ts";
 import { findSettings, findUnitLimit, type Settings } from "./installation.ts";
 
@@ -120,18 +121,20 @@ async function readStdin(): Promise<string> {
 
 function printJson({ file }: Source, { reply, warnings, problems }: Finding): void {
   const ok = problems.length === 0;
-  console.log(JSON.stringify({ ok, file, reply, warnings, problems }));
+  console.log(printable(JSON.stringify({ ok, file, reply, warnings, problems })));
 }
 
 function print({ file, origin }: Source, finding: Finding, isOneOfSeveral: boolean): void {
   const { reply, warnings, problems } = finding;
-  const prefix = isOneOfSeveral ? `${file}: ` : "";
+  // Anybody who may write to the directory of the services has chosen it.
+  const name = printable(file);
+  const prefix = isOneOfSeveral ? `${name}: ` : "";
   if (reply !== undefined) console.log(prefix + reply);
   for (const warning of warnings) console.log(`${prefix}warning: ${warning}`);
   for (const problem of problems) {
     // Compilers and editors agree on `file:line:column: message`.
     const hasPosition = /^\d+:\d+: /.test(problem);
-    console.error(hasPosition ? `${file}:${problem}` : `${file}${origin}: ${problem}`);
+    console.error(hasPosition ? `${name}:${problem}` : `${name}${origin}: ${problem}`);
   }
 }
 

@@ -68,6 +68,14 @@ test("of several files each is named, and with --json a line", async () => {
   ]);
 });
 
+test("a file's name is printed so that no terminal obeys it", async () => {
+  const name = "/nowhere/\u001b[31m\n\u009b1m";
+  for (const option of ["", "--json "]) {
+    const { out, err } = await run(`check ${option}${name}`);
+    expect(out + err).toMatch(/^[ -~]*\/nowhere\/\\u001b[ -~]*\\u009b1m[ -~]*$/);
+  }
+});
+
 test("without a file the agent's own is checked, and those of its services", async () => {
   using directory = temporaryDirectory();
   const [file, services] = [`${directory.path}/state.json`, `${directory.path}/services`];
