@@ -96,7 +96,7 @@ async function ask({ ip, port }: Address, question: Question) {
     else if (text === "") resolve(`connected, but it said nothing within ${timeout} s`);
     else resolve(`expected a line within ${timeout} s, got ${show(text)}`);
   };
-  setTimeout(giveUp, timeout * 1000);
+  const timer = setTimeout(giveUp, timeout * 1000);
   const connection = Bun.connect({
     hostname: ip,
     port,
@@ -105,12 +105,10 @@ async function ask({ ip, port }: Address, question: Question) {
         isConnected = true;
         socket.write(sent);
       },
-      data(socket, chunk) {
+      data(_, chunk) {
         // One character a byte, until all of them are there.
         text += chunk.toString("latin1");
-        if (!text.includes("\n") && text.length < LINE_LIMIT) return;
-        socket.end();
-        resolve(undefined);
+        if (text.includes("\n") || text.length >= LINE_LIMIT) resolve(undefined);
       },
       close: () => resolve(text === "" ? "connected, but it said nothing" : undefined),
       error: (_, error) => resolve(describeError(error)),
@@ -118,6 +116,9 @@ async function ask({ ip, port }: Address, question: Question) {
   });
   connection.catch((error: unknown) => resolve(describeError(error)));
   const failure = await promise;
+  clearTimeout(timer);
+  // Also one that has said nothing: with `--wait` many would stay open beside an agent that hangs.
+  void connection.then((socket) => socket.end()).catch(() => undefined);
   const [line = ""] = text.split(/[\r\n]/, 1);
   const reply = text.includes("\n") ? Buffer.from(line, "latin1").toString() : undefined;
   const problem =

@@ -76,6 +76,7 @@ test.each([
   await timers.pass(1);
   const err = `hapgent status: ${server.address}: ${problem}`;
   expect(await ended).toEqual({ code: 1, out: "", err });
+  while (server.seen.ended === 0) await turn();
 });
 
 test("--wait tries again, and not for ever", async () => {
