@@ -15,7 +15,7 @@ const SETTINGS =
   "ctl and deploy take their own environment first (not with --instance), then the settings file " +
   "of the installed agent, then the places that FILES names. An environment with HAPGENT_STATE_FILE is that of an agent: nothing " +
   "is added to it. HAPGENT_DEPLOY_WAIT, HAPGENT_DEPLOY_ANSWER and HAPGENT_DEPLOY_SETTLE are the " +
-  "options --wait, --answer and --settle of every deploy.";
+  "options --wait, --answer and --settle of every deploy that has them in its own environment.";
 
 const EXAMPLES: Readonly<Record<string, string>> = {
   "hapgent status": "what does HAProxy hear?",
