@@ -38,8 +38,7 @@ export async function runDeploy(args: Arguments, env: Environment): Promise<numb
     // The runtime reads it before each request; the command has the caller's.
     process.env["no_proxy"] = "*";
   }
-  handle("INT", () => world.interrupt());
-  handle("TERM", () => world.interrupt());
+  for (const name of ["INT", "QUIT", "TERM"] as const) handle(name, () => world.interrupt());
   // The command may remove the directory that it was called in.
   process.chdir("/");
   const { code, line } = await deploy(plan, world);

@@ -162,6 +162,7 @@ describe.concurrent("a signal", () => {
   test.each([
     ["SIGINT", []],
     ["SIGTERM", []],
+    ["SIGQUIT", []],
     ["SIGHUP, of a terminal that is gone,", ["socat", "-", "EXEC:./script,pty,setsid,ctty"]],
   ])(
     "%s ends it once the command has ended, and it says what it leaves behind",
