@@ -43,7 +43,7 @@ export function parseArguments(command: Command, args: readonly string[]): Argum
 function refuseOption({ name }: Command, words: readonly string[]): void {
   const option = words.find((word) => /^--?[a-z]/i.test(word));
   if (option === undefined) return;
-  const got = `${quote(option)} in it (after -- it is a word)`;
+  const got = `${quote(option)} in it (-- before the command makes it a word)`;
   throw new UsageError(`${name}: options go before the command, got ${got}`);
 }
 

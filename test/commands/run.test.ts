@@ -48,7 +48,7 @@ test.each([
   [
     "ctl set --json",
     "ctl",
-    'ctl: options go before the command, got "--json" in it (after -- it is a word)',
+    'ctl: options go before the command, got "--json" in it (-- before the command makes it a word)',
   ],
   ["status a b", "status", 'status: expected one HOST[:PORT], got "a b"'],
   ["status nowhere:", "status", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"'],
