@@ -38,6 +38,8 @@ export class DeployAgent {
   #held: Promise<void> | undefined;
   /** How long (ms) it has not been there since its last answer. */
   #absent = 0;
+  /** When (ms) it was held: once more after each restart. */
+  readonly #heldAt: number[] = [];
 
   constructor(
     readonly plan: Plan,
@@ -57,6 +59,7 @@ export class DeployAgent {
     const command = `${this.#name}hold ${who}`;
     const { answer, closed } = await this.world.send(command);
     if (answer.startsWith("ok")) {
+      this.#heldAt.push(this.world.now());
       this.#held = closed.then(() => {
         this.#held = undefined;
       });
@@ -68,6 +71,11 @@ export class DeployAgent {
     throw new Problem(
       isOld ? `the agent does not know \`hold\`: upgrade it first (${text})` : text,
     );
+  }
+
+  /** When (ms) it has restarted last; undefined: it has not. */
+  get restartedAt(): number | undefined {
+    return this.#heldAt.slice(1).at(-1);
   }
 
   /** Does something without the agent, and holds the service again when that has restarted. */

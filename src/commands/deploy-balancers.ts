@@ -1,5 +1,5 @@
 // The load balancers of a service, as a deploy sees them.
-import { YOUNG_MS } from "../controls.ts";
+import { suggestTime, YOUNG_MS } from "../controls.ts";
 import { cut, type DeployAgent, Problem } from "./deploy-agent.ts";
 import type { Plan } from "./deploy-plan.ts";
 
@@ -91,12 +91,20 @@ export async function watchAll(agent: DeployAgent, slowest?: Balancer): Promise<
   world.say(`waiting for every load balancer${pace}, for up to ${plan.wait} s`);
   let answer = await waitForAll(agent);
   world.say(answer);
-  if (isDoubtful(plan, answer)) {
-    world.say("the agent has restarted: it has a minute to learn its load balancers");
-    await world.sleep(YOUNG_MS);
+  const pause = Math.max(isDoubtful(plan, answer) ? YOUNG_MS : 0, findPause(agent, slowest));
+  if (pause > 0) {
+    const seconds = Math.ceil(pause / 1000);
+    world.say(`the agent has restarted: it has ${seconds} s to learn its load balancers`);
+    await world.sleep(pause);
     answer = await waitForAll(agent);
     world.say(answer);
   }
   refuseYoung(plan, answer);
   return answer;
+}
+
+/** How long (ms) an agent that has restarted may not know the slowest load balancer. */
+function findPause({ plan, world, restartedAt }: DeployAgent, slowest?: Balancer): number {
+  if (plan.young || plan.pollers !== undefined || restartedAt === undefined) return 0;
+  return restartedAt + suggestTime(slowest?.interval ?? 0) * 1000 - world.now();
 }

@@ -253,7 +253,13 @@ test.each<[string, Happens, RegExp]>([
   [
     "",
     { wait: ["-", "-", YOUNG, "-"] },
-    /^the agent has restarted: it has a minute[\s\S]*^done in 65 s.*is back$/m,
+    /^the agent has restarted: it has 60 s[\s\S]*^done in 65 s.*is back$/m,
+  ],
+  // It does not know one that asks every 120 s before that has asked again, nor says so for so long.
+  [
+    "--wait 270",
+    { show: ["-", SLOW, "-"], change: ["restart", "-"] },
+    /^the agent has restarted: it has 270 s[\s\S]*^done in 275 s.*is back$/m,
   ],
   ["--wait 10", { show: ["-", OTHERS, "-"] }, /is back$/],
   // It sees that a change whose answer was lost has been made.
