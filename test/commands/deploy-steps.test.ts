@@ -277,6 +277,12 @@ test.each<Row>([
   ["", { start: FAILED }, `3 ${FAILED}`, /to deploy again: --from-any --up$/],
   ["", { start: "DOWN bad" }, "3 DOWN bad", /is DOWN "bad" since \d\d:00:00 \(SIGUSR\); .*-any$/],
   ["@web", { start: ["web", "DOWN"] }, "3 DOWN", /^nothing was changed: the host is DOWN/],
+  [
+    "@web",
+    { start: ["web", FAILED] },
+    `3 ${FAILED}`,
+    /the host is .*; .* nevertheless: --from-any$/,
+  ],
   ["@web", {}, "3 UP", /^nothing was changed: no such service: "web"$/],
   ["", { hold: "error: held by carol" }, "3 UP", /another deploy is under way: held by carol$/],
   ["", { hold: "error: expected show state, got" }, "3 UP", /upgrade it first/],
