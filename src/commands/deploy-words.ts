@@ -124,9 +124,9 @@ function formatNext(now: Setting, left: Setting[], { back }: States, plan: Plan)
   return `to ${isThere ? "save it" : "put it back"}: ${commands}`;
 }
 
-/** A state as a shell takes it: `DRAIN 'deploying v42 [4711]'`. */
+/** A state as a shell takes it, in one word: a reason may begin like an option. */
 function quoteSetting({ status, reason }: Setting): string {
-  return reason ? `${status} '${reason.replaceAll("'", `'\\''`)}'` : status;
+  return reason ? `'${status} ${reason.replaceAll("'", `'\\''`)}'` : status;
 }
 
 /** A state that somebody else has set, and what HAProxy keeps beside it where replies are exact. */

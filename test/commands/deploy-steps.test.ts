@@ -297,7 +297,7 @@ test.each<Row>([
 
 const UNDONE = /^nothing was deployed: .* does not know; the agent says UP; every .* is back$/;
 const FINISH =
-  /says READY; not every load balancer is known to know; to finish: hapgent ctl --instance two wait 30 2 && hapgent ctl --instance two change READY 'v42 \[77\]' to UP$/;
+  /says READY; not every load balancer is known to know; to finish: hapgent ctl --instance two wait 30 2 && hapgent ctl --instance two change 'READY v42 \[77\]' to UP$/;
 
 test.each<Row>([
   // There is nothing to put back.
@@ -324,12 +324,12 @@ test.each<Row>([
 const UNTOLD =
   /^deployed, but not saved: .*; not every load balancer is known to know; to finish: /;
 const GONE_FOR_GOOD =
-  /^deployed, but no answer; its state is not known; .*; to put it back: hapgent ctl change DRAIN/;
-const AT_ONCE = /; to put it back: hapgent ctl change DRAIN 'failed: v42 \[77\]' to UP$/;
+  /^deployed, but no answer; its state is not known; .*; to put it back: hapgent ctl change 'DRAIN/;
+const AT_ONCE = /; to put it back: hapgent ctl change 'DRAIN failed: v42 \[77\]' to UP$/;
 const STAYS_OUT =
-  /says UP; not every load balancer is known to know; to put it back: hapgent ctl change UP to READY 'v42 \[77\]' && hapgent ctl wait 30 && hapgent ctl change READY 'v42 \[77\]' to UP$/;
+  /says UP; not every load balancer is known to know; to put it back: hapgent ctl change UP to 'READY v42 \[77\]' && hapgent ctl wait 30 && hapgent ctl change 'READY v42 \[77\]' to UP$/;
 const TYPED =
-  /^the command failed \(exit code 3\): restart web; the agent says DRAIN; every .* is out; to put it back: hapgent ctl change DRAIN 'failed: v42 \[77\]' to READY 'v42 \[77\]' && hapgent ctl wait 30 && hapgent ctl change READY 'v42 \[77\]' to UP$/;
+  /^the command failed \(exit code 3\): restart web; the agent says DRAIN; every .* is out; to put it back: hapgent ctl change 'DRAIN failed: v42 \[77\]' to 'READY v42 \[77\]' && hapgent ctl wait 30 && hapgent ctl change 'READY v42 \[77\]' to UP$/;
 
 test.each<Row>([
   ["", { run: "exit code 3" }, "1 DRAIN failed: v42 [77]", TYPED],
@@ -365,6 +365,13 @@ test.each<Row>([
   ["", { change: ["-", "unsaved"] }, "1 READY v42 [77]", UNTOLD],
   ["", { start: "full", change: ["-", "unsaved"] }, "1 UP", /; to save it: .* change UP to UP$/],
   ["", { start: "full", run: "signal 9" }, "1 DRAIN failed: v42 [77]", AT_ONCE],
+  // What is to be typed is no option, whatever the reason.
+  [
+    "-- --x",
+    { run: "interrupt" },
+    "1 DRAIN --x [77]",
+    /: hapgent ctl change 'DRAIN --x \[77\]' to/,
+  ],
   ["", { run: "flap" }, `1 ${OUT}`, GONE_FOR_GOOD],
 ])("with %j and %j it ends after its command: %s", endsSo(true));
 
