@@ -98,8 +98,8 @@ export function describeEnd(
     words.push(describeForeign(shown, last.setting));
   } else {
     words.push(shown ? `the agent says ${shown.reply}` : "its state is not known");
-    // Somebody may have set meanwhile what it is to be.
-    const known = isSame(now, last.setting) ? last.known : NOT_ALL;
+    // Somebody may have set something meanwhile, perhaps what it is to be.
+    const known = shown && isSame(shown, last.setting) ? last.known : NOT_ALL;
     const where = isInRotation(now) && !host ? "back" : "out";
     words.push(known === ALL ? `${ALL} that the server is ${where}` : known);
   }

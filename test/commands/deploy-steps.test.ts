@@ -324,7 +324,7 @@ test.each<Row>([
 const UNTOLD =
   /^deployed, but not saved: .*; not every load balancer is known to know; to finish: /;
 const GONE_FOR_GOOD =
-  /^deployed, but no answer; its state is not known; .*; to put it back: hapgent ctl change 'DRAIN/;
+  /^deployed, but no answer; its state is not known; not .*; to put it back: hapgent ctl change 'DRAIN/;
 const AT_ONCE = /; to put it back: hapgent ctl change 'DRAIN failed: v42 \[77\]' to UP$/;
 const STAYS_OUT =
   /says UP; not every load balancer is known to know; to put it back: hapgent ctl change UP to 'READY v42 \[77\]' && hapgent ctl wait 30 && hapgent ctl change 'READY v42 \[77\]' to UP$/;
@@ -360,7 +360,12 @@ test.each<Row>([
   ["@web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" .*out$/],
   ["--from-any @web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" /],
   ["--from-any @web", { start: ["web", "DOWN x"] }, "0 DOWN x", /is out; the host is DOWN "x" /],
-  ["", { run: "restart", hold: ["-", "error: held by carol"] }, `1 ${OUT}`, /by carol; its st/],
+  [
+    "",
+    { run: "restart", hold: ["-", "error: held by carol"] },
+    `1 ${OUT}`,
+    /by carol; its state is not known; not/,
+  ],
   ["--url http://a/ --answer 3", { probe: "HTTP 503" }, `1 ${OUT}`, /^the .* within 3 s: HTTP 5/],
   ["", { change: ["-", "unsaved"] }, "1 READY v42 [77]", UNTOLD],
   ["", { start: "full", change: ["-", "unsaved"] }, "1 UP", /; to save it: .* change UP to UP$/],
