@@ -9,6 +9,7 @@ export const FIGURES = {
   idleRssMB: ["idle: Rss, MB", 1],
   idleThreads: ["idle: threads", 0],
   idleSwitches: ["idle: context switches in 20 s", 0],
+  socketMB: ["with a control socket: RssAnon, MB", 2],
   services100MB: ["100 services: RssAnon, MB", 2],
   services1000MB: ["1,000 services: RssAnon, MB", 2],
   loadedRssAnonMB: ["100,000 checks: RssAnon, MB", 2],

@@ -7,6 +7,7 @@ const LIMITS: readonly (readonly [figure: FigureName, limit: number, of?: keyof 
   ["binaryOursKB", 2048],
   // The aim is 2.15; 2.20 is reached, and 0.05 more by which thread closes the state file.
   ["idleRssAnonMB", 2.3],
+  ["socketMB", 2.9],
   ["services100MB", 2.6],
   ["services1000MB", 3.5],
   // Most of it is the runtime's: a bare program grows by 0.38. Garbage comes and goes, more of it on a

@@ -7,8 +7,8 @@ import { measureIdle } from "./idle.ts";
 import { launch } from "./launch.ts";
 import { judge } from "./limits.ts";
 import { measureLoads, measureMillion } from "./load.ts";
+import { measureOptions } from "./options.ts";
 import { makeResult, printFigures, writeResult } from "./result.ts";
-import { measureServices } from "./services.ts";
 import { buildSubjects, listSubjects, measureSizes, type SubjectName } from "./subjects.ts";
 
 const { values: options } = parseArgs({
@@ -42,10 +42,10 @@ const measurements = new Measurements();
 measureSizes(measurements, subjects);
 if (!options.short) await measureStarts();
 // None of these is about speed, and what does not wake is not disturbed.
-say("idle, services");
+say("idle, options");
 await Promise.all([
   measureIdle(measurements, subjects, ROUNDS),
-  measureServices(measurements, agent),
+  measureOptions(measurements, agent),
   ...(options.short ? [] : [measureMillion(measurements, agent)]),
 ]);
 await measureLoads(measurements, listening, LOAD_ROUNDS);
