@@ -118,9 +118,9 @@ export class Check {
     this.#telling?.end(this.#sent.text, error === undefined, this.#checks.options.now());
   }
 
-  /** Whether it has sent nothing, and was given no time to. */
+  /** Whether it has sent nothing, not even an empty line: that may still come. */
   get #isSilent(): boolean {
-    return this.#sent.text === "" && !this.#checks.options.host.hasServices;
+    return this.#sent.text === "" && !this.#sent.isWhole;
   }
 
   /** Proceeds after a time, whatever the client may still send. */

@@ -196,7 +196,7 @@ describe("a check that sent nothing yet", () => {
     expect(countServed()).toBe(51);
   });
 
-  test("is that of the line that sends nothing, where its time to send is over", () => {
+  test("is none of these where it has sent an empty line", () => {
     const bench = new Bench().check([0], "10.0.0.1", "web").check([0], "10.0.0.1").set("DRAIN");
     bench.at(1).write("10.0.0.1", "");
     expect(bench.set("UP").show(1)).toMatchObject([{ isServed: true }, { isServed: false }]);

@@ -90,6 +90,25 @@ describe("who asks", () => {
     });
   });
 
+  // A load balancer that is busy, or a lossy link, may take longer than its time to name a service.
+  test("may have heard the host's reply where the name of its service is late", async () => {
+    const services = { web: '{"status":"DRAIN"}' };
+    await using agent = await start({ socket: true, services });
+    const place = { host: HOST, port: agent.port, localAddress: "127.0.0.1" };
+    const read = async () => (await show(agent, "pollers"))[0];
+    await ask(agent, "web\n");
+    await until("it is known", async () => (await read())?.isServed);
+    using late = await Connection.open(place);
+    expect(await late.lines()).toEqual(["ready up 100%"]);
+    const perhaps = ["up drain 100%", "ready up 100%"];
+    expect(await read()).toMatchObject({ sent: "web", perhaps, isServed: false });
+    late.end("web\n");
+    await until("the next check is served", async () => {
+      await ask(agent, "web\n");
+      return (await read()).isServed;
+    });
+  });
+
   // A lossy link may hold back the end of a check until the next one is over.
   test("was told what was written last, whenever it closes", async () => {
     await using agent = await start({ socket: true });
