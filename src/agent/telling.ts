@@ -21,10 +21,8 @@ export class Telling implements Doubt {
     readonly reply: string,
     readonly at: number,
   ) {
-    const { memory } = pollers;
-    if (sent) this.#poller = pollers.ask({ address, sent }, reply, at);
-    if (sent === undefined) this.#doubts = memory.shared(address);
-    else this.#doubts = (this.#poller ?? memory.get({ address, sent }))?.written;
+    if (sent !== undefined) this.#poller = pollers.ask({ address, sent }, reply, at);
+    this.#doubts = sent === undefined ? pollers.memory.shared(address) : this.#poller?.written;
     this.#doubts?.add(this);
   }
 
@@ -36,7 +34,8 @@ export class Telling implements Doubt {
    */
   end(sent: string, isServed: boolean, now: number): void {
     const { pollers, address, reply } = this;
-    const poller = this.sent ? this.#poller : pollers.ask({ address, sent }, reply, now);
+    const isLate = this.sent === undefined;
+    const poller = isLate ? pollers.ask({ address, sent }, reply, now) : this.#poller;
     if (isServed) {
       this.#doubts?.delete(this);
       if (poller) pollers.serve(poller, this, now);
