@@ -7,7 +7,6 @@ import {
   findProblem,
   isRecent,
   knows,
-  LEARNING_MS,
   type Problem,
   type Question,
   type Survey,
@@ -111,13 +110,8 @@ export class Wait {
 
   /** Notes what stands in the way, so that the next looks are cheap. */
   #remember(problem: Problem, found: Survey, now: number): void {
-    const { pollers } = this.options;
     // The more there are, the more rarely.
-    this.#nextAt = now + pollers.memory.size / 2;
-    if (problem === "unsettled") this.#nextAt = Math.min(this.#nextAt, found.settledAt);
-    if (problem === "learning") {
-      this.#nextAt = Math.min(this.#nextAt, pollers.options.now + LEARNING_MS);
-    }
+    this.#nextAt = now + this.options.pollers.memory.size / 2;
     if (problem === "missing") this.#hurdles = found.missing.toReversed();
     if (problem === "recent") this.#hurdles = found.recent.toReversed();
   }
