@@ -42,11 +42,7 @@ export class Rhythm {
   /** Notes a gap that has just ended. */
   add(gap: number, now: number): void {
     const gaps = this.#gaps;
-    const limit = gaps.length < GAPS ? ALIKE_MS : OUTAGE_MS;
-    const before = gaps.at(-1) ?? gap;
-    // Most gaps are like the one before: no need to look at all of them.
-    const isLong = gap > limit && gap > OUTAGE * before;
-    if (isLong && gap > OUTAGE * this.longest) {
+    if (gaps.length > 0 && gap > OUTAGE_MS && gap > OUTAGE * this.longest) {
       // Many that ask in a bunch are silent in every interval.
       this.#silences = now - this.#silenceAt < ALIKE_MS ? this.#silences + 1 : 0;
       this.#silenceAt = now;
@@ -71,10 +67,9 @@ export class Rhythm {
    */
   brokeOff(askedAt: number, changedAt: number, now: number): boolean {
     const allAt = this.settledAt(changedAt);
-    if (now < allAt || askedAt >= allAt || this.#gaps.length < GAPS) return false;
     const { longest } = this;
     const areSeveral = Math.min(...this.#gaps) < IRREGULAR * longest;
-    return areSeveral && askedAt < allAt - Math.max(OUTAGE_MS, OUTAGE * longest);
+    return areSeveral && now >= allAt && askedAt < allAt - OUTAGE * longest;
   }
 
   /** Notes an outage that has just ended: others that look like it have yet to ask. */
