@@ -69,14 +69,14 @@ export function concerns({ name }: Scope, { sent }: Poller): boolean {
 }
 
 /** Whether a poller has to know: it may be a load balancer of this service. */
-export function counts(scope: Scope, poller: Poller, now: number): boolean {
+function counts(scope: Scope, poller: Poller, now: number): boolean {
   if (!concerns(scope, poller) || scope.pollers.standing(poller, now) === "stranger") return false;
   // A name that never was a service's is a mistake, and nobody to wait for.
   return scope.host.replyTo(poller.sent).text !== NO_SERVICE || !poller.hasHeardOnly(NO_SERVICE);
 }
 
 /** Whether a poller has the present reply, and all that look like it, or are lines beside it. */
-export function knows(scope: Scope, poller: Poller, now: number): boolean {
+function knows(scope: Scope, poller: Poller, now: number): boolean {
   if (poller.isNamed && poller.asks < NAMED_ASKS) return false;
   if (!poller.isTold(scope.host.replyTo(poller.sent).text)) return false;
   return !poller.rhythm.brokeOff(poller.askedAt, findChange(scope), now);
@@ -99,11 +99,6 @@ function isAbsent(scope: Scope, named: Named, now: number): boolean {
   );
 }
 
-/** Whether it is not known yet if one that counts is a load balancer, so soon after a start. */
-export function isRecent({ options }: Pollers, poller: Poller, now: number): boolean {
-  return !poller.isBalancer && now - options.now < YOUNG_MS;
-}
-
 /** Why it cannot be said that all know. */
 export type Problem = "full" | "missing" | "few" | "nobody" | "learning" | "recent" | "unsettled";
 
@@ -122,7 +117,8 @@ export function findProblem(
     const { named, options } = pollers;
     // With addresses only nothing needs to be learned.
     if (named.networks.length > 0 && now - options.now < LEARNING_MS) return "learning";
-    if (recent.some((poller) => isRecent(pollers, poller, now))) return "recent";
+    // Whether they are load balancers is not known so soon after a start.
+    if (recent.length > 0 && now - options.now < YOUNG_MS) return "recent";
     if (recent.length === counted.length && count !== 0) return "nobody";
   }
   return now < settledAt ? "unsettled" : undefined;

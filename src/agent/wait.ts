@@ -1,17 +1,7 @@
 import type { Status } from "../state/state.ts";
 import type { Entry } from "./host.ts";
-import type { Poller } from "./poller.ts";
 import { toSeconds } from "./pollers.ts";
-import {
-  counts,
-  findProblem,
-  isRecent,
-  knows,
-  type Problem,
-  type Question,
-  type Survey,
-  survey,
-} from "./survey.ts";
+import { findProblem, type Problem, type Question, type Survey, survey } from "./survey.ts";
 
 /** How often a wait looks whether it has ended, in milliseconds. */
 const LOOK_MS = 100;
@@ -42,17 +32,12 @@ export interface WaitEnd {
   readonly seconds: number;
 }
 
-/**
- * Waits until every poller that counts has the present reply. `look` is cheap: it looks at one that
- * does not know until that one does, and at all of them only when nobody is left that does not.
- */
+/** Waits until every poller that counts has the present reply. */
 export class Wait {
   readonly #statuses = new Map<string | undefined, Status>();
   /** That of the replies at the last look. */
   #version: number | undefined;
-  /** Those that stood in the way of the last look at all. */
-  #hurdles: Poller[] = [];
-  /** When all are looked at next, if no reply changes before (ms). */
+  /** When it looks next, if no reply changes before (ms). */
   #nextAt = Number.NEGATIVE_INFINITY;
 
   constructor(readonly options: WaitOptions) {
@@ -80,40 +65,15 @@ export class Wait {
     const passed = now - options.now;
     const isOver = passed >= options.seconds * 1000;
     const change = this.#followVersion();
-    if (!change && !isOver && this.#isBlocked(now)) return undefined;
+    if (!change && !isOver && now < this.#nextAt) return undefined;
     const found = survey(options, now);
     const problem = findProblem(options, found, now);
     if (change || isOver || problem === undefined) {
       return { problem: change ?? problem, survey: found, seconds: toSeconds(passed) };
     }
-    this.#remember(problem, found, now);
-    return undefined;
-  }
-
-  /** Whether something that stood in the way still does, without a look at all. */
-  #isBlocked(now: number): boolean {
-    for (let next = this.#hurdles.at(-1); next; next = this.#hurdles.at(-1)) {
-      if (this.#isHurdle(next, now)) return true;
-      this.#hurdles.pop();
-    }
-    return now < this.#nextAt;
-  }
-
-  #isHurdle(poller: Poller, now: number): boolean {
-    const { options } = this;
-    // It may have been forgotten meanwhile.
-    if (!options.pollers.memory.has(poller) || !counts(options, poller, now)) return false;
-    return (
-      !knows(options, poller, now) || (!options.count && isRecent(options.pollers, poller, now))
-    );
-  }
-
-  /** Notes what stands in the way, so that the next looks are cheap. */
-  #remember(problem: Problem, found: Survey, now: number): void {
     // The more there are, the more rarely.
-    this.#nextAt = now + this.options.pollers.memory.size / 2;
-    if (problem === "missing") this.#hurdles = found.missing.toReversed();
-    if (problem === "recent") this.#hurdles = found.recent.toReversed();
+    this.#nextAt = now + options.pollers.memory.size / 2;
+    return undefined;
   }
 
   /** Follows a new reply; a status that has changed ends the wait. */
