@@ -38,8 +38,8 @@ export class DeployAgent {
   #held: Promise<void> | undefined;
   /** How long (ms) it has not been there since its last answer. */
   #absent = 0;
-  /** When (ms) it was held: once more after each restart. */
-  readonly #heldAt: number[] = [];
+  /** When (ms) it was held again after its last restart; undefined: it has not restarted. */
+  restartedAt: number | undefined;
 
   constructor(
     readonly plan: Plan,
@@ -59,7 +59,6 @@ export class DeployAgent {
     const command = `${this.#name}hold ${who}`;
     const { answer, closed } = await this.world.send(command);
     if (answer.startsWith("ok")) {
-      this.#heldAt.push(this.world.now());
       this.#held = closed.then(() => {
         this.#held = undefined;
       });
@@ -73,16 +72,17 @@ export class DeployAgent {
     );
   }
 
-  /** When (ms) it has restarted last; undefined: it has not. */
-  get restartedAt(): number | undefined {
-    return this.#heldAt.slice(1).at(-1);
+  /** Only an agent that has restarted has let go of it. @throws as `hold` does. */
+  async #holdAgain(): Promise<void> {
+    await this.hold();
+    this.restartedAt = this.world.now();
   }
 
   /** Does something without the agent, and holds the service again when that has restarted. */
   async holdDuring<T>(work: Promise<T>): Promise<T> {
     const ended = Promise.allSettled([work]);
     while (!(await Promise.race([ended, this.#held]))) {
-      await this.hold().catch(() => this.world.sleep(PAUSE_MS));
+      await this.#holdAgain().catch(() => this.world.sleep(PAUSE_MS));
     }
     return await work;
   }
@@ -97,7 +97,7 @@ export class DeployAgent {
       const from = this.world.now();
       let isThere = false;
       try {
-        if (this.#held === undefined) await this.hold();
+        if (this.#held === undefined) await this.#holdAgain();
         isThere = true;
         const line = isHost ? command : this.#name + command;
         const { answer } = await this.world.send(line);
