@@ -17,11 +17,11 @@ export const WAIT_LIMIT = 86_400;
 export const YOUNG_MS = 60_000;
 
 /**
- * How long (s) one should wait for a load balancer that asks every so many seconds: not every check
- * shows that its reply was read, so that it may take two.
+ * How long (s) a load balancer that asks every so many seconds takes for some checks; for one that
+ * shows that its reply was read, as not each does, it may take two.
  */
-export function suggestTime(interval: number): number {
-  return Math.ceil(interval * 2.25);
+export function suggestTime(interval: number, checks = 2): number {
+  return Math.ceil(interval * (checks + 0.25));
 }
 
 /** How much of a line an error shows, in characters. */

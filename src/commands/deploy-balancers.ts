@@ -103,8 +103,11 @@ export async function watchAll(agent: DeployAgent, slowest?: Balancer): Promise<
   return answer;
 }
 
-/** How long (ms) an agent that has restarted may not know the slowest load balancer. */
+/**
+ * How long (ms) an agent that has restarted may not know the slowest load balancer, which it knows
+ * for good from its third check on.
+ */
 function findPause({ plan, world, restartedAt }: DeployAgent, slowest?: Balancer): number {
-  if (plan.young || plan.pollers !== undefined || restartedAt === undefined) return 0;
-  return restartedAt + suggestTime(slowest?.interval ?? 0) * 1000 - world.now();
+  if (plan.young || restartedAt === undefined) return 0;
+  return restartedAt + suggestTime(slowest?.interval ?? 0, 3) * 1000 - world.now();
 }

@@ -255,12 +255,12 @@ test.each<[string, Happens, RegExp]>([
     { wait: ["-", "-", YOUNG, "-"] },
     /^the agent has restarted: it has 60 s[\s\S]*^done in 65 s.*is back$/m,
   ],
-  // It does not know one that asks every 120 s before that has asked again, nor says so for so long.
-  [
-    "--wait 270",
+  // It knows one that asks every 120 s for good only from its third check on, nor says so for so long.
+  ...["", "--pollers 1"].map((option): [string, Happens, RegExp] => [
+    `--wait 270 ${option}`.trim(),
     { show: ["-", SLOW, "-"], change: ["restart", "-"] },
-    /^the agent has restarted: it has 270 s[\s\S]*^done in 275 s.*is back$/m,
-  ],
+    /^the agent has restarted: it has 390 s[\s\S]*^done in 395 s.*is back$/m,
+  ]),
   ["--wait 10", { show: ["-", OTHERS, "-"] }, /is back$/],
   // It sees that a change whose answer was lost has been made.
   ["", { change: ["lost", "-"] }, /is back$/],
