@@ -1,7 +1,6 @@
 // The programs that a deploy runs: as whoever called it would.
 import { realpathSync, statSync } from "node:fs";
-import { codeOf, describeError } from "../errors.ts";
-import { UsageError } from "../exit.ts";
+import { codeOf } from "../errors.ts";
 import { listIgnored } from "./signals.ts";
 
 /** Where programs run, and with which environment. */
@@ -13,11 +12,9 @@ export interface Place {
 /**
  * The caller's place. The directory has the name that the shell has for it: after a deploy a link in
  * it may lead elsewhere.
- *
- * @throws {UsageError} when it is gone.
  */
 export function findPlace(env: Place["env"]): Place {
-  const directory = findDirectory();
+  const directory = process.cwd();
   const name = env["PWD"];
   try {
     if (name?.startsWith("/") && realpathSync(name) === directory) return { directory: name, env };
@@ -25,16 +22,6 @@ export function findPlace(env: Place["env"]): Place {
     // There is no such directory.
   }
   return { directory, env };
-}
-
-function findDirectory(): string {
-  try {
-    return process.cwd();
-  } catch (error) {
-    // A deploy before may have removed it under the caller's shell.
-    const why = describeError(error);
-    throw new UsageError(`deploy: expected to be called in a directory that is there, got ${why}`);
-  }
 }
 
 /** The path of a program, or null. */

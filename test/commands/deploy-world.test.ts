@@ -119,18 +119,6 @@ test("programs run in the directory by the name that the caller's shell has for 
   }
 });
 
-test("a directory that is gone is a mistake of the caller", () => {
-  const cwd = process.cwd();
-  try {
-    using directory = temporaryDirectory();
-    process.chdir(directory.path);
-    rmSync(directory.path, { recursive: true });
-    expect(() => start({})).toThrow("deploy: expected to be called in a directory that is there");
-  } finally {
-    process.chdir(cwd);
-  }
-});
-
 /** A shell command that does not end by SIGTERM. */
 const endless = (first = "true") => `trap '' TERM; ${first}; exec sleep 300`;
 
