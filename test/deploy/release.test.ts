@@ -82,7 +82,9 @@ test.each(TARGETS)(
     const modes = Object.fromEntries(rows.map(([mode, , , , , path = ""]) => [path, mode]));
     // The role's links are files.
     const unit = "deploy/ansible/hapgent/files/systemd/hapgent.service";
-    expect(modes[`${name}/${unit}`]).toBe("-rw-r--r--");
+    for (const file of [unit, "deploy/nftables/hapgent.nft"]) {
+      expect(modes[`${name}/${file}`]).toBe("-rw-r--r--");
+    }
     for (const file of ["hapgent", "deploy/sysv/hapgent.init", "deploy/scripts/hapgent-deploy"]) {
       expect(modes[`${name}/${file}`]).toBe("-rwxr-xr-x");
     }
