@@ -16,9 +16,9 @@ type Event = "end" | number;
  * @returns what is done to its socket, and what each poller is known to have got once it is closed.
  */
 async function play(remoteAddress: string | undefined, room: number, events: Event[]) {
-  let ahead = 0;
+  let seconds = 0;
   let left = room;
-  const now = () => performance.now() + ahead;
+  const now = () => seconds * 1000;
   const host = new Host("exact", false, now());
   const pollers = new Pollers({ named: undefined, forget: undefined, now: now() });
   const handler = new Checks({ host, watched: undefined, pollers, now }).handler();
@@ -37,7 +37,7 @@ async function play(remoteAddress: string | undefined, room: number, events: Eve
   for (const event of events) {
     if (event === "end") handler.end?.(socket);
     else {
-      ahead += event * 1000;
+      seconds += event;
       handler.timeout?.(socket);
     }
   }

@@ -3,10 +3,10 @@
 import { expect, spyOn, test } from "bun:test";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
-import * as disk from "../../src/state/disk.ts";
 import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { ask, command, logOf, show, start } from "../contract/driver.ts";
+import { wait } from "../contract/here.ts";
 
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
 
@@ -27,12 +27,6 @@ function hang(name: "identify" | "loadState" | "replaceFile", path: string) {
     released.resolve();
   };
   return { held: held.promise, release, [Symbol.dispose]: () => spy.mockRestore() };
-}
-
-/** Lets everybody wait for a disk so many times as long. */
-function wait(times: number): Disposable {
-  const { within } = disk;
-  return spyOn(disk, "within").mockImplementation((time, work) => within(time * times, work));
 }
 
 test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged once", async () => {
@@ -105,7 +99,10 @@ test("a service that is being saved is not gone: the save brings its file back",
   {
     using _ = wait(1 / 50);
     expect(await command(agent, "@web set status DRAIN")).toStartWith("error: not saved: ");
-    rmSync(web);
+  }
+  rmSync(web);
+  {
+    using _ = wait(1 / 5);
     const refused = "error: refused: web; the reply is ready up 100%";
     expect(await command(agent, "reload")).toBe(refused);
   }
@@ -122,7 +119,7 @@ test("a directory of services that hangs takes no second thread for their files"
   const held = Promise.withResolvers<void>();
   using looks = spyOn(reads, "identify");
   {
-    using _ = wait(1 / 50);
+    using _ = wait(1 / 5);
     using _scan = spyOn(Bun.Glob.prototype, "scan").mockImplementation(async function* () {
       await held.promise;
       yield* ["web.json", "api.json"];
@@ -158,8 +155,11 @@ test("a state that was never read is not changed: what stands in for it would ta
   const change = "@web set weight 20";
   using hanging = hang("loadState", web);
   {
-    using _ = wait(1 / 50);
+    using _ = wait(1 / 5);
     expect(await command(agent, "reload")).toStartWith("error: refused: web;");
+  }
+  {
+    using _ = wait(1 / 50);
     expect(await command(agent, change)).toBe(
       "error: not changed: its file was not read: the disk has not answered within 5 s",
     );

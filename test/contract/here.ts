@@ -8,6 +8,7 @@ import { temporaryDirectory } from "../../scripts/lib/temporary.ts";
 import { Agent, serve } from "../../src/agent/serve.ts";
 import * as log from "../../src/log.ts";
 import { type Environment, readConfig } from "../../src/settings.ts";
+import * as disk from "../../src/state/disk.ts";
 
 /** The logs of the agents that run now. */
 const logs = new Set<string[]>();
@@ -117,6 +118,15 @@ export async function refuseHere(env: Environment): Promise<{ exitCode: number; 
 /** Lets everything happen that has been caused: of sockets, not of timers. */
 export async function turn(): Promise<void> {
   for (let i = 0; i < 50; i += 1) await new Promise(setImmediate);
+}
+
+/**
+ * Lets an agent here wait so many times as long, for a disk or for clients. Where only one disk hangs,
+ * a fifth (1 s) is still enough for the others.
+ */
+export function wait(times: number): Disposable {
+  const { within } = disk;
+  return spyOn(disk, "within").mockImplementation((time, work) => within(time * times, work));
 }
 
 /** Timers that stand still while it is in scope, but for what `pass` lets go by (ms). */

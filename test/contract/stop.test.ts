@@ -18,7 +18,7 @@ import {
   testHere,
   testInTime,
 } from "./driver.ts";
-import { stopTimers } from "./here.ts";
+import { stopTimers, wait } from "./here.ts";
 
 const STOP: Options = {
   state: { status: "UP", weight: 50, reason: "as ever" },
@@ -69,6 +69,8 @@ testHere("saves what is set while it waits for a client", async () => {
     await taken.promise;
     return await replaceFile(...given);
   });
+  // All of this comes while it waits, also on a machine that is busy.
+  using _wait = wait(20);
   {
     using held = await Connection.open({ host: HOST, port: agent.port });
     expect(await held.lines()).toEqual(["UP"]);
