@@ -153,8 +153,7 @@ export class Keeper {
     const entry = this.#isGone ? undefined : this.#with.host.find(this.#name);
     if (entry === undefined) throw new StateError(["no such service any more"]);
     // What stands in for its state must not take the place of that.
-    if (this.file.isUnread)
-      throw new StateError([`not changed: its file was not read: ${SILENCE}`]);
+    if (this.file.isUnread) throw new StateError([`not set: its file was not read: ${SILENCE}`]);
     const state = change(entry);
     if (state === undefined) return {};
     const old = this.#put(state, cause);
