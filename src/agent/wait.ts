@@ -37,7 +37,7 @@ export class Wait {
   readonly #statuses = new Map<string | undefined, Status>();
   /** That of the replies at the last look. */
   #version: number | undefined;
-  /** When it looks next, if no reply changes before (ms). */
+  /** When it looks at all pollers next (ms). */
   #nextAt = Number.NEGATIVE_INFINITY;
 
   constructor(readonly options: WaitOptions) {
@@ -76,12 +76,11 @@ export class Wait {
     return undefined;
   }
 
-  /** Follows a new reply; a status that has changed ends the wait. */
+  /** Where replies are new: a status that has changed ends the wait. */
   #followVersion(): StatusChange | undefined {
     const { host } = this.options;
     if (this.#version === host.version) return undefined;
     this.#version = host.version;
-    this.#nextAt = Number.NEGATIVE_INFINITY;
     for (const [name, before] of this.#statuses) {
       const now = host.find(name);
       if (now?.state.status !== before) return { name, before, now };
