@@ -33,11 +33,6 @@ export class PollerMemory {
     return this.#all.get(keyOf(asker));
   }
 
-  /** Whether it is remembered, and was not forgotten. */
-  has(poller: Poller): boolean {
-    return this.#all.get(keyOf(poller)) === poller;
-  }
-
   /** Notes that one has asked, or has become a load balancer, which makes room for nobody. */
   place(poller: Poller): void {
     if (this.#others.delete(poller) && !poller.isBalancer) this.#others.add(poller);
