@@ -9,13 +9,6 @@ import { Telling } from "./telling.ts";
 /** A client that does not close is closed at a sweep, every 4 s, once it is this old. */
 const LINGER_MS = 1000;
 
-/**
- * How long after its reply a client closes that has read it (ms). HAProxy does so at once. Where its
- * agent check is disabled while it is under way, it closes as cleanly at its timeout, and takes
- * nothing from the reply.
- */
-const READING_MS = 700;
-
 /** How long a client has to name a service, in milliseconds. */
 const NAMING_MS = 250;
 
@@ -118,13 +111,11 @@ export class Check {
 
   /** The connection is closed. */
   close(error: Error | undefined): void {
-    const now = this.#checks.options.now();
     this.#phase = "closed";
     clearTimeout(this.#timer);
     this.#checks.crowd.delete(this);
     // A reset says nothing: it may be that of a check that timed out.
-    const isServed = error === undefined && now - this.#repliedAt < READING_MS;
-    this.#telling?.end(this.#sent.text, isServed, now);
+    this.#telling?.end(this.#sent.text, error === undefined, this.#checks.options.now());
   }
 
   /** Whether it has sent nothing, not even an empty line: that may still come. */

@@ -8,6 +8,13 @@ export const KNOWN_AFTER = 3;
 /** Checks, and those that were served, are counted at most once in this time (ms). */
 const COUNTING_MS = 1000;
 
+/**
+ * How long after its reply a client closes that has read it (ms). HAProxy does so at once. Where its
+ * agent check is disabled while it is under way, it closes as cleanly at its timeout, and takes
+ * nothing from the reply.
+ */
+const READING_MS = 700;
+
 /** Who asks: an address, and what it sends. HAProxy's `agent-send` tells two lines apart. */
 export interface Asker {
   readonly address: string;
@@ -34,6 +41,8 @@ export class Poller {
   shared: Doubts | undefined;
   #countedAt = Number.NEGATIVE_INFINITY;
   #servedAt = Number.NEGATIVE_INFINITY;
+  /** Whether it has closed late the last time. */
+  #wasLate: boolean = false;
 
   /**
    * @param named The entry of HAPGENT_POLLERS that its address belongs to; without it does not count.
@@ -81,6 +90,16 @@ export class Poller {
     if (now - this.#countedAt < COUNTING_MS) return;
     this.asks += 1;
     this.#countedAt = now;
+  }
+
+  /**
+   * Notes that it has closed cleanly so long after a reply (ms); tells whether it has read that. One
+   * that is late once more is slow, or far away.
+   */
+  close(after: number): boolean {
+    const wasLate = this.#wasLate;
+    this.#wasLate = after >= READING_MS;
+    return wasLate || !this.#wasLate;
   }
 
   /** Notes that it was told, for certain, what was written then. */

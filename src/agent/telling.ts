@@ -30,13 +30,13 @@ export class Telling implements Doubt {
    * The client has closed the connection.
    *
    * @param sent what it had sent by then.
-   * @param isServed whether it has got the reply.
+   * @param isClean whether it has closed it cleanly, as one does that has read the reply.
    */
-  end(sent: string, isServed: boolean, now: number): void {
+  end(sent: string, isClean: boolean, now: number): void {
     const { pollers, address, reply } = this;
     const isLate = this.sent === undefined;
     const poller = isLate ? pollers.ask({ address, sent }, reply, now) : this.#poller;
-    if (isServed) {
+    if (isClean && (poller?.close(now - this.at) ?? true)) {
       this.#doubts?.delete(this);
       if (poller) pollers.serve(poller, this, now);
     } else {

@@ -11,6 +11,9 @@ const SEGMENTS = [0, 200, 600, 1400, 3000];
 /** How long a reply waits before it is written (ms). */
 const PAUSE_MS = 2;
 
+/** Who closes so long after a reply (ms) is late: perhaps it has not read it. */
+const LATE_MS = 700;
+
 /** What the agent of a line has seen of it since its start, as nobody but the world knows it. */
 export interface Heard {
   asks: number;
@@ -133,6 +136,13 @@ export class Line {
         close(expiry, false);
         return;
       }
+      if (isIn(plan.off, read)) {
+        // Switched off under way, it closes cleanly at its timeout, and reads nothing. One that times
+        // out sooner than a late one is not told apart.
+        const closed = timedOut + trip / 2;
+        close(closed, closed - now >= LATE_MS);
+        return;
+      }
       this.knows = reply;
       this.world.heard(this, reply);
       // Its end comes, as a reset perhaps, or late, or never.
@@ -148,7 +158,7 @@ export class Line {
     const { sent } = this.plan;
     if (sent === "") this.#note(now);
     telling.end(sent, isServed, now);
-    if (isServed) this.heard.serves += 1;
+    if (isServed && now - telling.at < LATE_MS) this.heard.serves += 1;
   }
 
   #note(now: number): void {

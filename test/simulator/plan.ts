@@ -182,10 +182,11 @@ function planStrangers(
     }
   }
   if (random.chance(0.1)) {
-    // A monitor.
+    // A monitor, which may close late.
     const every = random.pick([7, 30, 45, 60]) * 1000;
     const from = random.between(0, Math.min(every, end));
-    strangers.push({ address: "192.0.4.1", sent: "", at: from, end: anyEnd(), open: 3, every });
+    const open = random.pick([3, 1000]);
+    strangers.push({ address: "192.0.4.1", sent: "", at: from, end: anyEnd(), open, every });
   }
   if (random.chance(0.1)) {
     // Silent connections, beyond the cap, beside those of a load balancer.
