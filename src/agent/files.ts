@@ -108,7 +108,8 @@ export class Files {
     if (directory === undefined) return undefined;
     let problem: string | undefined;
     try {
-      const names = await this.#disk.ask(() => listServices(directory, cause));
+      const known = [...this.#services.keys()];
+      const names = await this.#disk.ask(() => listServices(directory, cause, known));
       if (names === undefined) throw new Error(SILENCE);
       problem = this.#update(names, cause);
     } catch (thrown) {
@@ -170,8 +171,11 @@ export class Files {
   }
 }
 
-/** The names of the services in a directory, sorted; says what else is there. */
-async function listServices(directory: string, cause: string): Promise<string[]> {
+/**
+ * The names of the services in a directory, sorted; says what else is there. A file that is replaced
+ * meanwhile may be missed (tmpfs): those that are known are looked for by name.
+ */
+async function listServices(directory: string, cause: string, known: string[]): Promise<string[]> {
   const names: string[] = [];
   const ignored: string[] = [];
   const scan = { cwd: directory, onlyFiles: false, throwErrorOnBrokenSymlink: false };
@@ -183,5 +187,9 @@ async function listServices(directory: string, cause: string): Promise<string[]>
   const [file] = ignored.sort();
   const fields = { cause, directory, files: ignored.length, file };
   if (file) log("files that are named like no service, ignored", fields);
+  const missed = new Set(known).difference(new Set(names));
+  for (const name of missed) {
+    if ((await identify(`${directory}/${name}.json`)).error !== "ENOENT") names.push(name);
+  }
   return names.sort();
 }

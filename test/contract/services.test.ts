@@ -5,7 +5,7 @@
 // - a command with @NAME is for that service;
 // - the set of services is read at the start and at SIGHUP, and with watch when a check names a service
 //   that is not known yet. A bad file makes that service alone FAIL.
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import {
   mkdirSync,
   readdirSync,
@@ -178,6 +178,18 @@ describe("the set of services", () => {
       expect.stringContaining("state file refused cause=start service=link file="),
       "hapgent: service gone cause=socket service=link",
     ]);
+  });
+
+  testHere("keeps one whose file is replaced while its directory is read", async () => {
+    await using agent = await serve({ socket: true, services: { web: FILES.web, api: FILES.api } });
+    // Neither the old file nor the new one is met: so it is on tmpfs, among some hundred.
+    using _ = spyOn(Bun.Glob.prototype, "scan").mockImplementation(async function* () {
+      yield "api.json";
+    });
+    expect(await command(agent, "reload")).toBe("ok loaded, 2 services: ready up 100%");
+    expect(await ask(agent, "web\n")).toBe("ready up 80%\n");
+    rmSync(pathOf(agent, "web"));
+    expect(await command(agent, "reload")).toBe("ok loaded, 1 service: ready up 100%");
   });
 
   test("stays while its directory cannot be read, and that is said", async () => {
