@@ -45,8 +45,9 @@ export class Keeper {
   /** Why the file has to be read before anything else is done with it. */
   #due: string | undefined;
   #lastRead = LOADED;
-  /** Whether a look has taken too long and has not returned. */
+  /** Whether a look has taken too long and has not returned; and whether the last one did. */
   #isHanging: boolean = false;
+  #wasSlow: boolean = false;
   /** Whether its service is gone: then it leaves the host alone. */
   #isGone: boolean = false;
   #wasDetached = false;
@@ -86,9 +87,13 @@ export class Keeper {
   async look(): Promise<void> {
     if (this.#isHanging) return;
     const look = this.refresh();
-    if ((await within(CHECK_MS, look)) || this.#isHanging) return;
+    const isSlow = (await within(CHECK_MS, look)) === undefined;
+    if (this.#isHanging) return;
+    const isNews = isSlow && !this.#wasSlow;
+    this.#wasSlow = isSlow;
+    if (isNews) log("state file does not answer, the last state stays", this.fields);
+    if (!isSlow) return;
     this.#isHanging = true;
-    log("state file does not answer, the last state stays", this.fields);
     void look.then(() => {
       this.#isHanging = false;
     });

@@ -5,7 +5,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
 import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
-import { ask, command, logOf, show, start } from "../contract/driver.ts";
+import { ask, command, isSlow, logOf, show, start } from "../contract/driver.ts";
 import { wait } from "../contract/here.ts";
 
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
@@ -42,6 +42,25 @@ test("a disk that hangs at a check holds up that one, for 0.2 s, and is logged o
   ]);
   hanging.release();
   await agent.answers("DRAIN\n");
+});
+
+test("one that takes too long for each check is logged once, too", async () => {
+  await using agent = await start({ env: { HAPGENT_WATCH: "on" }, socket: true });
+  const { identify } = reads;
+  {
+    using _ = wait(1 / 50);
+    using _looks = spyOn(reads, "identify").mockImplementation(async (path) => {
+      await Bun.sleep(20);
+      return await identify(path);
+    });
+    for (const status of ["DRAIN", "DOWN", "MAINT"]) {
+      writeFileSync(agent.stateFile, `{"status":"${status}"}`);
+      await agent.answers(`${status}\n`);
+    }
+  }
+  expect(agent.log.filter(isSlow)).toHaveLength(1);
+  // It comes after the look that is still under way.
+  expect(await command(agent, "reload")).toBe("ok loaded: MAINT");
 });
 
 test("one that hangs at a reload changes nothing, and that is said after 5 s", async () => {
