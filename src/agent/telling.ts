@@ -34,8 +34,8 @@ export class Telling implements Doubt {
    */
   end(sent: string, isClean: boolean, now: number): void {
     const { pollers, address, reply } = this;
-    const isLate = this.sent === undefined;
-    const poller = isLate ? pollers.ask({ address, sent }, reply, now) : this.#poller;
+    const poller =
+      this.sent === undefined ? pollers.ask({ address, sent }, reply, now) : this.#poller;
     if (isClean && (poller?.close(now - this.at) ?? true)) {
       this.#doubts?.delete(this);
       if (poller) pollers.serve(poller, this, now);
