@@ -159,6 +159,9 @@ function show(text: string): string {
 /** Whom to ask, and where that comes from if not the command line or the environment. */
 async function findTargets(text: string | undefined, env: Environment, instance?: string) {
   const given = parseAddress(text ?? "");
+  if (given && instance !== undefined) {
+    throw new UsageError(`status: expected a port or --instance, got both: ${quote(text ?? "")}`);
+  }
   // Whoever names the port needs no settings.
   if (given) return { target: given, origin: "" };
   const settings = await findSettings(env, instance);

@@ -52,6 +52,7 @@ test.each([
   ],
   ["status a b", "status", 'status: expected one HOST[:PORT], got "a b"'],
   ["status nowhere:", "status", 'status: expected HOST[:PORT] or [IPV6][:PORT], got "nowhere:"'],
+  ["status --instance web a:1", "status", 'status: expected a port or --instance, got both: "a:1"'],
   ["status --wait -5", "status", 'status: --wait: expected seconds from 0 to 99999, got "-5"'],
   ["status --send --json", "status", 'status: expected --send NAME, got "--send --json"'],
   ["check --json=yes a", "check", 'check: expected --json, got "--json=yes"'],
