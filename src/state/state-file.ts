@@ -68,23 +68,19 @@ export class StateFile {
   async read(ifChanged: boolean = false): Promise<Found | undefined> {
     // Until a state is written memory is right.
     if (ifChanged && this.isSaving) return undefined;
-    const reading = new AbortController();
     const read = await this.#disk.ask(async () => {
       // Before it is read: a write meanwhile makes another version, which the next look sees.
       const identity = await identify(this.path);
       // What could not be read may be readable now, and still be the same version.
       const isKnown = "state" in this.#found && isCurrent(this.#identity, identity);
       if (ifChanged && isKnown) return undefined;
-      const found: Found = await loadState(this.path, reading.signal).then(
+      const found: Found = await loadState(this.path, this.isUnread).then(
         (state) => ({ state }),
         (error: unknown) => ({ problem: describeError(error) }),
       );
       return { identity, found };
     });
-    if (read === undefined) {
-      reading.abort();
-      return undefined;
-    }
+    if (read === undefined) return undefined;
     const isUnchanged = ifChanged && Bun.deepEquals(read.found, this.#found);
     this.#identity = read.identity;
     this.#found = read.found;
