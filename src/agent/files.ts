@@ -151,7 +151,7 @@ export class Files {
   async #discover(name: string): Promise<void> {
     const { directory, host } = this.#options;
     if (directory === undefined || !SERVICE_NAME.test(name) || this.#disk.isSilent) return;
-    const found = await this.#disk.ask(() => identify(this.#path(name)));
+    const found = await this.#disk.ask(() => identify(pathOf(directory, name)));
     if (found === undefined || found.error !== undefined) return;
     const known = this.#services.get(name);
     if (!known && this.#services.size >= SERVICE_LIMIT) return;
@@ -160,15 +160,16 @@ export class Files {
   }
 
   #add(name: string): Keeper {
-    const keeper = new Keeper(name, this.#path(name), this.#options);
+    const keeper = new Keeper(name, pathOf(this.#options.directory, name), this.#options);
     keeper.demandRead("start");
     this.#services.set(name, keeper);
     return keeper;
   }
+}
 
-  #path(name: string): string {
-    return `${this.#options.directory}/${name}.json`;
-  }
+/** The file of a service. */
+function pathOf(directory: string | undefined, name: string): string {
+  return `${directory}/${name}.json`;
 }
 
 /**
@@ -189,7 +190,7 @@ async function listServices(directory: string, cause: string, known: string[]): 
   if (file) log("files that are named like no service, ignored", fields);
   const missed = new Set(known).difference(new Set(names));
   for (const name of missed) {
-    if ((await identify(`${directory}/${name}.json`)).error !== "ENOENT") names.push(name);
+    if ((await identify(pathOf(directory, name))).error !== "ENOENT") names.push(name);
   }
   return names.sort();
 }

@@ -145,10 +145,8 @@ export class Agent {
     await Bun.sleep(1);
     for (const listener of this.#listeners) listener.stop();
     if (this.#checks) await within(STOP_MS, this.#checks.closed());
-    const isSettled = await within(
-      SAVE_MS,
-      this.#files.settled().then(() => true),
-    );
+    const settled = this.#files.settled().then(() => true);
+    const isSettled = await within(SAVE_MS, settled);
     // Last: a client that has asked for a save is told how it went. Also one that is not open yet.
     const closed = this.#control.then((close) => close()).catch(() => undefined);
     await within(STOP_MS, closed);

@@ -6,7 +6,7 @@ import { until } from "../../scripts/lib/until.ts";
 import * as reads from "../../src/state/read.ts";
 import * as replacing from "../../src/state/replace.ts";
 import { ask, command, isSlow, logOf, show, start } from "../contract/driver.ts";
-import { wait } from "../contract/here.ts";
+import { holdSaves, wait } from "../contract/here.ts";
 
 type Call = (path: unknown, ...rest: unknown[]) => unknown;
 
@@ -109,12 +109,7 @@ test("a service that goes during a read of its file stays gone", async () => {
 test("a service that is being saved is not gone: the save brings its file back", async () => {
   await using agent = await start({ socket: true, services: { web: '{"status":"UP"}' } });
   const web = `${agent.services}/web.json`;
-  const held = Promise.withResolvers<void>();
-  const { replaceFile } = replacing;
-  using _save = spyOn(replacing, "replaceFile").mockImplementation(async (...given) => {
-    await held.promise;
-    return await replaceFile(...given);
-  });
+  using saves = holdSaves();
   {
     using _ = wait(1 / 50);
     expect(await command(agent, "@web set status DRAIN")).toStartWith("error: not saved: ");
@@ -125,7 +120,7 @@ test("a service that is being saved is not gone: the save brings its file back",
     const refused = "error: refused: web; the reply is ready up 100%";
     expect(await command(agent, "reload")).toBe(refused);
   }
-  held.resolve();
+  saves.release();
   expect(await command(agent, "@web reload")).toBe("ok loaded: up drain 100%");
   rmSync(web);
   expect(await command(agent, "reload")).toBe("ok loaded, 0 services: ready up 100%");

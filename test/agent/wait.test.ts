@@ -189,9 +189,8 @@ test("a wait looks at all pollers, the more rarely the more there are", () => {
     const end = wait.look(at);
     return [end?.problem ?? "goes on", asked.mock.calls.length > 0];
   };
-  expect([3000, 3400, 3499, 3500, 3600].map((at) => look(at)[1])).toEqual([
-    ...[true, false, false, true, false],
-  ]);
+  const looks = [3000, 3400, 3499, 3500, 3600].map((at) => look(at)[1]);
+  expect(looks).toEqual([true, false, false, true, false]);
   // Also where replies change all the time; but at once where its time is over.
   bench.host.put(undefined, { status: "DRAIN", weight: 1 }, "socket", 3610);
   expect([look(3610), look(4000)].map(([, hasLooked]) => hasLooked)).toEqual([false, true]);

@@ -9,6 +9,7 @@ import { Agent, serve } from "../../src/agent/serve.ts";
 import * as log from "../../src/log.ts";
 import { type Environment, readConfig } from "../../src/settings.ts";
 import * as disk from "../../src/state/disk.ts";
+import * as replacing from "../../src/state/replace.ts";
 
 /** The logs of the agents that run now. */
 const logs = new Set<string[]>();
@@ -127,6 +128,17 @@ export async function turn(): Promise<void> {
 export function wait(times: number): Disposable {
   const { within } = disk;
   return spyOn(disk, "within").mockImplementation((time, work) => within(time * times, work));
+}
+
+/** Holds saves of agents here, before they touch a file, until they are released. */
+export function holdSaves(): Disposable & { release(): void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { replaceFile } = replacing;
+  const spy = spyOn(replacing, "replaceFile").mockImplementation(async (...given) => {
+    await promise;
+    return await replaceFile(...given);
+  });
+  return { release: resolve, [Symbol.dispose]: () => spy.mockRestore() };
 }
 
 /** Timers that stand still while it is in scope, but for what `pass` lets go by (ms). */

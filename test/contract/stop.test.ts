@@ -1,10 +1,9 @@
 // - A stop waits for clients, for saves and, with a stop status, for the pollers that have to hear of
 //   it; none of it for ever, and not at a second signal.
 // - The stop status comes before all states, and is never saved.
-import { describe, expect, spyOn, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { until } from "../../scripts/lib/until.ts";
-import * as replacing from "../../src/state/replace.ts";
 import { formatState } from "../../src/state/state.ts";
 import { Connection } from "./connection.ts";
 import {
@@ -18,7 +17,7 @@ import {
   testHere,
   testInTime,
 } from "./driver.ts";
-import { stopTimers, wait } from "./here.ts";
+import { holdSaves, stopTimers, wait } from "./here.ts";
 
 const STOP: Options = {
   state: { status: "UP", weight: 50, reason: "as ever" },
@@ -63,14 +62,9 @@ test("saves what a signal has set that came with it", async () => {
 
 testHere("saves what is set while it waits for a client", async () => {
   await using agent = await start();
-  const taken = Promise.withResolvers<void>();
-  const { replaceFile } = replacing;
-  using _ = spyOn(replacing, "replaceFile").mockImplementation(async (...given) => {
-    await taken.promise;
-    return await replaceFile(...given);
-  });
+  using saves = holdSaves();
   // All of this comes while it waits, also on a machine that is busy.
-  using _wait = wait(20);
+  using _ = wait(20);
   {
     using held = await Connection.open({ host: HOST, port: agent.port });
     expect(await held.lines()).toEqual(["UP"]);
@@ -84,7 +78,7 @@ testHere("saves what is set while it waits for a client", async () => {
   }
   // It would be over by now.
   await Bun.sleep(100);
-  taken.resolve();
+  saves.release();
   expect(await agent.process.exited).toBe(0);
   expect(agent.file()).toBe(formatState({ status: "DOWN" }));
 });
