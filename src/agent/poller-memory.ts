@@ -14,8 +14,10 @@ const ROOM_LOOKS = 8;
 export class PollerMemory {
   /** By address and what was sent. */
   readonly #all = new Map<string, Poller>();
-  /** Those that are no load balancers, in the order of their last check, the oldest first. */
+  /** Those that are no load balancers yet, in the order of their last check, the oldest first. */
   readonly #others = new Set<Poller>();
+  /** Those that can never be one, in the same order: they make room first. */
+  readonly #unnamed = new Set<Poller>();
   readonly #byAddress = new Map<string, Poller[]>();
   #fullAt = Number.NEGATIVE_INFINITY;
 
@@ -25,8 +27,9 @@ export class PollerMemory {
 
   /** The load balancers come first. */
   *[Symbol.iterator](): Generator<Poller, undefined> {
-    for (const poller of this.#all.values()) if (!this.#others.has(poller)) yield poller;
+    for (const poller of this.#all.values()) if (!this.#listOf(poller).has(poller)) yield poller;
     yield* this.#others;
+    yield* this.#unnamed;
   }
 
   get(asker: Asker): Poller | undefined {
@@ -35,7 +38,8 @@ export class PollerMemory {
 
   /** Notes that one has asked, or has become a load balancer, which makes room for nobody. */
   place(poller: Poller): void {
-    if (this.#others.delete(poller) && !poller.isBalancer) this.#others.add(poller);
+    const list = this.#listOf(poller);
+    if (list.delete(poller) && !poller.isBalancer) list.add(poller);
   }
 
   /** All lines of an address. */
@@ -55,16 +59,13 @@ export class PollerMemory {
 
   /** Remembers a new one, in place of the oldest stranger if need be; or says that it is full. */
   add(poller: Poller, isStranger: (poller: Poller) => boolean, now: number): boolean {
-    if (this.size >= POLLER_LIMIT) {
-      const stranger = this.#others.values().take(ROOM_LOOKS).find(isStranger);
-      if (!stranger) {
-        this.#fullAt = now;
-        return false;
-      }
-      this.remove(stranger);
+    if (this.size >= POLLER_LIMIT && !this.#makeRoom(poller, isStranger)) {
+      // Nobody waits for one that is not named.
+      if (poller.named) this.#fullAt = now;
+      return false;
     }
     this.#all.set(keyOf(poller), poller);
-    if (!poller.isBalancer) this.#others.add(poller);
+    if (!poller.isBalancer) this.#listOf(poller).add(poller);
     const beside = this.#byAddress.get(poller.address);
     if (beside) beside.push(poller);
     else this.#byAddress.set(poller.address, [poller]);
@@ -74,7 +75,7 @@ export class PollerMemory {
   /** Forgets one that is remembered. */
   remove(poller: Poller): void {
     this.#all.delete(keyOf(poller));
-    this.#others.delete(poller);
+    this.#listOf(poller).delete(poller);
     const left = this.at(poller.address).filter((each) => each !== poller);
     if (left.length > 0) this.#byAddress.set(poller.address, left);
     else this.#byAddress.delete(poller.address);
@@ -83,6 +84,18 @@ export class PollerMemory {
   /** Whether one that may count was not remembered for want of room. */
   isFull(now: number): boolean {
     return now - this.#fullAt < FULL_MS;
+  }
+
+  #listOf({ named }: Poller): Set<Poller> {
+    return named ? this.#others : this.#unnamed;
+  }
+
+  /** Forgets the oldest stranger; one that is not named pushes out nobody that may count. */
+  #makeRoom({ named }: Poller, isStranger: (poller: Poller) => boolean): boolean {
+    const [unnamed] = this.#unnamed;
+    const gone = unnamed ?? (named && this.#others.values().take(ROOM_LOOKS).find(isStranger));
+    if (gone) this.remove(gone);
+    return gone !== undefined;
   }
 }
 

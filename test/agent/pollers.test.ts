@@ -110,6 +110,21 @@ test("of 4,096 pollers strangers make room, the oldest first; load balancers do 
   expect(bench.wait(110)).toStartWith("ok served to all of 4096 pollers");
 });
 
+test("who is not named takes no room from those that may count, however many there are", () => {
+  const bench = new Bench({ named: "10.1.0.0/16" });
+  const flood = (second: number) => {
+    for (let i = 0; i < POLLER_LIMIT; i += 1) bench.check([second], "192.0.2.1", `${second} ${i}`);
+  };
+  // Those that ask every 20 s are strangers in between, until they have asked three times.
+  for (const second of [0, 20]) {
+    for (const host of every(1, 1, 9)) bench.check([second], `10.1.0.${host}`);
+    flood(second + 1);
+    flood(second + 15);
+  }
+  for (const host of every(1, 1, 9)) bench.check([40], `10.1.0.${host}`);
+  expect(bench.wait(45)).toStartWith("ok served to all of 9 pollers");
+});
+
 // More would cost every check of a flood. Who was never served is no stranger for three of its gaps.
 test.each([
   [7, "7 of 8 load balancers do not know: "],
