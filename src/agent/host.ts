@@ -87,6 +87,11 @@ export class Host {
     if (this.#services.delete(name)) this.#changed(name, now);
   }
 
+  /** Whether the stop status comes before all states. */
+  get isStopping(): boolean {
+    return this.#stop !== undefined;
+  }
+
   /** From now on this status comes before all states; none of them changes. */
   answerWhileStopping(status: Status, now: number): void {
     this.#stop = { status };

@@ -24,6 +24,8 @@ export interface Scope {
 export interface Question extends Scope {
   /** How many pollers there are at least; 0: there may be none. */
   readonly count: number | undefined;
+  /** Whether it is about the stop status, whatever the states are. */
+  readonly isStop?: boolean;
 }
 
 /** Who counts, and who of them does not know. */
@@ -100,15 +102,25 @@ function isAbsent(scope: Scope, named: Named, now: number): boolean {
 }
 
 /** Why it cannot be said that all know. */
-export type Problem = "full" | "missing" | "few" | "nobody" | "learning" | "recent" | "unsettled";
+export type Problem =
+  | "stopping"
+  | "full"
+  | "missing"
+  | "few"
+  | "nobody"
+  | "learning"
+  | "recent"
+  | "unsettled";
 
 /** Why it cannot be said now that all know; undefined when it can. */
 export function findProblem(
-  { pollers, count }: Question,
+  { host, pollers, count, isStop }: Question,
   found: Survey,
   now: number,
 ): Problem | undefined {
   const { counted, missing, absent, recent, settledAt } = found;
+  // What all are told then is not the state.
+  if (host.isStopping && !isStop) return "stopping";
   if (pollers.memory.isFull(now)) return "full";
   if (missing.length > 0 || absent.length > 0) return "missing";
   if (counted.length < (count ?? 0)) return "few";

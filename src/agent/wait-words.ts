@@ -29,11 +29,13 @@ export function describeWait(wait: Wait, end: WaitEnd, now: number): string {
 
 function describeProblem(wait: Wait, end: WaitEnd, now: number): string {
   const { problem, survey } = end;
-  const { count, pollers } = wait.options;
+  const { count, host, name, pollers } = wait.options;
   const { now: start } = pollers.options;
   const { counted, recent, resumed, slowest } = survey;
   if (typeof problem === "object") return describeChange(problem);
   switch (problem) {
+    case "stopping":
+      return `the agent stops, and answers ${host.reply(name).text} until it is gone`;
     case "full":
       return `more than ${POLLER_LIMIT} pollers: not all of them are known (HAPGENT_POLLERS says who counts)`;
     case "missing":

@@ -10,8 +10,6 @@ const LOOK_MS = 100;
 export interface WaitOptions extends Question {
   readonly seconds: number;
   readonly now: number;
-  /** Whether it is that of the stop status, which no change of a state ends. */
-  readonly isStop?: boolean;
 }
 
 /** A status that is not any more what it was when the wait began. */

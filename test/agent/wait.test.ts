@@ -150,6 +150,15 @@ describe("an error says", () => {
     expect(again.wait(9.5)).toStartWith("ok");
   });
 
+  test("that the agent stops: all have its stop status then, and not what the wait is about", () => {
+    const bench = new Bench({ named: "10.0.0.1" }).check([0, 2, 4], "10.0.0.1").set("READY");
+    bench.host.answerWhileStopping("DOWN", 5000);
+    bench.check([6, 8], "10.0.0.1");
+    expect(bench.wait(8, { seconds: 2 })).toBe(
+      "error: after 2 s: the agent stops, and answers DOWN until it is gone",
+    );
+  });
+
   test("that no load balancer has asked, where only a person has", () => {
     const bench = new Bench().check([0], "10.0.0.9");
     const hint = "; with `wait SECONDS 0` that is no error";

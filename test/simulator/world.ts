@@ -1,5 +1,5 @@
 import { forgetAddress, forgetSilent } from "../../src/agent/poller-words.ts";
-import { findProblem, survey } from "../../src/agent/survey.ts";
+import { findProblem, type Question, survey } from "../../src/agent/survey.ts";
 import { Telling } from "../../src/agent/telling.ts";
 import { Wait, type WaitEnd } from "../../src/agent/wait.ts";
 import { NO_SERVICE, nameIn } from "../../src/sent.ts";
@@ -196,14 +196,15 @@ class World {
     const agent = this.#agent;
     if (!agent) return;
     const scope = agent.scope(name);
-    const wait = new Wait({ ...scope, seconds, count, now: this.#timeline.now, isStop });
+    const question = { ...scope, count, isStop };
+    const wait = new Wait({ ...question, seconds, now: this.#timeline.now });
     let looks = 0;
     const look = (at: number) => {
       if (agent !== this.#agent) return;
       const end = wait.look(at);
       looks += 1;
       if (!end) {
-        if (looks % LOOKS === 0) this.#expectProblem(agent, name, count, at);
+        if (looks % LOOKS === 0) this.#expectProblem(question, at);
         this.#timeline.at(at + LOOK_MS, look);
         return;
       }
@@ -215,10 +216,9 @@ class World {
   }
 
   /** A wait goes on: something stands in its way. */
-  #expectProblem(agent: Agent, name: string | undefined, count: number | undefined, now: number) {
+  #expectProblem(question: Question, now: number) {
     if (this.#endless !== undefined) return;
-    const scope = agent.scope(name);
-    const problem = findProblem({ ...scope, count }, survey(scope, now), now);
+    const problem = findProblem(question, survey(question, now), now);
     if (problem === undefined) this.#endless = `at ${now} ms all is known, and a wait goes on`;
   }
 
