@@ -153,14 +153,18 @@ class Deploy {
     this.#last.known = isNobody(answer) ? "no load balancer asks" : ALL;
   }
 
+  /** What it is set to, and the host's state where that keeps traffic out: both or none. */
+  async #look() {
+    return [await this.agent.show(), await findHost(this.agent)] as const;
+  }
+
   /** The last line: what was done, what the agent says, who knows, and what to type next. */
   async #end(failure?: string): Promise<End> {
     const { agent } = this;
     const { plan, world } = agent;
     world.resume();
     const what = failure ?? `done in ${formatSeconds(world.now() - this.#startedAt)}`;
-    const shown = await agent.show().catch(() => undefined);
-    const host = await findHost(agent).catch(() => undefined);
+    const [shown, host] = await this.#look().catch(() => []);
     const rest = describeEnd(shown, host, this.#last, this.#states, plan);
     const isBack = shown !== undefined && isSame(shown, this.#states.to);
     const isGood = failure === undefined && isBack && (!host || this.start.host !== undefined);

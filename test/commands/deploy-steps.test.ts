@@ -358,6 +358,13 @@ test.each<Row>([
   ],
   ["", { run: "MAINT bad" }, "1 MAINT bad", /it is MAINT "bad" since .*, and stays so$/],
   ["@web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" .*out$/],
+  // It ends well only where the host's state was seen, too.
+  [
+    "@web",
+    { start: "web", run: "DOWN x", show: [...Array<string>(6).fill("-"), "error: 16 clients"] },
+    "1 DOWN x",
+    /^done in 5\.0 s; its state is not known; not every load balancer is known to know$/,
+  ],
   ["--from-any @web", { start: "web", run: "DOWN x" }, "1 DOWN x", /is out; the host is DOWN "x" /],
   ["--from-any @web", { start: ["web", "DOWN x"] }, "0 DOWN x", /is out; the host is DOWN "x" /],
   [
