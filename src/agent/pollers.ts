@@ -18,8 +18,8 @@ const STRANGER_MS = 600_000;
 /** How often the agent forgets by itself, where nobody looks (ms). */
 const SWEEP_MS = 60_000;
 
-/** How many names that are no service's are logged. */
-const NAMES_LOGGED = 32;
+/** How many names that are no service's, and how many addresses of strangers, are logged. */
+const LOGGED = 32;
 
 /** Without HAPGENT_POLLERS anybody may be a load balancer, as in a network that holds all. */
 const ANYBODY: Named = { text: "anybody", addresses: [] };
@@ -51,6 +51,7 @@ export class Pollers {
   /** Named load balancers that are gone, for which services (undefined: all), until they ask. */
   readonly #excused = new Map<Named, Set<string | undefined>>();
   readonly #namesLogged = new Set<string>();
+  readonly #strangersLogged = new Set<string>();
   #sweptAt: number;
 
   constructor(readonly options: PollersOptions) {
@@ -76,6 +77,7 @@ export class Pollers {
     poller.serve(told, now);
     if (poller.isBalancer) this.memory.place(poller);
     if (named || serves === poller.serves || poller.serves !== KNOWN_AFTER) return;
+    if (!isNew(address, this.#strangersLogged)) return;
     const fields = { address, sent, interval: toSeconds(poller.interval) };
     this.options.log?.("not counted, HAPGENT_POLLERS does not name it", fields);
   }
@@ -144,13 +146,19 @@ export class Pollers {
 
   #logName({ address, sent }: Asker): void {
     const name = nameIn(sent);
-    if (this.#namesLogged.has(name) || this.#namesLogged.size >= NAMES_LOGGED) return;
-    this.#namesLogged.add(name);
+    if (!isNew(name, this.#namesLogged)) return;
     const hint = name.endsWith("\\n")
       ? "no newline: HAProxy keeps \\n in single quotes"
       : undefined;
     this.options.log?.("a check asks for no service", { address, sent, hint });
   }
+}
+
+/** Whether something is to be logged: the first of them, each once. Anybody can send more. */
+function isNew(text: string, logged: Set<string>): boolean {
+  if (logged.has(text) || logged.size >= LOGGED) return false;
+  logged.add(text);
+  return true;
 }
 
 /** Milliseconds as seconds, with one decimal. */

@@ -86,6 +86,11 @@ describe("with names, a load balancer is", () => {
     expect(bench.check([4.5, 6], "10.0.0.2", "web").log).toEqual([
       "hapgent: not counted, HAPGENT_POLLERS does not name it address=10.0.0.2 sent=web interval=2",
     ]);
+    // Anybody can send ever new texts, also from a network.
+    for (let i = 0; i < 40; i += 1) bench.check([10, 12, 14], "10.0.0.2", `web ${i}`);
+    expect(bench.log).toHaveLength(1);
+    for (let i = 0; i < 40; i += 1) bench.check([10, 12, 14], `10.0.1.${i}`);
+    expect(bench.log).toHaveLength(32);
   });
 });
 
