@@ -17,7 +17,7 @@ export async function drain(
   const { left, passed } = await poll(count, COUNT_MS, seconds, world);
   const connections = left === 1 ? "1 connection" : `${left} connections`;
   if (left) world.say(`${connections} to port ${port} left after ${seconds} s`);
-  else world.say(`no connection to port ${port} after ${passed}`);
+  else world.say(`no connection of a load balancer to port ${port} after ${passed}`);
 }
 
 /** Waits until the service answers. @throws {Problem} when it does not in time. */
