@@ -17,6 +17,9 @@ export class Interruption extends Error {}
 /** Milliseconds that the service may take for one answer. */
 const PROBE_LIMIT = 5000;
 
+/** How long another signal is the same one (ms): timeout(1) sends it to a process and to its group. */
+const SAME_MS = 500;
+
 /** What the real world needs to know. */
 export interface WorldOptions {
   readonly plan: Plan;
@@ -35,6 +38,7 @@ export class RealWorld {
   readonly #options: WorldOptions;
   readonly #place: Place;
   #interruption = new AbortController();
+  #interruptedAt = Number.NEGATIVE_INFINITY;
   /** What the command does; it `still runs` once an interruption waits for its end. */
   #command: "" | "runs" | "still runs" | "has ended" = "";
 
@@ -48,6 +52,9 @@ export class RealWorld {
    * interrupted it, too. The second time it ends at once, and leaves the command running.
    */
   interrupt(): void {
+    const now = this.now();
+    if (now - this.#interruptedAt < SAME_MS) return;
+    this.#interruptedAt = now;
     if (this.#command === "runs") {
       this.#command = "still runs";
       this.say("interrupted: ends once the command has ended (again: at once)");
