@@ -61,9 +61,7 @@ function refuseBrief(option: string, { address, interval }: Balancer, seconds = 
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
   if (plan.fromAny || isInRotation(shown)) return;
-  // What a deploy has left behind that failed or was interrupted: the next one puts it right, but
-  // one of a service not what one of the host has left.
-  const isLeft = what === "the server" && / \[\d+\]$/.test(shown.reason ?? "");
-  const option = isLeft ? "again: --from-any --up" : "nevertheless: --from-any";
-  throw new Problem(`${what} is ${describe(shown)}; to deploy ${option}`);
+  throw new Problem(
+    `${what} is ${describe(shown)}; to deploy nevertheless: --from-any, and --up to end at UP`,
+  );
 }
