@@ -9,10 +9,10 @@ export const HEALTH: readonly Status[] = ["UP", "DOWN", "STOPPED", "FAIL"];
 /** Administrative words, from the most open to the most closed. */
 export const ADMIN: readonly Status[] = ["READY", "DRAIN", "MAINT"];
 
-/** Which of two states decides: the one whose status comes later; of UP and READY the first. */
+/** Which of two states decides: the one whose status comes later; UP and READY come before all. */
 const SEVERITY: Readonly<Record<ReplyMode, readonly Status[]>> = {
-  exact: ["READY", "UP", "DRAIN", "DOWN", "STOPPED", "FAIL", "MAINT"],
-  full: ["READY", "UP", "DRAIN", "MAINT", "DOWN", "STOPPED", "FAIL"],
+  exact: ["DRAIN", "DOWN", "STOPPED", "FAIL", "MAINT"],
+  full: ["DRAIN", "MAINT", "DOWN", "STOPPED", "FAIL"],
 };
 
 /**
@@ -44,11 +44,10 @@ export function isReasonShown({ status }: State, mode: ReplyMode): boolean {
   return hasHealth(formatReply([{ status }], mode));
 }
 
-/** The state whose status and reason count: the second one unless it is the less severe. */
+/** The state whose status and reason count: the second one unless it is open, or less severe. */
 function decide(one: State, other: State, mode: ReplyMode): State {
-  const severity = ({ status }: State) => Math.max(1, SEVERITY[mode].indexOf(status));
-  const isOpen = severity(other) === 1;
-  return isOpen || severity(one) > severity(other) ? one : other;
+  const severity = ({ status }: State) => SEVERITY[mode].indexOf(status);
+  return severity(other) < 0 || severity(one) > severity(other) ? one : other;
 }
 
 function worst(words: readonly Status[], states: readonly State[]): string {
