@@ -150,7 +150,7 @@ export class Files {
   /** Takes in a service whose file has appeared since the directory was read. */
   async #discover(name: string): Promise<void> {
     const { directory, host } = this.#options;
-    if (directory === undefined || !SERVICE_NAME.test(name) || this.#disk.isSilent) return;
+    if (directory === undefined || !SERVICE_NAME.test(name)) return;
     const found = await this.#disk.ask(() => identify(pathOf(directory, name)));
     if (found === undefined || found.error !== undefined) return;
     const known = this.#services.get(name);

@@ -170,7 +170,7 @@ export class Keeper {
   #put(state: State, cause: string): string {
     const { host, now } = this.#with;
     const old = this.#reply;
-    if (!this.#isGone) host.put(this.#name, state, cause, now());
+    host.put(this.#name, state, cause, now());
     return old;
   }
 

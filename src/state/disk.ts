@@ -19,7 +19,7 @@ export class Disk extends Queue {
   #since: number | undefined;
 
   /** Whether it has been silent for longer than anybody waits. */
-  get isSilent(): boolean {
+  get #isSilent(): boolean {
     return this.#since !== undefined && performance.now() - this.#since >= PATIENCE_MS;
   }
 
@@ -35,12 +35,12 @@ export class Disk extends Queue {
 
   /** Waits for an answer; undefined: there was none in time, and while it is silent at once. */
   async wait<T>(answer: Promise<T>): Promise<T | undefined> {
-    return this.isSilent ? undefined : await within(PATIENCE_MS, answer);
+    return this.#isSilent ? undefined : await within(PATIENCE_MS, answer);
   }
 
   /** Asks and waits. While it is silent it is not asked: questions would pile up. */
   async ask<T>(question: () => Promise<T>): Promise<T | undefined> {
-    return this.isSilent ? undefined : await this.wait(this.run(question));
+    return this.#isSilent ? undefined : await this.wait(this.run(question));
   }
 }
 
