@@ -30,8 +30,7 @@ const PAUSE_MS = 2;
 /** How checks are answered. */
 export interface ChecksOptions {
   readonly host: Host;
-  /** The files to look at before a reply, if they are watched. */
-  readonly watched: Files | undefined;
+  readonly files: Pick<Files, "look">;
   /** Who has been told what, if anybody wants to know. */
   readonly pollers: Pollers | undefined;
   /** Milliseconds of a monotonic clock. */
@@ -140,12 +139,12 @@ export class Check {
   /** Looks at the files, if they are watched, and replies. */
   #look(): void {
     const { options, crowd } = this.#checks;
-    const { host, watched } = options;
+    const { host, files } = options;
     this.#phase = "looking";
     clearTimeout(this.#timer);
     crowd.add(this);
     const name = host.nameIn(this.#sent.text);
-    const look = watched?.look(name);
+    const look = files.look(name);
     // While there are too many, a look holds none up: the next one sees what it found.
     const waits = !crowd.isBusy || host.find(name) === undefined;
     if (look && waits) void look.then(() => this.#answer());

@@ -9,8 +9,6 @@ export interface ControlContext {
   readonly host: Host;
   readonly files: Files;
   readonly pollers: Pollers;
-  /** Whether the state files are watched: then a command looks at the file first. */
-  readonly watch: boolean;
   readonly now: () => number;
 }
 
@@ -45,8 +43,8 @@ export async function set(call: Call, made: Change): Promise<string> {
 
 /** How a change has ended, and what is answered now: that is the host's word, too. */
 export async function describe({ isGood, text }: Outcome, call: Call): Promise<string> {
-  const { host, files, name, watch } = call;
-  if (watch && name !== undefined) await files.look(undefined);
+  const { host, files, name } = call;
+  if (name !== undefined) await files.look(undefined);
   const reply = host.reply(name).text;
   return isGood ? `ok ${text}: ${reply}` : `error: ${text}; the reply is ${reply}`;
 }

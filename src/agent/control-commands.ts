@@ -85,14 +85,14 @@ function scopeOf({ pollers, host, name }: Call) {
 }
 
 async function showState(call: Call): Promise<string> {
-  const { host, files, watch, name } = call;
-  if (watch) await files.look(name);
+  const { host, files, name } = call;
+  await files.look(name);
   const own = name === undefined ? {} : { host: host.own.state };
   return JSON.stringify({ ...describeEntry(call, name), ...own });
 }
 
 async function showServices(call: Call): Promise<string> {
-  if (call.watch) await call.files.lookAtAll();
+  await call.files.lookAtAll();
   const names = [...call.host.names()].sort();
   return JSON.stringify(names.map((name) => ({ name, ...describeEntry(call, name) })));
 }
@@ -143,7 +143,7 @@ async function reload(call: Call): Promise<string> {
 }
 
 async function wait(call: Call): Promise<string | undefined> {
-  const { files, name, client, now, watch } = call;
+  const { files, name, client, now } = call;
   const [seconds = "", count, extra] = call.text.split(/\s+/);
   if (extra !== undefined) return undefined;
   if ((toInteger(seconds) ?? Infinity) > WAIT_LIMIT)
@@ -151,7 +151,7 @@ async function wait(call: Call): Promise<string | undefined> {
   if (count !== undefined && (toInteger(count) ?? Infinity) > POLLER_LIMIT)
     return `error: wait: expected a number of pollers from 0 to ${POLLER_LIMIT}, got ${quote(count)}`;
   client.stay();
-  if (watch) await (name === undefined ? files.lookAtAll() : files.look(name));
+  await (name === undefined ? files.lookAtAll() : files.look(name));
   const options = { seconds: Number(seconds), count: toInteger(count ?? ""), now: now() };
   const wait = new Wait({ ...scopeOf(call), ...options });
   // The first look is at all pollers: those of waits that come together must not hold up a check.

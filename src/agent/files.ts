@@ -69,17 +69,22 @@ export class Files {
 
   /**
    * Looks at the files that the reply to a check is made of, and takes on what changed: the host's,
-   * then the service's. It waits 0.2 s for each at most.
+   * then the service's. It waits 0.2 s for each at most. Undefined: they are not watched.
    */
-  async look(name: string | undefined): Promise<void> {
+  look(name: string | undefined): Promise<void> | undefined {
+    return this.#options.watch ? this.#look(name) : undefined;
+  }
+
+  async #look(name: string | undefined): Promise<void> {
     await this.#own.look();
     if (name === undefined) return;
     const keeper = this.#services.get(name);
     await (keeper ? keeper.look() : within(CHECK_MS, this.#discover(name)));
   }
 
-  /** Looks at all files. */
+  /** Looks at all files, if they are watched. */
   async lookAtAll(): Promise<void> {
+    if (!this.#options.watch) return;
     for (const keeper of this.#all) await keeper.look();
   }
 

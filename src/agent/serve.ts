@@ -88,7 +88,7 @@ export class Agent {
    * @throws {ListenError} {ControlSocketError} when an address or the socket is not to be had.
    */
   async start(): Promise<void> {
-    const { listen: addresses, socket, stateFile, services, stop, watch } = this.#config;
+    const { listen: addresses, socket, stateFile, services, stop } = this.#config;
     const { pollers: named, forget } = this.#config;
     const { signals, now } = this.#process;
     const deadline = setTimeout(() => this.#giveUp(), START_MS);
@@ -102,8 +102,8 @@ export class Agent {
       this.#pollers = new Pollers({ named, forget, now: now(), log });
     }
     if (this.#stops > 0) return;
-    const watched = watch ? this.#files : undefined;
-    this.#checks = new Checks({ host: this.#host, watched, pollers: this.#pollers, now });
+    const parts = { host: this.#host, files: this.#files, now };
+    this.#checks = new Checks({ ...parts, pollers: this.#pollers });
     for (const address of addresses) this.#listeners.push(listen(address, this.#checks));
     if (socket && this.#pollers) this.#control = this.#openControl(socket, this.#pollers);
     await this.#control;
@@ -126,11 +126,9 @@ export class Agent {
   }
 
   async #openControl(path: string, pollers: Pollers): Promise<() => Promise<void>> {
-    const { socketMode, watch } = this.#config;
     const { openControlSocket } = await import("./control-socket.ts");
-    const { now } = this.#process;
-    const context = { host: this.#host, files: this.#files, pollers, watch, now };
-    return await openControlSocket(path, socketMode, context);
+    const parts = { host: this.#host, files: this.#files, now: this.#process.now };
+    return await openControlSocket(path, this.#config.socketMode, { ...parts, pollers });
   }
 
   /**

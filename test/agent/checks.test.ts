@@ -21,7 +21,7 @@ async function play(remoteAddress: string | undefined, room: number, events: Eve
   const now = () => seconds * 1000;
   const host = new Host("exact", false, now());
   const pollers = new Pollers({ named: undefined, forget: undefined, now: now() });
-  const handler = new Checks({ host, watched: undefined, pollers, now }).handler();
+  const handler = new Checks({ host, files: { look() {} }, pollers, now }).handler();
   const done: string[] = [];
   const note = (what: string) => [what, (value = "") => void done.push(`${what}(${value})`)];
   const write = (bytes: Uint8Array) => {
