@@ -34,7 +34,7 @@ const firstLooks = new Queue();
 const COMMANDS: Readonly<Record<ControlCommandName, Run>> = {
   "show state": withoutText(showState),
   "show services": withoutText(showServices),
-  "show pollers": withoutText((call) => showPollers(scopeOf(call), call.now())),
+  "show pollers": withoutText((call) => showPollers(call, call.now())),
   "set status": setStatus,
   "set weight": (call) => setNumber("weight", call),
   "set maxconn": (call) => setNumber("maxconn", call),
@@ -78,10 +78,6 @@ function isCommand(verb: string): verb is ControlCommandName {
 
 function withoutText(run: Run): Run {
   return (call) => (call.text === "" ? run(call) : undefined);
-}
-
-function scopeOf({ pollers, host, name }: Call) {
-  return { pollers, host, name };
 }
 
 async function showState(call: Call): Promise<string> {
@@ -143,7 +139,7 @@ async function reload(call: Call): Promise<string> {
 }
 
 async function wait(call: Call): Promise<string | undefined> {
-  const { files, name, client, now } = call;
+  const { host, files, pollers, name, client, now } = call;
   const [seconds = "", count, extra] = call.text.split(/\s+/);
   if (extra !== undefined) return undefined;
   if ((toInteger(seconds) ?? Infinity) > WAIT_LIMIT)
@@ -152,8 +148,8 @@ async function wait(call: Call): Promise<string | undefined> {
     return `error: wait: expected a number of pollers from 0 to ${POLLER_LIMIT}, got ${quote(count)}`;
   client.stay();
   await (name === undefined ? files.lookAtAll() : files.look(name));
-  const options = { seconds: Number(seconds), count: toInteger(count ?? ""), now: now() };
-  const wait = new Wait({ ...scopeOf(call), ...options });
+  const question = { host, pollers, name, count: toInteger(count ?? "") };
+  const wait = new Wait({ ...question, seconds: Number(seconds), now: now() });
   // The first look is at all pollers: those of waits that come together must not hold up a check.
   await firstLooks.run(() => Bun.sleep(1));
   const end = await wait.run(now, () => client.isGone);
@@ -165,13 +161,13 @@ async function wait(call: Call): Promise<string | undefined> {
 function forget(call: Call): string | undefined {
   const { text: address } = call;
   if (address === "" || /\s/.test(address)) return undefined;
-  return logged(call, forgetAddress(scopeOf(call), address, call.now()));
+  return logged(call, forgetAddress(call, address, call.now()));
 }
 
 function forgetAllSilent(call: Call): string | undefined {
   const seconds = toInteger(call.text);
   if (seconds === undefined) return undefined;
-  return logged(call, forgetSilent(scopeOf(call), seconds, call.now()));
+  return logged(call, forgetSilent(call, seconds, call.now()));
 }
 
 function logged({ name }: Call, answer: string): string {
