@@ -14,7 +14,7 @@ export const SILENCE = `the disk has not answered within ${PATIENCE_MS / 1000} s
  * time: so one that hangs takes one of the runtime's two threads for files, however often it is
  * asked, and holds up nobody for longer than 5 s.
  */
-export class Disk extends Queue {
+export class Disk<Shared = never> extends Queue<Shared> {
   /** Since when it is at the last thing that it was asked (performance.now()). */
   #since: number | undefined;
 

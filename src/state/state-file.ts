@@ -2,7 +2,7 @@ import { describeError } from "../errors.ts";
 import { Disk, SILENCE } from "./disk.ts";
 import { type Identity, identify, isCurrent, loadState } from "./read.ts";
 import type { Saved } from "./replace.ts";
-import { formatState, type State } from "./state.ts";
+import { FAILED, formatState, type State } from "./state.ts";
 
 /** What a file holds: a state, or why it holds none. */
 export type Found = { readonly state: State } | { readonly problem: string };
@@ -19,13 +19,12 @@ const UNREAD: Found = { problem: "not read" };
  * disk that hangs holds up those who wait for it, and nothing else.
  */
 export class StateFile {
-  readonly #disk = new Disk();
+  readonly #disk = new Disk<Written>();
   /** What it held, and which version it was, when it was last read in time, or written. */
   #found: Found = UNREAD;
   #identity: Identity = {};
-  /** The state to write next, and the write that will take it. */
-  #next: State | undefined;
-  #nextWrite: Promise<Written> | undefined;
+  /** The state that came last: a write takes that one. */
+  #last: State = FAILED;
   /** How it stands with the last state that was to be written; undefined: it is in the file. */
   #save: "under way" | "failed" | undefined;
 
@@ -93,13 +92,13 @@ export class StateFile {
   /** Writes a state, or one that came after it; no answer in time is a problem. */
   async write(state: State): Promise<Written> {
     this.#save = "under way";
-    this.#next = state;
-    this.#nextWrite ??= this.#disk.run(() => this.#writeNext(this.#next ?? state));
-    return (await this.#disk.wait(this.#nextWrite)) ?? { problem: SILENCE };
+    this.#last = state;
+    const written = this.#disk.share(() => this.#writeLast());
+    return (await this.#disk.wait(written)) ?? { problem: SILENCE };
   }
 
-  async #writeNext(state: State): Promise<Written> {
-    this.#nextWrite = undefined;
+  async #writeLast(): Promise<Written> {
+    const state = this.#last;
     // What it is after the write the next look will see.
     this.#identity = {};
     let written: Written;
@@ -110,7 +109,7 @@ export class StateFile {
     } catch (error) {
       written = { problem: describeError(error) };
     }
-    if (this.#nextWrite === undefined) this.#save = "saved" in written ? undefined : "failed";
+    if (this.#last === state) this.#save = "saved" in written ? undefined : "failed";
     return written;
   }
 }
