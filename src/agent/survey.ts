@@ -124,7 +124,6 @@ export function findProblem(
   if (pollers.memory.isFull(now)) return "full";
   if (missing.length > 0 || absent.length > 0) return "missing";
   if (counted.length < (count ?? 0)) return "few";
-  if (counted.length === 0 && count !== 0) return "nobody";
   if (!count) {
     const { named, options } = pollers;
     // With addresses only nothing needs to be learned.
