@@ -7,13 +7,10 @@ import { loadState, SIZE_LIMIT } from "./read.ts";
 import { StateError } from "./state.ts";
 
 /** Refusals of a new file in this directory, or in the place of a mount point. */
-const REFUSALS: readonly unknown[] = ["EACCES", "EPERM", "EROFS", "EBUSY", "EEXIST"];
+const REFUSALS: readonly unknown[] = "EACCES EPERM EROFS EBUSY EEXIST ENAMETOOLONG".split(" ");
 
 /** Errors of fsync on a file system that has none. */
 const NO_SYNC: readonly unknown[] = ["EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
-
-/** The longest name that the temporary file keeps: names of files have at most 255 bytes. */
-const KEPT = 120;
 
 /** What was particular about a save: each is worth a line of the log. */
 export interface Saved {
@@ -31,7 +28,8 @@ export interface Saved {
  * Replaces what a state file holds, so that it is whole at every moment, even when process or
  * machine die: a temporary file beside it, fsync, rename, fsync of the directory. Symlinks are
  * followed. Mode and owner stay; a new file has mode 0644. Where the directory takes no new file,
- * the file is a mount point, or the owner may not be given, the text is written in place.
+ * or none of a longer name, the file is a mount point, or the owner may not be given, the text is
+ * written in place.
  *
  * One save of a file at a time: the temporary file has one name. An editor may take the file away
  * at any moment.
@@ -76,7 +74,7 @@ interface Replacement {
 async function replace(target: string, text: string, how: Replacement): Promise<Saved> {
   const { old, aside } = how;
   if (old) await mayReplace(target);
-  const temporary = nameTemporary(target);
+  const temporary = `${dirname(target)}/.${basename(target)}.hapgent-new`;
   // A killed save may have left one.
   await fs.unlink(temporary).catch(ignore);
   // Exclusive: in a directory that others can write, nobody's symlink is followed.
@@ -168,13 +166,6 @@ async function keep(target: string, old: Stats | undefined, rejected: string) {
     // Overwritten, it would be lost.
     throw new Error(`the invalid text cannot be set aside: ${describeError(error)}`);
   }
-}
-
-/** A name for the hidden file beside a state file that a save writes and then renames. */
-function nameTemporary(target: string): string {
-  const name = basename(target);
-  const kept = name.length > KEPT ? name.slice(0, KEPT / 2) + Bun.hash(name).toString(36) : name;
-  return `${dirname(target)}/.${kept}.hapgent-new`;
 }
 
 /** The path behind all symlinks, also when nothing is there yet (a dangling one). */
