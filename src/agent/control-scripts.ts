@@ -51,7 +51,7 @@ export function hold(call: Call): string | undefined {
 function refuse(what: string, entry: Entry, { now }: Call): StateError {
   const { status, reason } = entry.state;
   const state = reason ? `${status} ${quote(reason)}` : status;
-  const since = toDate(entry, now).slice(11, 19);
+  const since = toDate(entry, now).slice(0, 19).replace("T", " ");
   return new StateError([`not ${what}: it is ${state} since ${since} UTC (${entry.by})`]);
 }
 

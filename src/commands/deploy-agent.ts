@@ -151,11 +151,12 @@ function format({ status, reason }: Setting): string {
   return reason ? `${status} ${reason}` : status;
 }
 
-/** A state for people: `MAINT "bad disk" since 14:02:11 (socket)`. */
+/** A state for people: `MAINT "bad disk" since 2026-11-29 14:02:11 (socket)`, in local time. */
 export function describe({ status, reason, since, by }: Shown): string {
   const words: string[] = [status];
   if (reason) words.push(`"${printable(reason)}"`);
-  if (since !== undefined) words.push(`since ${new Date(since).toTimeString().slice(0, 8)}`);
+  // Sweden writes a date as ISO 8601 does.
+  if (since !== undefined) words.push(`since ${new Date(since).toLocaleString("sv")}`);
   if (by !== undefined) words.push(`(${by})`);
   return words.join(" ");
 }

@@ -33,7 +33,7 @@ test.each<[State, string, string]>([
   expect(JSON.parse(agent.file())).toEqual((await show(agent, "state")).state);
 });
 
-const NOT = /^error: not (chang|follow)ed: it is (.+) since \d\d:\d\d:\d\d UTC \(start\)$/;
+const NOT = /^error: not (chang|follow)ed: it is (.+) since [-\d]{10} [:\d]{8} UTC \(start\)$/;
 
 test.each<[State, string, string]>([
   [{ status: "DRAIN" }, "change UP to DOWN", "DRAIN"],
