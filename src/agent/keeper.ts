@@ -30,6 +30,8 @@ export interface Surroundings {
   readonly watch: boolean;
   /** Milliseconds of a monotonic clock. */
   readonly now: () => number;
+  /** Whether nobody is answered yet. */
+  readonly isStarting: () => boolean;
 }
 
 /**
@@ -54,7 +56,7 @@ export class Keeper {
 
   /** @param name the service; undefined: the host itself. */
   constructor(name: string | undefined, path: string, surroundings: Surroundings) {
-    this.file = new StateFile(path);
+    this.file = new StateFile(path, surroundings.isStarting);
     this.#name = name;
     this.#with = surroundings;
   }

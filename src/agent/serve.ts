@@ -74,7 +74,8 @@ export class Agent {
     this.#config = config;
     this.#process = process;
     this.#host = new Host(reply, directory !== undefined, now());
-    this.#files = new Files({ host: this.#host, stateFile, directory, watch, now });
+    const isStarting = () => this.#listeners.length === 0;
+    this.#files = new Files({ host: this.#host, stateFile, directory, watch, now, isStarting });
   }
 
   /** The ports that it listens on. */

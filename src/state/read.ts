@@ -10,11 +10,11 @@ const YOUNG_MS = 2000;
 /**
  * Reads and parses a state file.
  *
- * @param isFirst whether nobody is answered yet that depends on it.
+ * @param isStarting whether nobody is answered yet.
  * @throws {StateError} when it is no regular file, is larger than 64 KiB or holds no valid state.
  * @throws the system's error when it cannot be read.
  */
-export async function loadState(path: string, isFirst: boolean = false): Promise<State> {
+export async function loadState(path: string, isStarting = () => false): Promise<State> {
   const stat = await Bun.file(path).stat();
   // Reading a FIFO would wait for a writer and a device may never end, so neither is opened.
   if (!stat.isFile()) throw new StateError(["expected a regular file"]);
@@ -24,7 +24,7 @@ export async function loadState(path: string, isFirst: boolean = false): Promise
   const file = Bun.file(path).slice(0, SIZE_LIMIT);
   // The main thread opens and reads a stream, and would stand still with the disk. The other way
   // another thread does, which costs a start with 100 services 0.3 MB.
-  const text = isFirst ? new Blob(await Array.fromAsync(file.stream())).text() : file.text();
+  const text = isStarting() ? new Blob(await Array.fromAsync(file.stream())).text() : file.text();
   return await parseState(await text);
 }
 

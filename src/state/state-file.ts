@@ -28,7 +28,11 @@ export class StateFile {
   /** How it stands with the last state that was to be written; undefined: it is in the file. */
   #save: "under way" | "failed" | undefined;
 
-  constructor(readonly path: string) {}
+  /** @param isStarting whether nobody is answered yet. */
+  constructor(
+    readonly path: string,
+    readonly isStarting?: () => boolean,
+  ) {}
 
   /** Whether the state in memory is not known to be in the file. */
   get isUnsaved(): boolean {
@@ -73,7 +77,7 @@ export class StateFile {
       // What could not be read may be readable now, and still be the same version.
       const isKnown = "state" in this.#found && isCurrent(this.#identity, identity);
       if (ifChanged && isKnown) return undefined;
-      const found: Found = await loadState(this.path, this.isUnread).then(
+      const found: Found = await loadState(this.path, this.isStarting).then(
         (state) => ({ state }),
         (error: unknown) => ({ problem: describeError(error) }),
       );

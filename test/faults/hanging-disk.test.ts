@@ -16,20 +16,27 @@ const DOWN = formatState({ ...STATE, status: "DOWN" });
 
 describe.concurrent("a disk that does not answer", () => {
   // A file server that is gone may let the machine know what the file was, but not open it.
-  test("holds up no reply where it hangs only once the file is opened", async () => {
-    await using agent = await startAgent({ state: STATE });
-    {
-      const hang = ["-o", "/dev/null", "-e", "inject=openat:delay_enter=600000000"];
-      await using _ = await trace(agent.pid, hang, [agent.stateFile]);
-      agent.signal("SIGHUP");
-      await agent.logs(/state file not read, the last state stays cause=SIGHUP .*not answered/);
-      expect(await agent.ask()).toBe("UP 42%\n");
-    }
-    await calm(agent.pid);
-    agent.signal("SIGUSR2");
-    // The read may have been under way when the tracer went.
-    await until("saved", () => agent.file().includes("DOWN"));
-  });
+  test.each(["the host", "a new service"])(
+    "holds up no reply where it hangs only once the file of %s is opened",
+    async (whose) => {
+      using services = temporaryDirectory();
+      const env = { HAPGENT_SERVICES: services.path, HAPGENT_REPLY: "exact" };
+      await using agent = await startAgent({ state: STATE, env });
+      const file = whose === "the host" ? agent.stateFile : `${services.path}/web.json`;
+      {
+        const hang = ["-o", "/dev/null", "-e", "inject=openat:delay_enter=600000000"];
+        await using _ = await trace(agent.pid, hang, [file]);
+        writeFileSync(file, JSON.stringify(STATE));
+        agent.signal("SIGHUP");
+        await agent.logs(/state file not read, the last state stays cause=\w+ .*not answered/);
+        expect(await agent.ask()).toBe("UP 42%\n");
+      }
+      await calm(agent.pid);
+      agent.signal("SIGUSR2");
+      // The read may have been under way when the tracer went.
+      await until("saved", () => agent.file().includes("DOWN"));
+    },
+  );
 
   test.each(["off", "on"])(
     "for one service takes nothing from the host and the others (watch %s)",
