@@ -156,7 +156,12 @@ export class Files {
   async #discover(name: string): Promise<void> {
     const { directory, host } = this.#options;
     if (directory === undefined || !SERVICE_NAME.test(name)) return;
-    const found = await this.#disk.ask(() => identify(pathOf(directory, name)));
+    const since = performance.now();
+    const found = await this.#disk.ask(async () => {
+      // In a flood names come faster than a disk answers: no check waits for this one any more.
+      const isLate = performance.now() - since >= CHECK_MS;
+      return isLate ? undefined : await identify(pathOf(directory, name));
+    });
     if (found === undefined || found.error !== undefined) return;
     const known = this.#services.get(name);
     if (!known && this.#services.size >= SERVICE_LIMIT) return;

@@ -148,6 +148,22 @@ test("a directory of services that hangs takes no second thread for their files"
   expect(await command(agent, "@web set weight 5")).toBe("ok saved: ready down 5%");
 });
 
+test("names that no check waits for any more are not looked for: a flood holds up no reload", async () => {
+  await using agent = await start({ env: { HAPGENT_WATCH: "on" }, socket: true, services: {} });
+  const { identify } = reads;
+  const held = Promise.withResolvers<void>();
+  using looks = spyOn(reads, "identify").mockImplementation(async (path) => {
+    if (path !== agent.stateFile) await held.promise;
+    return await identify(path);
+  });
+  for (const reply of ["a", "b", "c"].map((name) => ask(agent, `${name}\n`)))
+    expect(await reply).toBe("FAIL #no such service\n");
+  held.resolve();
+  expect(await command(agent, "reload")).toBe("ok loaded, 0 services: ready up 100%");
+  const services = looks.mock.calls.filter(([path]) => path !== agent.stateFile);
+  expect(services).toHaveLength(1);
+});
+
 test("a new service whose file hangs keeps no other new one from being found", async () => {
   await using agent = await start({ env: { HAPGENT_WATCH: "on" }, services: {} });
   const web = `${agent.services}/web.json`;
