@@ -1,3 +1,5 @@
+import { quote } from "./text.ts";
+
 /** Values that a log line may carry; `undefined` leaves the key out. */
 export type LogFields = Record<string, string | number | undefined>;
 
@@ -47,7 +49,7 @@ export function formatLine(message: string, fields: LogFields): string {
   for (const [key, value] of Object.entries(fields)) {
     if (value === undefined) continue;
     const text = String(value);
-    line += ` ${key}=${/^[\w./:@%+,[\]-]+$/.test(text) ? text : JSON.stringify(text)}`;
+    line += ` ${key}=${/^[\w./:@%+,[\]-]+$/.test(text) ? text : quote(text)}`;
   }
   return `${line}\n`;
 }

@@ -11,6 +11,7 @@ test.each([
   [{ file: "/a\nhapgent: state" }, 'hapgent: saved file="/a\\nhapgent: state"\n'],
   [{ address: "[::1]:80", reason: undefined }, "hapgent: saved address=[::1]:80\n"],
   [{ reason: "" }, 'hapgent: saved reason=""\n'],
+  [{ sent: "\u009b2J", file: "/é\u007f" }, 'hapgent: saved sent="\\u009b2J" file="/é\\u007f"\n'],
 ])("a line with %j is %j", (fields, line) => {
   expect(formatLine("saved", fields)).toBe(line);
 });
