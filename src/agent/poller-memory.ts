@@ -49,10 +49,11 @@ export class PollerMemory {
 
   /** Where it is in doubt what was written to an address before it had sent anything. */
   shared(address: string): Doubts | undefined {
-    const [first, ...others] = this.at(address);
+    const lines = this.at(address);
+    const [first] = lines;
     if (first && !first.shared) {
-      first.shared = new Doubts();
-      for (const line of others) line.shared = first.shared;
+      const shared = new Doubts();
+      for (const line of lines) line.shared = shared;
     }
     return first?.shared;
   }
@@ -76,9 +77,13 @@ export class PollerMemory {
   remove(poller: Poller): void {
     this.#all.delete(keyOf(poller));
     this.#listOf(poller).delete(poller);
-    const left = this.at(poller.address).filter((each) => each !== poller);
-    if (left.length > 0) this.#byAddress.set(poller.address, left);
-    else this.#byAddress.delete(poller.address);
+    // In place: all may have one address, and then each check of a flood forgets one.
+    const left = this.#byAddress.get(poller.address) ?? [];
+    left.splice(left.indexOf(poller), 1);
+    const { length } = left;
+    if (length === 0) this.#byAddress.delete(poller.address);
+    // What was longer keeps its memory: from time to time it is made anew.
+    else if ((length & (length - 1)) === 0) this.#byAddress.set(poller.address, [...left]);
   }
 
   /** Whether one that may count was not remembered for want of room. */

@@ -3,6 +3,7 @@
 // than what it can have heard.
 import { describe, expect, test } from "bun:test";
 import { POLLER_LIMIT } from "../../src/agent/poller-memory.ts";
+import type { Pollers } from "../../src/agent/pollers.ts";
 import type { Status } from "../../src/state/state.ts";
 import { Bench, every } from "./pollers-fixture.ts";
 
@@ -129,6 +130,36 @@ test("who is not named takes no room from those that may count, however many the
   for (const host of every(1, 1, 9)) bench.check([40], `10.1.0.${host}`);
   expect(bench.wait(45)).toStartWith("ok served to all of 9 pollers");
 });
+
+// One after another: a check waits for all that is done before it.
+test.each<[string, (pollers: Pollers) => void]>([
+  ["are forgotten", (pollers) => pollers.sweep(700_000)],
+  [
+    "are beside checks that send nothing",
+    ({ memory }) => {
+      for (let i = 0; i < POLLER_LIMIT; i += 1) memory.shared("10.0.0.0");
+    },
+  ],
+])(
+  "4,096 names from one address hold up no check longer than those from many, where they %s",
+  (_, work) => {
+    const time = (addresses: number) => {
+      const { pollers } = new Bench();
+      for (let i = 0; i < POLLER_LIMIT; i += 1) {
+        const j = i % addresses;
+        pollers.ask({ address: `10.0.${j >> 8}.${j & 255}`, sent: `n${i}` }, "UP", 0);
+      }
+      const start = performance.now();
+      work(pollers);
+      return performance.now() - start;
+    };
+    const rounds = Array.from({ length: 10 }, () => [time(1), time(POLLER_LIMIT)]);
+    const [one = 0, many = 0] = [0, 1].map((i) =>
+      Math.min(...rounds.map((round) => round[i] ?? 0)),
+    );
+    expect(one).toBeLessThan(10 * many);
+  },
+);
 
 // More would cost every check of a flood. Who was never served is no stranger for three of its gaps.
 test.each([
