@@ -61,7 +61,7 @@ function refuseBrief(option: string, { address, interval }: Balancer, seconds = 
 
 function refuseOutOfRotation(plan: Plan, what: string, shown: Shown): void {
   if (plan.fromAny || isInRotation(shown)) return;
-  throw new Problem(
-    `${what} is ${describe(shown)}; to deploy nevertheless: --from-any, and --up to end at UP`,
-  );
+  // A deploy of one service sets no host.
+  const up = what === "the server" ? ", and --up to end at UP" : "";
+  throw new Problem(`${what} is ${describe(shown)}; to deploy nevertheless: --from-any${up}`);
 }
