@@ -15,9 +15,9 @@ export async function drain(
 ): Promise<void> {
   const count = async () => (await world.usePort(port)).peers.length || undefined;
   const { left, passed } = await poll(count, COUNT_MS, seconds, world);
-  const connections = left === 1 ? "1 connection" : `${left} connections`;
-  if (left) world.say(`${connections} to port ${port} left after ${seconds} s`);
-  else world.say(`no connection of a load balancer to port ${port} after ${passed}`);
+  const connections = left === 1 ? "1 connection" : `${left ?? "no"} connections`;
+  const what = `${connections}${world.whose} to port ${port}`;
+  world.say(left ? `${what} left after ${seconds} s` : `${what} after ${passed}`);
 }
 
 /** Waits until the service answers. @throws {Problem} when it does not in time. */

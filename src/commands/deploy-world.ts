@@ -89,6 +89,11 @@ export class RealWorld {
     return await converse(this.#options.socket, command, this.#interruption.signal);
   }
 
+  /** Whose connections are counted, in words: HAProxy's may come from an address that is not named. */
+  get whose(): string {
+    return this.#options.named ? " from HAPGENT_POLLERS" : "";
+  }
+
   /** What is open at a port: the connections that may carry requests. */
   async usePort(port: number): Promise<PortUse> {
     const { named } = this.#options;

@@ -124,6 +124,7 @@ async function play(options: string, happens: Happens = {}) {
       return look(failed);
     },
     probe: async () => act("probe"),
+    whose: " from HAPGENT_POLLERS",
     async usePort() {
       const peers = (act("port") ?? "").split(" ").filter(Boolean);
       return { isListening: peers[0] !== "none", peers };
@@ -240,9 +241,9 @@ test.each<[string, Happens, RegExp]>([
   [
     "--drain 10 --port 80",
     { port: ["-", "a b", "a", "-"] },
-    /^no connection of a load balancer to port 80 after 0\.5 s/m,
+    /^no connections from HAPGENT_POLLERS to port 80 after 0\.5 s/m,
   ],
-  ["--drain 10 --port 80", { port: "a" }, /^1 connection to port 80 left after 10 s$/m],
+  ["--drain 10 --port 80", { port: "a" }, /^1 connection from .* to port 80 left after 10 s$/m],
   // The service that a deploy has to repair does not run.
   [
     "--from-any --up --drain 1 --port 80",

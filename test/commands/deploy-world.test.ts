@@ -59,6 +59,8 @@ test.each([
     const { peers: found, isListening } = await see(peers.length);
     expect({ isListening, found: found.toSorted() }).toEqual({ isListening: true, found: peers });
     expect((await look("127.0.0.0/8")).peers).toEqual(["127.0.0.1"]);
+    expect(start({}, "127.0.0.0/8").world.whose).toBe(" from HAPGENT_POLLERS");
+    expect(start({}).world.whose).toBe("");
     // The client's own end is none to its port; and where IPv6 is off there is no list of it.
     const own = await readPortUse(clients[0]?.localPort ?? 0, ["/proc/net/tcp", "/nowhere/tcp6"]);
     expect(own.isListening).toBe(false);
