@@ -10,7 +10,7 @@ const RIGHTS = "use sudo, or HAPGENT_SOCKET_MODE=0660 and the group of the socke
 
 /** What to do where no control socket is known. */
 export const NO_SOCKET =
-  "set HAPGENT_SOCKET to the path that the agent was started with; without it, it has no socket";
+  "set HAPGENT_SOCKET to the path that the agent was started with; without one it has no control socket";
 
 /** There is no answer: no socket, no agent, no right, or an agent that ended before it answered. */
 export class NoAnswerError extends Error {}
