@@ -123,7 +123,7 @@ export class Pollers {
     for (const poller of this.memory) {
       const { address, sent, named } = poller;
       const silent = now - poller.askedAt;
-      const isBeside = named !== undefined && this.of(named).length > 1;
+      const isBeside = named !== undefined && this.#count(named) > 1;
       // Beside another line of a named one, who has hardly asked was a person.
       const isStray = poller.isNamed ? isBeside && poller.asks < KNOWN_AFTER : !poller.isBalancer;
       if (isStray && silent > STRANGER_MS) this.memory.remove(poller);
@@ -132,6 +132,11 @@ export class Pollers {
         log?.("load balancer forgotten", { address, sent, silent: toSeconds(silent) });
       }
     }
+  }
+
+  /** How many lines a named one has: to copy them all for each of them would hold up checks. */
+  #count({ addresses }: Named): number {
+    return addresses.reduce((sum, address) => sum + this.memory.at(address).length, 0);
   }
 
   #add({ address, sent }: Asker, reply: string, now: number): Poller | undefined {

@@ -132,19 +132,21 @@ test("who is not named takes no room from those that may count, however many the
 });
 
 // One after another: a check waits for all that is done before it.
-test.each<[string, (pollers: Pollers) => void]>([
-  ["are forgotten", (pollers) => pollers.sweep(700_000)],
+test.each<[string, string | undefined, (pollers: Pollers) => void]>([
+  ["are forgotten", undefined, (pollers) => pollers.sweep(700_000)],
+  ["are lines of a named one, and forgotten", "10.0.0.0", (pollers) => pollers.sweep(700_000)],
   [
     "are beside checks that send nothing",
+    undefined,
     ({ memory }) => {
       for (let i = 0; i < POLLER_LIMIT; i += 1) memory.shared("10.0.0.0");
     },
   ],
 ])(
   "4,096 names from one address hold up no check longer than those from many, where they %s",
-  (_, work) => {
+  (_, named, work) => {
     const time = (addresses: number) => {
-      const { pollers } = new Bench();
+      const { pollers } = new Bench({ named });
       for (let i = 0; i < POLLER_LIMIT; i += 1) {
         const j = i % addresses;
         pollers.ask({ address: `10.0.${j >> 8}.${j & 255}`, sent: `n${i}` }, "UP", 0);
