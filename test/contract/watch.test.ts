@@ -72,7 +72,7 @@ describe("a file that is watched", () => {
       ['{"status":"MAINT"}', "maint 100%", "set weight 5", /^ok saved: maint 5%$/],
       ['{"status":"DOWN"}', "ready down 100%", "show state", /"DOWN"}.*"by":"file"/],
       ['{"status":"DRAIN"}', "up drain 100%", "change DOWN to UP", /^error: .* it is DRAIN since/],
-      ['{"status":"STOPPED"}', "ready stopped 100%", "wait 0", /^error: after [\d.]+ s: the agent/],
+      ['{"status":"STOPPED"}', "ready stopped 100%", "wait 0 1", /^error: after [\d.]+ s: only 0/],
       ['{"status":"DOWN","weight":1}', "ready down 1%", "@web show state", /"host":.*"weight":1}/],
       ['{"status":"FAIL"}', "ready fail 100%", "show services", /ready fail.*ready fail/],
     ] as const) {
