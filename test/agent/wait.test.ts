@@ -109,6 +109,13 @@ describe("an error says", () => {
     );
   });
 
+  test("of many that have never asked how the first are forgotten: none has been silent since", () => {
+    const bench = new Bench({ named: "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4" });
+    expect(bench.wait(1)).toEndWith(
+      "If they are gone: hapgent ctl forget 10.0.0.1; hapgent ctl forget 10.0.0.2; hapgent ctl forget 10.0.0.3; ...",
+    );
+  });
+
   test("of one that asks and gets nothing what it was sent", () => {
     const bench = startBench().at(0).set("DRAIN").check([0, 2], "10.0.0.1", "web", false);
     expect(bench.wait(3)).toBe(
@@ -259,9 +266,11 @@ describe("forget", () => {
 
   test("silent forgets all that have not asked for so long", () => {
     const bench = startBench().check([-80, -70, -60], "10.0.0.2").check([-60], "10.0.0.3", "b");
+    bench.check([-1], "10.0.0.3", "c");
     expect(bench.forgetSilent(0, 60)).toBe(
       'ok forgotten: 2 pollers silent for 60 s: 10.0.0.2, 10.0.0.3 "b"',
     );
+    expect(bench.forget(0, "10.0.0.3")).toStartWith("ok forgotten: 1 poller of 10.0.0.3; ");
     expect(bench.forgetSilent(0, 1, "api")).toBe("ok forgotten: 0 pollers silent for 1 s");
     expect(bench.forgetSilent(0, 1)).toEndWith(
       '10.0.0.1 "web"; it still asks (2 s ago, every 2 s), and counts again when it does',
