@@ -218,6 +218,14 @@ describe("the set of services", () => {
     );
   });
 
+  testHere("has 4,096 at most, and says what is left out", async () => {
+    const names = Array.from({ length: 4097 }, (_, i) => `s${i}`);
+    const services = Object.fromEntries(names.map((name) => [name, FILES.web]));
+    await using agent = await serve({ services, socket: true });
+    await agent.logs(/^hapgent: too many services cause=start .* services=4097 limit=4096$/);
+    expect(await show(agent, "services")).toHaveLength(4096);
+  });
+
   test("that is watched takes in a file that appears, and none outside of its directory", async () => {
     await using agent = await serve({ services: {}, env: { HAPGENT_WATCH: "on" }, socket: true });
     const names = ["web", ".hidden", "inner/secret", `../${basename(agent.services)}/web`];
