@@ -6,6 +6,7 @@ import { log, logged, logLast } from "../log.ts";
 import { type Config, ConfigError, type Environment, findDoubts, readConfig } from "../settings.ts";
 import { within } from "../state/disk.ts";
 import { Checks } from "./checks.ts";
+import type { ControlContext } from "./control-call.ts";
 import { Files } from "./files.ts";
 import { Host } from "./host.ts";
 import { listen } from "./listen.ts";
@@ -106,7 +107,9 @@ export class Agent {
     const parts = { host: this.#host, files: this.#files, now };
     this.#checks = new Checks({ ...parts, pollers: this.#pollers });
     for (const address of addresses) this.#listeners.push(listen(address, this.#checks));
-    if (socket && this.#pollers) this.#control = this.#openControl(socket, this.#pollers);
+    if (socket && this.#pollers) {
+      this.#control = this.#openControl(socket, { ...parts, pollers: this.#pollers });
+    }
     await this.#control;
     log("listening", {
       version,
@@ -126,10 +129,9 @@ export class Agent {
     this.#process.exit(EXIT.failure);
   }
 
-  async #openControl(path: string, pollers: Pollers): Promise<() => Promise<void>> {
+  async #openControl(path: string, context: ControlContext): Promise<() => Promise<void>> {
     const { openControlSocket } = await import("./control-socket.ts");
-    const parts = { host: this.#host, files: this.#files, now: this.#process.now };
-    return await openControlSocket(path, this.#config.socketMode, { ...parts, pollers });
+    return await openControlSocket(path, this.#config.socketMode, context);
   }
 
   /**
